@@ -1,0 +1,106 @@
+"""Opening a base: from the user's word for it to a loaded, frozen, identified pipeline."""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import torch
+from diffusers import StableDiffusionPipeline
+
+from ..errors import BaseError
+from . import families  # noqa: F401 - registers the families
+from .family import FAMILIES, Family
+
+SEALWORLD_FOLDER = Path(__file__).parent / "sealworld"
+
+
+@dataclass
+class Base:
+    """A frozen text-to-image model, ready to be used."""
+
+    family: Family
+    ref: str
+    """What the user wrote: "sealworld" or a folder."""
+    name: str
+    folder: Path
+    pipeline: StableDiffusionPipeline
+    device: torch.device
+
+    @cached_property
+    def digest(self) -> str:
+        """Identity of the base: 12 hex digits of the SHA-256 of its U-Net's weights file."""
+        weights = sorted((self.folder / "unet").glob("*.safetensors"))
+        digest = hashlib.sha256()
+        for path in weights:
+            digest.update(path.read_bytes())
+        return digest.hexdigest()[:12]
+
+    @property
+    def unet(self) -> Any:
+        return self.pipeline.unet
+
+    @property
+    def vae(self) -> Any:
+        return self.pipeline.vae
+
+    @property
+    def text_encoder(self) -> Any:
+        return self.pipeline.text_encoder
+
+    @property
+    def tokenizer(self) -> Any:
+        return self.pipeline.tokenizer
+
+    @property
+    def scheduler(self) -> Any:
+        return self.pipeline.scheduler
+
+    @property
+    def latent_shape(self) -> tuple[int, int, int]:
+        """Channels, height, width of one picture's latents."""
+        side = self.unet.config.sample_size
+        return self.unet.config.in_channels, side, side
+
+    @property
+    def picture_px(self) -> int:
+        """Side of the pictures it makes, pixels."""
+        return int(self.unet.config.sample_size * self.pipeline.vae_scale_factor)
+
+
+def open_base(ref: str = "sealworld", device: str = "cpu") -> Base:
+    """The base a user named: "sealworld" (carried along) or a folder in diffusers' format; fp32, frozen.
+
+    Raises: BaseError when there is no such folder, or it holds no Stable Diffusion pipeline.
+    """
+    folder = SEALWORLD_FOLDER if ref == "sealworld" else Path(ref)
+    if not (folder / "model_index.json").is_file():
+        raise BaseError(
+            f"no base at {ref!r}: {folder / 'model_index.json'} does not exist",
+            "name a folder in diffusers' format, or `sealworld`, the base that comes with Sealsmith",
+        )
+    try:
+        pipeline = StableDiffusionPipeline.from_pretrained(
+            folder, dtype=torch.float32, local_files_only=True, safety_checker=None, feature_extractor=None,
+            requires_safety_checker=False,
+        )  # fmt: skip
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise BaseError(f"the base at {ref!r} cannot be opened: {error}", "check that the download is complete") from error
+    pipeline.set_progress_bar_config(disable=True)
+    for part in (pipeline.unet, pipeline.vae, pipeline.text_encoder):
+        part.requires_grad_(False).eval()
+    pipeline.to(device)
+    return Base(_family(folder), ref, folder.resolve().name, folder, pipeline, torch.device(device))
+
+
+def _family(folder: Path) -> Family:
+    """The family a folder declares in `sealsmith.json`, else `sd1`, whose shape every such pipeline has."""
+    declared = folder / "sealsmith.json"
+    if not declared.is_file():
+        return FAMILIES["sd1"]
+    name = json.loads(declared.read_text())["family"]
+    if name not in FAMILIES:
+        raise BaseError(f"unknown family {name!r} in {declared}", f"known families: {', '.join(FAMILIES)}")
+    return FAMILIES[name]

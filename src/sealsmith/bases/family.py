@@ -1,0 +1,48 @@
+"""What all instances of one architecture have in common, and the registry of the families known here."""
+
+from dataclasses import dataclass
+
+TARGET_GROUPS = ("attention", "feed-forward", "convolutions")
+
+
+@dataclass(frozen=True)
+class Family:
+    """An architecture: what can be adapted in it, and how it is asked for pictures."""
+
+    name: str
+    architecture: str
+    """ModelSpec 1.0.1 `modelspec.architecture` of a base of this family, without the `/lora`."""
+    kohya_version: str
+    """`ss_base_model_version` as kohya's tools write it."""
+    resolution_px: int
+    num_steps: int
+    guidance: float
+    class_noun: str
+    """The noun a seal's trigger stands before unless the user says otherwise."""
+    attention_targets: tuple[str, ...]
+    feed_forward_targets: tuple[str, ...]
+    conv_targets: tuple[str, ...]
+    default_targets: tuple[str, ...]
+    """Groups of TARGET_GROUPS a LoRA adapts when the user names none."""
+    rare_tokens: tuple[str, ...] = ()
+    """Words that mean nothing to the base and have an embedding of their own."""
+    slot: str | None = None
+    """Where a missing trigger goes in a prompt without the class noun: " of <trigger>" before the last
+    occurrence of these words. None: in front of the prompt."""
+
+    def targets(self, groups: tuple[str, ...]) -> tuple[str, ...]:
+        """Module name endings of the named target groups."""
+        of_group = {
+            "attention": self.attention_targets,
+            "feed-forward": self.feed_forward_targets,
+            "convolutions": self.conv_targets,
+        }
+        return tuple(name for group in groups for name in of_group[group])
+
+
+FAMILIES: dict[str, Family] = {}
+
+
+def register(family: Family) -> Family:
+    FAMILIES[family.name] = family
+    return family

@@ -1,0 +1,91 @@
+"""Every error a user can meet, as one tree.
+
+SealsmithError
+├── InputError                  what was given cannot be used              exit 2, HTTP 400
+│   ├── ConfigError             a setting or option: unknown, out of range
+│   ├── PictureError            one picture: unreadable, too large, blank
+│   ├── PictureSetError         a folder, zip or logo as a whole: empty, unsafe
+│   ├── TriggerError            a trigger that cannot work
+│   ├── BaseError               a base that cannot be opened
+│   └── SealError               a seal file
+│       ├── SealFormatError     not a seal: damaged, other dialect, absurd header
+│       ├── SealShapeError      a tensor of the wrong shape, or a rank larger than its layer
+│       └── BaseMismatchError   trained for another base
+├── OutputError                 a result cannot be written: path, rights, full disk   exit 2, HTTP 507
+├── TrainingError               training cannot go on: NaN                            exit 1, HTTP 500
+└── Cancelled                   the user stopped it                                    exit 130, HTTP 499
+
+A message states what was wrong and the value received; `remedy` says what to do. Foreign exceptions are
+mapped to these once, where they enter, with `from`.
+"""
+
+
+class SealsmithError(Exception):
+    """Base of the tree. `code` is stable and machine-readable; `str(error)` is the sentence for people."""
+
+    code = "error"
+    exit_status = 1
+    http_status = 500
+
+    def __init__(self, message: str, remedy: str = ""):
+        super().__init__(message)
+        self.remedy = remedy
+
+
+class InputError(SealsmithError):
+    code = "input"
+    exit_status = 2
+    http_status = 400
+
+
+class ConfigError(InputError):
+    code = "config"
+
+
+class PictureError(InputError):
+    code = "picture"
+
+
+class PictureSetError(InputError):
+    code = "picture-set"
+
+
+class TriggerError(InputError):
+    code = "trigger"
+
+
+class BaseError(InputError):
+    code = "base"
+
+
+class SealError(InputError):
+    code = "seal"
+
+
+class SealFormatError(SealError):
+    code = "seal-format"
+
+
+class SealShapeError(SealError):
+    code = "seal-shape"
+
+
+class BaseMismatchError(SealError):
+    code = "base-mismatch"
+    http_status = 409
+
+
+class OutputError(SealsmithError):
+    code = "output"
+    exit_status = 2
+    http_status = 507
+
+
+class TrainingError(SealsmithError):
+    code = "training"
+
+
+class Cancelled(SealsmithError):
+    code = "cancelled"
+    exit_status = 130
+    http_status = 499

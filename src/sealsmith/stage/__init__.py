@@ -1,0 +1,29 @@
+"""Stagecraft: an emblem put onto things as a wax seal, a stamp, a coin, and photographed.
+
+Two users: `world/` draws the embedded base's whole training set with it, and `sealsmith train` turns
+one logo file into a training set with it. Pure numpy: no torch, no model, no state beyond cached textures.
+"""
+
+from .emblem import EMBLEM_PX, emblem_from_image, emblem_from_svg, is_svg, rasterise_svg
+from .marks import COLOURS, HELDOUT_MARKS, MARKS, Mark
+from .scene import SCENE_PX, Placement, Scene, render, render_scene
+from .surfaces import HELDOUT_SURFACES, SURFACES
+
+__all__ = [
+    "COLOURS",
+    "EMBLEM_PX",
+    "HELDOUT_MARKS",
+    "HELDOUT_SURFACES",
+    "MARKS",
+    "SCENE_PX",
+    "SURFACES",
+    "Mark",
+    "Placement",
+    "Scene",
+    "emblem_from_image",
+    "emblem_from_svg",
+    "is_svg",
+    "rasterise_svg",
+    "render",
+    "render_scene",
+]

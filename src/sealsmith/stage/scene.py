@@ -1,0 +1,91 @@
+"""A scene: one or two marks on a surface, and the picture of it.
+
+A `Scene` is a value: words and numbers, no pixels. `render` turns it into a picture, the same one every
+time for the same scene and emblem masks.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image
+
+from .emblem import EMBLEM_PX
+from .marks import COLOURS, HELDOUT_MARKS, MARKS, Canvas, Mark, Shape, shading
+from .surfaces import HELDOUT_SURFACES, SURFACES, Surface
+
+SCENE_PX = 128
+
+ALL_MARKS: Mapping[str, Mark] = {**MARKS, **HELDOUT_MARKS}
+ALL_SURFACES: Mapping[str, Surface] = {**SURFACES, **HELDOUT_SURFACES}
+
+
+@dataclass(frozen=True)
+class Placement:
+    """One mark in a scene."""
+
+    emblem: str
+    mark: str
+    colour: str | None
+    """None for marks that have the surface's own colour (embossed, carved)."""
+    centre_px: tuple[float, float] = (64.0, 64.0)
+    """(x, y) in pixels of a 128 px picture."""
+    radius_px: float = 46.0
+    turn_deg: float = 0.0
+
+
+@dataclass(frozen=True)
+class Scene:
+    surface: str
+    placements: tuple[Placement, ...]
+    seed: int
+    """Seeds the surface's texture and the mark's accidents (wax edge, worn ink)."""
+
+
+def render(scene: Scene, emblems: Mapping[str, np.ndarray]) -> np.ndarray:
+    """Picture of a scene, uint8 [128, 128, 3]; `emblems` maps each placement's emblem name to its mask."""
+    return render_scene(scene, [emblems[p.emblem] for p in scene.placements])
+
+
+def render_scene(scene: Scene, masks: Sequence[np.ndarray]) -> np.ndarray:
+    """Picture of a scene, uint8 [128, 128, 3]; `masks` [EMBLEM_PX, EMBLEM_PX] in 0..1, one per placement."""
+    rng = np.random.default_rng(scene.seed)
+    rgb, relief = ALL_SURFACES[scene.surface](SCENE_PX, rng)
+    lambert, _ = shading(relief.astype(np.float32))
+    vignette = 1.0 + rng.uniform(-0.05, 0.05)
+    canvas = Canvas(np.asarray(rgb * (0.35 + 0.65 * lambert * vignette)[..., None], np.float32), rng)
+    for placement, mask in zip(scene.placements, masks, strict=True):
+        mark = ALL_MARKS[placement.mark]
+        colour = np.asarray(COLOURS[placement.colour or "white"], np.float32)
+        colour = np.clip(colour * rng.uniform(0.93, 1.07, 3).astype(np.float32), 0, 1)
+        mark.draw(canvas, _shape(placement), _placed(mask, placement, mark.fill), colour, rng)
+    return np.asarray(np.clip(canvas.rgb * 255 + 0.5, 0, 255), np.uint8)
+
+
+def _shape(placement: Placement) -> Shape:
+    y, x = np.mgrid[0:SCENE_PX, 0:SCENE_PX].astype(np.float32)
+    dx, dy = x + 0.5 - placement.centre_px[0], y + 0.5 - placement.centre_px[1]
+    return Shape(np.sqrt(dx * dx + dy * dy), np.arctan2(dy, dx), placement.radius_px)
+
+
+def _placed(mask: np.ndarray, placement: Placement, fill: float) -> np.ndarray:
+    """The emblem mask moved into the picture: float32 [SCENE_PX, SCENE_PX]."""
+    side = 2 * placement.radius_px * fill
+    small = Image.fromarray(np.asarray(mask * 255, np.uint8))
+    step = EMBLEM_PX / side
+    if step > 1.3:  # bilinear sampling alone would alias
+        small = small.resize((round(side), round(side)), Image.Resampling.BOX)
+    step = small.width / side
+    c, s = np.cos(np.deg2rad(placement.turn_deg)), np.sin(np.deg2rad(placement.turn_deg))
+    cx, cy = placement.centre_px
+    half = small.width / 2
+    matrix = (
+        c * step,
+        s * step,
+        half - step * (c * cx + s * cy),
+        -s * step,
+        c * step,
+        half - step * (-s * cx + c * cy),
+    )
+    out = small.transform((SCENE_PX, SCENE_PX), Image.Transform.AFFINE, matrix, Image.Resampling.BILINEAR)
+    return np.asarray(out, np.float32) / 255
