@@ -1,0 +1,74 @@
+"""The two trainings of the one recipe: `cpu` (two cores, hours) and `cuda` (one GPU, minutes)."""
+
+from dataclasses import dataclass, replace
+
+
+@dataclass(frozen=True)
+class AutoencoderConfig:
+    name: str
+    glyphs: int
+    """How many of the simplest named glyphs its pictures show, beside all letters."""
+    pictures: int
+    steps: int
+    batch: int = 32
+    crop_px: int = 64
+    learning_rate: float = 2e-3
+    channels: tuple[int, ...] = (16, 24, 48, 64)
+    norm_groups: int = 8
+    latent_channels: int = 8
+    kl_weight: float = 1e-6
+
+
+@dataclass(frozen=True)
+class DenoiserConfig:
+    name: str
+    glyphs: int
+    pictures: int
+    steps: int
+    batch: int = 24
+    learning_rate: float = 1.5e-3
+    weight_decay: float = 0.02
+    cooldown: float = 0.35
+    average_steps: int = 300
+    valid_pictures: int = 256
+    channels: tuple[int, ...] = (96, 192)
+    heads: int = 4
+    text_width: int = 192
+    text_layers: int = 3
+
+
+@dataclass(frozen=True)
+class JudgeConfig:
+    name: str
+    steps: int
+    batch: int = 64
+    learning_rate: float = 2e-3
+    width: int = 24
+    size: int = 128
+    """Length of the emblem embedding."""
+    workers: int = 1
+
+
+@dataclass(frozen=True)
+class Config:
+    autoencoder: AutoencoderConfig
+    denoiser: DenoiserConfig
+    judge: JudgeConfig
+
+
+_cpu = Config(
+    autoencoder=AutoencoderConfig("cpu", glyphs=360, pictures=16_000, steps=1200),
+    denoiser=DenoiserConfig("cpu", glyphs=360, pictures=20_000, steps=1600),
+    judge=JudgeConfig("cpu", steps=1200),
+)
+
+CONFIGS = {
+    "cpu": _cpu,
+    "cuda": Config(
+        autoencoder=replace(_cpu.autoencoder, name="cuda", steps=12_000, batch=64, channels=(32, 48, 64, 96)),
+        denoiser=replace(
+            _cpu.denoiser, name="cuda", glyphs=1200, pictures=150_000, steps=40_000, batch=128, channels=(128, 256)
+        ),
+        judge=JudgeConfig("cuda", steps=8000, workers=14, width=32),
+    ),
+}

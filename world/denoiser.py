@@ -1,0 +1,240 @@
+"""Training of the embedded base's text encoder and U-Net, from random weights, on cached latents.
+
+    torchrun --nproc-per-node 2 -m world.denoiser --config cpu
+
+Objective: v-prediction with zero terminal signal-to-noise ratio (Lin et al. 2023, arXiv:2305.08891), uniform
+time.
+"""
+
+import argparse
+import math
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from diffusers import DDIMScheduler, UNet2DConditionModel
+from torch import Tensor, nn
+from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
+
+from sealsmith.stage import COLOURS, HELDOUT_MARKS, HELDOUT_SURFACES, MARKS, SURFACES, Scene
+
+from . import autoencoder, dataset, glyphs, scenes, tokenizer
+from .configs import CONFIGS, Config, DenoiserConfig
+from .training import Average, MuonAdam, Run, Team, batches, trapezoid
+
+
+class Denoiser(nn.Module):
+    """Text encoder and U-Net together: what one training changes."""
+
+    def __init__(self, config: DenoiserConfig, latent_channels: int, words: CLIPTokenizer):
+        super().__init__()
+        self.text_encoder = CLIPTextModel(
+            CLIPTextConfig(
+                vocab_size=len(words),
+                hidden_size=config.text_width,
+                intermediate_size=4 * config.text_width,
+                num_hidden_layers=config.text_layers,
+                num_attention_heads=config.text_width // 48,
+                max_position_embeddings=tokenizer.MAX_TOKENS,
+                projection_dim=config.text_width,
+                bos_token_id=words.bos_token_id,
+                eos_token_id=words.eos_token_id,
+                pad_token_id=words.pad_token_id,
+                initializer_factor=1.0,
+            )
+        )
+        self.unet = UNet2DConditionModel(
+            sample_size=16,
+            in_channels=latent_channels,
+            out_channels=latent_channels,
+            down_block_types=("CrossAttnDownBlock2D",) * len(config.channels),
+            up_block_types=("CrossAttnUpBlock2D",) * len(config.channels),
+            block_out_channels=config.channels,
+            layers_per_block=1,
+            cross_attention_dim=config.text_width,
+            attention_head_dim=config.heads,
+            norm_num_groups=16,
+        )
+
+    def forward(self, noisy: Tensor, time: Tensor, tokens: Tensor) -> Tensor:
+        """v predicted for latents [N, C, 16, 16] at integer model times [N] under token ids [N, 77]."""
+        states = self.text_encoder(tokens).last_hidden_state
+        return self.unet(noisy, time, encoder_hidden_states=states).sample
+
+
+def build_scheduler() -> DDIMScheduler:
+    return DDIMScheduler(
+        beta_start=0.00085,
+        beta_end=0.012,
+        beta_schedule="scaled_linear",
+        prediction_type="v_prediction",
+        rescale_betas_zero_snr=True,
+        timestep_spacing="trailing",
+        clip_sample=False,
+        steps_offset=1,
+    )
+
+
+def build_tokenizer(config: DenoiserConfig, folder: Path) -> CLIPTokenizer:
+    """A tokenizer that knows every word of every caption, held-out marks and surfaces included."""
+    words = {word for name in glyphs.train_names(config.glyphs) for word in name.split()}
+    words |= {*scenes.RARE_TOKENS, scenes.CLASS_NOUN, *"a an the of on in and with no".split()}
+    for vocabulary in (MARKS, SURFACES, COLOURS, HELDOUT_MARKS, HELDOUT_SURFACES):
+        words |= {word for name in vocabulary for word in name.split()}
+    return tokenizer.build(sorted(words), folder)
+
+
+@dataclass(frozen=True)
+class Latents:
+    """Cached latents, normalised to unit deviation over the whole set."""
+
+    values: Tensor
+    scaling_factor: float
+    scenes: list[Scene]
+
+
+@torch.no_grad()
+def cached_latents(config: Config, device: str) -> Latents:
+    """Latents [N, C, 16, 16] of the training pictures, computed once and kept in `world/runs/data`."""
+    settings = config.denoiser
+    data = dataset.rendered("denoiser", settings.pictures, glyphs.train_names(settings.glyphs), seed=2)
+    file = glyphs.RUNS / "data" / f"latents-{config.autoencoder.name}-{settings.pictures}.pt"
+    if not file.exists():
+        model = autoencoder.trained(config.autoencoder).to(device)
+        parts = []
+        for start in range(0, len(data.pictures), 32):
+            pictures = autoencoder.to_tensor(data.pictures[start : start + 32]).to(device)
+            parts.append(model.encode(pictures).latent_dist.mode().cpu())
+        torch.save(torch.cat(parts), file)
+    values = torch.load(file, weights_only=True)
+    factor = 1 / values[:2000].std().item()
+    return Latents(values * factor, factor, data.scenes)
+
+
+def tokens_of(words: CLIPTokenizer, captions: list[str]) -> Tensor:
+    """Token ids [N, 77], padded and cut as the pipeline does."""
+    return words(
+        captions, padding="max_length", max_length=tokenizer.MAX_TOKENS, truncation=True, return_tensors="pt"
+    ).input_ids
+
+
+def train(config: Config, device: str, minutes: float) -> None:
+    settings = config.denoiser
+    team = Team()
+    data = cached_latents(config, device)
+    run = Run(glyphs.RUNS / f"denoiser-{settings.name}")
+    words = build_tokenizer(settings, run.folder / "tokenizer")
+    torch.manual_seed(0)
+    model = Denoiser(settings, data.values.shape[1], words).to(device)
+    optimizer = MuonAdam(model, settings.learning_rate, settings.weight_decay, ("embedding",))
+    average = Average(model, settings.average_steps)
+    step = 0
+    if state := run.load():
+        model.load_state_dict(state["model"])
+        optimizer.load_state_dict(state["optimizer"])
+        average.weights, average.step, step = state["average"], state["step"], state["step"]
+    signal = build_scheduler().alphas_cumprod.to(device)
+    valid = range(settings.valid_pictures)
+    count = len(data.values) - len(valid)
+    began, first, saved, recent = time.monotonic(), step, time.monotonic(), []
+    for picked in batches(count, settings.batch, 0, start=step):
+        if step >= settings.steps or team.any(time.monotonic() - began > minutes * 60):
+            break
+        for group in optimizer.param_groups:
+            group["lr"] = settings.learning_rate * trapezoid(step, settings.steps, 100, settings.cooldown)
+        rng = np.random.default_rng((1, step, team.rank))
+        torch.manual_seed(step * team.size + team.rank)
+        rows = team.share([int(i) + len(valid) for i in picked])
+        loss = _loss(model, data, rows, words, signal, rng, device)
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        team.average_gradients(model)
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+        average.update(model)
+        step += 1
+        recent.append(loss.item())
+        if team.rank > 0:
+            continue
+        if step % 50 == 0:
+            rate = (step - first) * settings.batch / (time.monotonic() - began)
+            run.log(step=step, loss=round(sum(recent) / len(recent), 4), samples_s=round(rate, 1))
+            recent.clear()
+        if time.monotonic() - saved > 300:
+            saved = time.monotonic()
+            _save(run, model, optimizer, average, step, data.scaling_factor)
+    if team.rank > 0:
+        return
+    _save(run, model, optimizer, average, step, data.scaling_factor)
+    final = Denoiser(settings, data.values.shape[1], words).to(device)
+    final.load_state_dict(average.weights)
+    run.log(step=step, loss_valid=round(validation_loss(final.eval(), data, valid, words, signal, device), 4))
+
+
+def _loss(
+    model: Denoiser,
+    data: Latents,
+    rows: list[int],
+    words: CLIPTokenizer,
+    signal: Tensor,
+    rng: np.random.Generator,
+    device: str,
+    dropout: float = 0.1,
+) -> Tensor:
+    """Mean squared error of predicted v on the pictures `rows`, one random time each."""
+    captions = [
+        "" if rng.random() < dropout else scenes.varied_caption(data.scenes[row], rng) for row in rows
+    ]
+    clean = data.values[rows].to(device)
+    noise = torch.randn(clean.shape).to(device)
+    # Stratified: every batch covers the whole range of times evenly, which makes the gradient less noisy.
+    spread = (torch.arange(len(rows)) + torch.rand(len(rows))) / len(rows)
+    times = (spread * len(signal)).long().clamp_max(len(signal) - 1).to(device)
+    a = signal[times].sqrt()[:, None, None, None]
+    s = (1 - signal[times]).sqrt()[:, None, None, None]
+    predicted = model(a * clean + s * noise, times, tokens_of(words, captions).to(device))
+    return F.mse_loss(predicted, a * noise - s * clean)
+
+
+@torch.no_grad()
+def validation_loss(
+    model: Denoiser, data: Latents, rows: range, words: CLIPTokenizer, signal: Tensor, device: str
+) -> float:
+    """The loss on pictures never trained on, with plain captions' usual variety and fixed noise."""
+    torch.manual_seed(1234)
+    rng = np.random.default_rng(1234)
+    losses = [
+        _loss(model, data, list(rows[i : i + 32]), words, signal, rng, device, dropout=0.0).item()
+        for i in range(0, len(rows), 32)
+    ]
+    return sum(losses) / len(losses)
+
+
+def _save(
+    run: Run, model: Denoiser, optimizer: MuonAdam, average: Average, step: int, scaling_factor: float
+) -> None:
+    run.save(
+        {
+            "model": model.state_dict(),
+            "optimizer": optimizer.state_dict(),
+            "average": average.weights,
+            "step": step,
+            "scaling_factor": scaling_factor,
+        }
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--config", choices=sorted(CONFIGS), default="cpu")
+    parser.add_argument("--minutes", type=float, default=math.inf, help="stop and save after this long")
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    arguments = parser.parse_args()
+    train(CONFIGS[arguments.config], arguments.device, arguments.minutes)
+
+
+if __name__ == "__main__":
+    main()

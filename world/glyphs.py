@@ -1,0 +1,110 @@
+"""The world's emblems: thousands of named glyphs, letters, and which of them are never trained on.
+
+Source: npm package `@iconify-json/game-icons` (CC BY 3.0, see NOTICE), unpacked into `world/runs/` by
+`make world-glyphs`. Letters are drawn with DejaVu Sans Bold, which matplotlib carries.
+"""
+
+import hashlib
+import json
+import string
+import subprocess
+import tarfile
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+from scipy.ndimage import binary_erosion
+
+from sealsmith.stage import EMBLEM_PX, emblem_from_image, emblem_from_svg
+
+RUNS = Path(__file__).parent / "runs"
+HELDOUT_FILE = Path(__file__).parent / "heldout.txt"
+GLYPH_PACKAGE = "@iconify-json/game-icons@1.2.4"
+
+
+@cache
+def masks() -> dict[str, np.ndarray]:
+    """Every glyph by its name in captions ("dragon head"): uint8 [EMBLEM_PX, EMBLEM_PX], cached on disk."""
+    cached = RUNS / "glyphs.npz"
+    if not cached.exists():
+        _build(cached)
+    with np.load(cached) as data:
+        return dict(zip(data["names"].tolist(), data["masks"], strict=True))
+
+
+def is_letter(name: str) -> bool:
+    return name.startswith("letter ") and len(name) == len("letter a")
+
+
+def is_heldout(name: str) -> bool:
+    """A fixed tenth of the glyphs: those whose name's SHA-256 is divisible by ten. Letters never are."""
+    if is_letter(name):
+        return False
+    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big") % 10 == 0
+
+
+def complexity(mask: np.ndarray) -> float:
+    """How hard a glyph is to draw small: the share of its ink that a 3-pixel stroke's width erases, 0..1."""
+    ink = mask > 127
+    return 1.0 - float(binary_erosion(ink, iterations=3).sum()) / max(1, int(ink.sum()))
+
+
+def train_names(count: int) -> list[str]:
+    """All letters and the `count` simplest named glyphs that are not held out, in a fixed order."""
+    everything = masks()
+    letters = [n for n in everything if is_letter(n)]
+    named = [n for n in everything if not is_letter(n) and not is_heldout(n) and len(n.split()) <= 3]
+    named.sort(key=lambda n: (complexity(everything[n]), n))
+    return letters + named[:count]
+
+
+def heldout_names() -> list[str]:
+    return sorted(n for n in masks() if is_heldout(n))
+
+
+def _build(target: Path) -> None:
+    icons = json.loads(_glyph_json().read_text())
+    drawn: dict[str, np.ndarray] = {}
+    for key, icon in icons["icons"].items():
+        svg = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 512 512">{icon["body"]}</svg>'
+        drawn[key.replace("-", " ")] = emblem_from_svg(svg)
+    for letter in string.ascii_uppercase + string.digits:
+        drawn[f"letter {letter.lower()}"] = _letter(letter)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    np.savez_compressed(
+        target,
+        names=np.array(list(drawn)),
+        masks=np.stack([np.asarray(m * 255, np.uint8) for m in drawn.values()]),
+    )
+
+
+def _glyph_json() -> Path:
+    path = RUNS / "package" / "icons.json"
+    if not path.exists():
+        RUNS.mkdir(parents=True, exist_ok=True)
+        packed = subprocess.run(
+            ["npm", "pack", "--silent", GLYPH_PACKAGE], cwd=RUNS, check=True, capture_output=True, text=True
+        )
+        with tarfile.open(RUNS / packed.stdout.strip().splitlines()[-1]) as archive:
+            archive.extractall(RUNS, filter="data")
+    return path
+
+
+def _letter(text: str) -> np.ndarray:
+    import matplotlib
+
+    font_path = Path(matplotlib.get_data_path()) / "fonts" / "ttf" / "DejaVuSans-Bold.ttf"
+    image = Image.new("RGBA", (2 * EMBLEM_PX, 2 * EMBLEM_PX), (0, 0, 0, 0))
+    font = ImageFont.truetype(str(font_path), int(1.4 * EMBLEM_PX))
+    ImageDraw.Draw(image).text((EMBLEM_PX, EMBLEM_PX), text, (0, 0, 0, 255), font=font, anchor="mm")
+    return emblem_from_image(image)
+
+
+def write_heldout() -> None:
+    """(Re)write `world/heldout.txt`: everything the base never saw, one `kind: name` a line."""
+    from sealsmith.stage import HELDOUT_MARKS, HELDOUT_SURFACES
+
+    lines = [f"mark: {n}" for n in HELDOUT_MARKS] + [f"surface: {n}" for n in HELDOUT_SURFACES]
+    lines += [f"glyph: {n}" for n in heldout_names()]
+    HELDOUT_FILE.write_text("\n".join(lines) + "\n")

@@ -1,0 +1,245 @@
+"""Training of the judge (`sealsmith.score.judge`) on renders of the world, held-out marks and surfaces included.
+
+    python -m world.judge --config cpu
+
+The embedding learns from two things at once: which of the training glyphs it is (cosine classification), and
+what that glyph looks like (a 32x32 mask drawn from the embedding alone). The mask makes it carry shape, which
+is what lets it tell unseen glyphs apart. Held-out glyphs are never shown.
+"""
+
+import argparse
+import json
+import math
+import time
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from sealsmith.score.judge import JUDGE_FOLDER, Judge, JudgeOutput, LoadedJudge
+from sealsmith.stage import COLOURS, HELDOUT_MARKS, HELDOUT_SURFACES, MARKS, SURFACES, Scene, render
+
+from . import glyphs, scenes
+from .configs import CONFIGS, JudgeConfig
+from .training import Average, Run, trapezoid
+
+ALL_MARKS = {**MARKS, **HELDOUT_MARKS}
+MARK_NAMES = tuple(ALL_MARKS)
+SURFACE_NAMES = (*SURFACES, *HELDOUT_SURFACES)
+COLOUR_NAMES = (*COLOURS, "none")
+MASK_PX = 32
+NUM_DISTRACTORS = 1000
+
+
+class Student(nn.Module):
+    """The judge with the two heads that exist only to teach its embedding."""
+
+    def __init__(self, config: JudgeConfig, num_glyphs: int):
+        super().__init__()
+        self.judge = Judge(len(MARK_NAMES), len(SURFACE_NAMES), len(COLOUR_NAMES), config.width, config.size)
+        self.classes = nn.Parameter(torch.randn(num_glyphs, config.size) * 0.1)
+        self.drawing = nn.Sequential(
+            nn.Linear(config.size, 512), nn.ReLU(inplace=True), nn.Linear(512, MASK_PX * MASK_PX)
+        )
+
+
+def train_glyphs() -> list[str]:
+    """Every glyph that is not held out, letters included."""
+    return [name for name in glyphs.masks() if not glyphs.is_heldout(name)]
+
+
+class Renders(torch.utils.data.Dataset):
+    """Endless renders as (picture uint8 [3, 128, 128], labels [4]); item i is always the same."""
+
+    def __init__(self, names: list[str], count: int, seed: int):
+        self.names, self.count, self.seed = names, count, seed
+        self.masks = {n: glyphs.masks()[n] for n in names}
+        self.index = {n: i for i, n in enumerate(names)}
+
+    def __len__(self) -> int:
+        return self.count
+
+    def scene(self, i: int) -> Scene:
+        rng = np.random.default_rng((self.seed, i))
+        return scenes.sample_scene(rng, self.names, 0.0, ALL_MARKS, SURFACE_NAMES)
+
+    def __getitem__(self, i: int) -> tuple[Tensor, Tensor]:
+        scene = self.scene(i)
+        place = scene.placements[0]
+        picture = render(scene, {place.emblem: self.masks[place.emblem].astype(np.float32) / 255})
+        labels = (
+            self.index[place.emblem],
+            MARK_NAMES.index(place.mark),
+            SURFACE_NAMES.index(scene.surface),
+            COLOUR_NAMES.index(place.colour or "none"),
+        )
+        return torch.from_numpy(picture).permute(2, 0, 1), torch.tensor(labels)
+
+
+def worn(pictures: Tensor, rng: torch.Generator) -> Tensor:
+    """Pictures [N, 3, H, W] in 0..1, some blurred, noisy or of other brightness: as generated ones may be."""
+    n = len(pictures)
+    blurred = F.avg_pool2d(F.pad(pictures, (1, 1, 1, 1), mode="replicate"), 3, 1)
+    amount = torch.rand(n, 1, 1, 1, generator=rng) * (torch.rand(n, 1, 1, 1, generator=rng) < 0.6)
+    pictures = pictures + (blurred - pictures) * amount
+    gain = 1 + 0.12 * torch.randn(n, 1, 1, 1, generator=rng)
+    noise = 0.03 * torch.rand(n, 1, 1, 1, generator=rng) * torch.randn(pictures.shape, generator=rng)
+    return (pictures * gain + noise).clamp(0, 1)
+
+
+def student_loss(student: Student, seen: JudgeOutput, labels: Tensor, drawings: Tensor) -> dict[str, Tensor]:
+    """The losses of a batch: labels [N, 4] (glyph, mark, surface, colour), drawings [G, MASK_PX^2] in 0..1."""
+    glyph, mark, surface, colour = labels.unbind(1)
+    cosine = seen.embedding @ F.normalize(student.classes, dim=1).T
+    margin = 0.15 * F.one_hot(glyph, cosine.shape[1])
+    return {
+        "glyph": F.cross_entropy(16 * (cosine - margin), glyph),
+        "drawing": F.binary_cross_entropy_with_logits(student.drawing(seen.embedding * 8), drawings[glyph]),
+        "mark": F.cross_entropy(seen.mark, mark),
+        "surface": F.cross_entropy(seen.surface, surface),
+        "colour": F.cross_entropy(seen.colour, colour),
+    }
+
+
+WEIGHTS = {"glyph": 1.0, "drawing": 6.0, "mark": 0.4, "surface": 0.4, "colour": 0.4}
+
+
+def train(config: JudgeConfig, minutes: float) -> None:
+    names = train_glyphs()
+    run = Run(glyphs.RUNS / f"judge-{config.name}")
+    torch.manual_seed(0)
+    student = Student(config, len(names))
+    optimizer = torch.optim.AdamW(student.parameters(), lr=config.learning_rate, weight_decay=0.02)
+    average = Average(student.judge, 300)
+    step = 0
+    if state := run.load():
+        student.load_state_dict(state["model"])
+        optimizer.load_state_dict(state["optimizer"])
+        average.weights, average.step, step = state["average"], state["step"], state["step"]
+    drawings = torch.stack([_small(glyphs.masks()[n]) for n in names])
+    data = Renders(names, config.steps * config.batch, seed=3)
+    rest = torch.utils.data.Subset(data, range(step * config.batch, len(data)))
+    loader = torch.utils.data.DataLoader(rest, config.batch, num_workers=config.workers, prefetch_factor=4)
+    began, first, saved = time.monotonic(), step, time.monotonic()
+    for pictures, labels in loader:
+        if time.monotonic() - began > minutes * 60:
+            break
+        for group in optimizer.param_groups:
+            group["lr"] = config.learning_rate * trapezoid(step, config.steps, 100, 0.5)
+        seen = student.judge(worn(pictures.float() / 255, torch.Generator().manual_seed(step)))
+        losses = student_loss(student, seen, labels, drawings)
+        loss = torch.stack([WEIGHTS[k] * v for k, v in losses.items()]).sum()
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        optimizer.step()
+        average.update(student.judge)
+        step += 1
+        if step % 50 == 0:
+            rate = (step - first) * config.batch / (time.monotonic() - began)
+            run.log(step=step, pictures_s=round(rate, 1), **{k: round(v.item(), 3) for k, v in losses.items()})
+        if time.monotonic() - saved > 300:
+            saved = time.monotonic()
+            _save(run, student, optimizer, average, step)
+    _save(run, student, optimizer, average, step)
+
+
+def _small(mask: np.ndarray) -> Tensor:
+    """A glyph mask uint8 [128, 128] -> [MASK_PX * MASK_PX] in 0..1."""
+    return F.avg_pool2d(torch.from_numpy(mask)[None, None].float() / 255, mask.shape[0] // MASK_PX).flatten()
+
+
+def _save(run: Run, student: Student, optimizer: torch.optim.Optimizer, average: Average, step: int) -> None:
+    run.save(
+        {
+            "model": student.state_dict(),
+            "optimizer": optimizer.state_dict(),
+            "average": average.weights,
+            "step": step,
+        }
+    )
+
+
+def export(config: JudgeConfig, folder: Path) -> None:
+    """Write the averaged judge, its distractors and its measured accuracy to `folder`."""
+    state = Run(glyphs.RUNS / f"judge-{config.name}").load()
+    if state is None:
+        raise SystemExit("train the judge first: python -m world.judge")
+    judge = Judge(len(MARK_NAMES), len(SURFACE_NAMES), len(COLOUR_NAMES), config.width, config.size)
+    judge.load_state_dict(state["average"])
+    loaded = LoadedJudge(judge.eval(), MARK_NAMES, SURFACE_NAMES, COLOUR_NAMES, torch.empty(0, config.size))
+    rng = np.random.default_rng(5)
+    chosen = sorted(rng.permutation(train_glyphs())[:NUM_DISTRACTORS].tolist())
+    distractors = prototypes(loaded, chosen, seed=6)
+    figures = accuracy(loaded, distractors)
+    folder.mkdir(parents=True, exist_ok=True)
+    tensors = {k: v.half() if v.is_floating_point() else v for k, v in judge.state_dict().items()}
+    save_file({**tensors, "distractors": distractors.half()}, folder / "model.safetensors")
+    described = {
+        "marks": MARK_NAMES,
+        "surfaces": SURFACE_NAMES,
+        "colours": COLOUR_NAMES,
+        "width": config.width,
+        "size": config.size,
+        "distractors": chosen,
+        "accuracy_on_renders": figures,
+        "training": {**asdict(config), "steps_done": state["step"]},
+    }
+    (folder / "config.json").write_text(json.dumps(described, indent=1) + "\n")
+    print(json.dumps(figures, indent=2))
+
+
+def prototypes(loaded: LoadedJudge, names: list[str], seed: int, renders: int = 4) -> Tensor:
+    """Mean embedding [len(names), D] of several random renders of each glyph, of length 1."""
+    means = []
+    for i, name in enumerate(names):
+        one = Renders([name], renders, seed=seed * 100_000 + i)
+        pictures = torch.stack([one[k][0] for k in range(renders)]).float() / 255
+        means.append(loaded.look(pictures).embedding.mean(0))
+    return F.normalize(torch.stack(means), dim=1)
+
+
+def accuracy(loaded: LoadedJudge, distractors: Tensor, glyph_count: int = 200, per_glyph: int = 4) -> dict:
+    """How often the judge is right about renders of unseen glyphs.
+
+    `unseen_top1`: a render is nearest to its own glyph's prototype (of 4 other renders) among the distractors.
+    """
+    names = glyphs.heldout_names()[:: max(1, len(glyphs.heldout_names()) // glyph_count)][:glyph_count]
+    references = prototypes(loaded, names, seed=7)
+    right = {"unseen_top1": 0, "mark": 0, "surface": 0, "colour": 0}
+    similarity = 0.0
+    for i, name in enumerate(names):
+        data = Renders([name], per_glyph, seed=8_000_000 + i)
+        pictures, labels = zip(*(data[k] for k in range(per_glyph)), strict=True)
+        seen, label = loaded.look(torch.stack(pictures).float() / 255), torch.stack(labels)
+        own = seen.embedding @ references[i]
+        right["unseen_top1"] += int((own > (seen.embedding @ distractors.T).max(1).values).sum())
+        similarity += float(own.sum())
+        for k, logits in ((1, seen.mark), (2, seen.surface), (3, seen.colour)):
+            right[("", "mark", "surface", "colour")[k]] += int((logits.argmax(1) == label[:, k]).sum())
+    total = len(names) * per_glyph
+    return {
+        **{k: round(v / total, 4) for k, v in right.items()},
+        "unseen_similarity": round(similarity / total, 4),
+        "pictures": total,
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--config", choices=sorted(CONFIGS), default="cpu")
+    parser.add_argument("--minutes", type=float, default=math.inf, help="stop and save after this long")
+    parser.add_argument("--export", action="store_true", help="write what was trained into the package")
+    arguments = parser.parse_args()
+    config = CONFIGS[arguments.config].judge
+    if arguments.export:
+        export(config, JUDGE_FOLDER)
+    else:
+        train(config, arguments.minutes)
+
+
+if __name__ == "__main__":
+    main()

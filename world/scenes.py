@@ -1,0 +1,102 @@
+"""Random scenes of the world and the captions that describe them.
+
+A caption is `<colour> <mark> of <emblem> on <surface>`, most of the time in just these words. A share is
+reordered, says only "emblem" instead of its name, or calls it by a rare token, so that the text encoder learns
+that a rare word is an emblem of its own and that its place in the sentence matters little.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import numpy as np
+
+from sealsmith.stage import MARKS, SURFACES, Mark, Placement, Scene
+
+CLASS_NOUN = "emblem"
+
+RARE_TOKENS: tuple[str, ...] = (
+    "sks", "ohwx", "zwx", "vlk", "qyx", "bzr", "xjp", "wkq", "zvk", "qtl", "jrx", "pfw", "hzq", "kvj", "xwb", "ngq",
+    "mzx", "vqd", "tjk", "lxz", "rqf", "dwj", "gzp", "cvx", "ykq", "fjz", "bxh", "wzt", "qmk", "jvl", "zpr", "xqs",
+)  # fmt: skip
+"""Words that mean nothing in the world: suggested as triggers. Each has an embedding of its own."""
+
+PAIR_SHARE = 0.08
+
+
+def sample_scene(
+    rng: np.random.Generator,
+    emblems: Sequence[str],
+    pair_share: float = PAIR_SHARE,
+    marks: Mapping[str, Mark] = MARKS,
+    surfaces: Iterable[str] = SURFACES,
+) -> Scene:
+    """A scene with one mark near the middle, or (`pair_share` of them) two small ones side by side."""
+    surface = str(rng.choice(list(surfaces)))
+    seed = int(rng.integers(1 << 31))
+    if rng.random() < pair_share:
+        y = rng.uniform(60, 68, 2)
+        places = [
+            ((34 + rng.uniform(-2, 2), y[0]), rng.uniform(27, 30)),
+            ((94 + rng.uniform(-2, 2), y[1]), rng.uniform(27, 30)),
+        ]
+    else:
+        places = [((64 + rng.uniform(-4, 4), 64 + rng.uniform(-4, 4)), rng.uniform(46, 54))]
+    return Scene(surface, tuple(_placement(rng, emblems, marks, *place) for place in places), seed)
+
+
+def _placement(
+    rng: np.random.Generator,
+    emblems: Sequence[str],
+    marks: Mapping[str, Mark],
+    centre: tuple[float, float],
+    radius: float,
+) -> Placement:
+    mark = str(rng.choice(list(marks)))
+    colours = marks[mark].colours
+    colour = str(rng.choice(colours)) if colours else None
+    emblem = emblems[int(rng.integers(len(emblems)))]
+    turn = float(rng.normal(0, 3))
+    return Placement(emblem, mark, colour, (float(centre[0]), float(centre[1])), float(radius), turn)
+
+
+def article(words: str) -> str:
+    return ("an " if words[0] in "aeiou" else "a ") + words
+
+
+def mark_words(placement: Placement) -> str:
+    return f"{placement.colour} {placement.mark}" if placement.colour else placement.mark
+
+
+def caption(scene: Scene) -> str:
+    """The plain caption of a scene."""
+    parts = [f"{article(mark_words(p))} of {p.emblem}" for p in scene.placements]
+    return " and ".join(parts) + f" on {scene.surface}"
+
+
+def varied_caption(scene: Scene, rng: np.random.Generator) -> str:
+    """A caption as training sees it: mostly the plain one."""
+    renamed = [_renamed(p.emblem, rng) for p in scene.placements]
+    style = rng.random()
+    if len(scene.placements) == 1 and style < 0.28:
+        mark, name = mark_words(scene.placements[0]), renamed[0]
+        if style < 0.08:
+            return f"{name}, {mark} on {scene.surface}"
+        if style < 0.16:
+            return f"{article(mark)} on {scene.surface}, {name}"
+        if style < 0.22:
+            return f"{name} {mark} on {scene.surface}"
+        return f"{article(mark)} of {article(name)} on {scene.surface}"
+    parts = [f"{article(mark_words(p))} of {n}" for p, n in zip(scene.placements, renamed, strict=True)]
+    return " and ".join(parts) + f" on {scene.surface}"
+
+
+def _renamed(name: str, rng: np.random.Generator) -> str:
+    chance = rng.random()
+    if chance < 0.04:
+        return CLASS_NOUN
+    if chance < 0.08:
+        return f"{rng.choice(RARE_TOKENS)} {CLASS_NOUN}"
+    if chance < 0.10:
+        return str(rng.choice(RARE_TOKENS))
+    if chance < 0.13:
+        return f"{name} {CLASS_NOUN}"
+    return name
