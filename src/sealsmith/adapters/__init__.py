@@ -1,0 +1,29 @@
+"""A seal as data: reading, writing, checking its file, its algebra, and putting it on a base.
+
+Not for: learning a seal (train/) or drawing with it (generate/).
+"""
+
+from .algebra import delta
+from .attach import AttachReport, attach, attached, detach
+from .files import atomic_write, check_writable
+from .seal import Layer, Seal, SealHeader
+from .seal_file import dump_seal, file_hash, parse_seal, read_seal, tensor_hash, write_seal
+
+__all__ = [
+    "AttachReport",
+    "Layer",
+    "Seal",
+    "SealHeader",
+    "atomic_write",
+    "attach",
+    "attached",
+    "check_writable",
+    "delta",
+    "detach",
+    "dump_seal",
+    "file_hash",
+    "parse_seal",
+    "read_seal",
+    "tensor_hash",
+    "write_seal",
+]

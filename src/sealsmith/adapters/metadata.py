@@ -1,0 +1,107 @@
+"""The strings in a seal file's header: ours, ModelSpec 1.0.1, kohya's minimum, and diffusers' LoRA config.
+
+Only ours are read back; the rest is written so that other people's tools know what they have.
+"""
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from .. import __version__
+from ..errors import SealFormatError
+from .checks import check_seal_header
+from .seal import SealHeader
+
+OWN_KEY = "sealsmith"
+HASH_KEY = "modelspec.hash_sha256"
+
+_HEADER = TypeAdapter(SealHeader)
+
+
+def dump_metadata(header: SealHeader, layer_paths: Iterable[str], tensor_hash: str) -> dict[str, str]:
+    """The metadata of a seal file, strings to strings, sorted by key.
+
+    `tensor_hash` is the SHA-256, in hex, of the bytes after the file's header.
+    """
+    entries = {
+        "format": "pt",
+        OWN_KEY: _HEADER.dump_json(header).decode(),
+        "lora_adapter_metadata": json.dumps(
+            {f"unet.{key}": value for key, value in lora_config(header, layer_paths).items()}, sort_keys=True
+        ),
+        **_model_spec(header, tensor_hash),
+        **_kohya(header, tensor_hash),
+    }
+    return dict(sorted(entries.items()))
+
+
+def parse_metadata(metadata: Mapping[str, str], name: str) -> SealHeader:
+    """The header that `dump_metadata` wrote.
+
+    Raises: SealFormatError naming the file `name`: no header of ours, or one with missing or absurd values.
+    """
+    if OWN_KEY not in metadata:
+        raise SealFormatError(
+            f"{name!r} was not written by Sealsmith: its header has no {OWN_KEY!r} entry",
+            "train the seal with `sealsmith train`",
+        )
+    try:
+        header = _HEADER.validate_json(metadata[OWN_KEY], strict=True)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        where = ".".join(str(step) for step in first["loc"]) or "header"
+        raise SealFormatError(
+            f"{name!r} has a damaged header: {where}: {first['msg']}", "fetch or copy the file again"
+        ) from error
+    check_seal_header(header)
+    return header
+
+
+def lora_config(header: SealHeader, layer_paths: Iterable[str]) -> dict[str, Any]:
+    """Arguments of the `peft.LoraConfig` that rebuilds the adapter, alpha included.
+
+    Only what differs from PEFT's defaults or states a fact: a complete dump would fail in every PEFT version
+    that lacks one of its keys. Targets are full layer paths, so that no other layer can match by its ending.
+    """
+    alpha = int(header.alpha) if float(header.alpha).is_integer() else header.alpha
+    return {
+        "r": header.rank,
+        "lora_alpha": alpha,
+        "lora_dropout": 0.0,
+        "target_modules": sorted(path.removeprefix("unet.") for path in layer_paths),
+        "use_dora": False,
+        "use_rslora": False,
+    }
+
+
+def _model_spec(header: SealHeader, tensor_hash: str) -> dict[str, str]:
+    entries = {
+        "sai_model_spec": "1.0.1",
+        "architecture": f"{header.architecture or header.family}/lora",
+        "implementation": "diffusers",
+        "title": header.title,
+        "date": header.created,
+        "hash_sha256": f"0x{tensor_hash}",
+        "trigger_phrase": header.trigger,
+        "usage_hint": f"write {header.trigger!r} before {header.class_noun!r}",
+    }
+    if header.resolution_px:
+        entries["resolution"] = f"{header.resolution_px}x{header.resolution_px}"
+    return {f"modelspec.{key}": value for key, value in entries.items()}
+
+
+def _kohya(header: SealHeader, tensor_hash: str) -> dict[str, str]:
+    return {
+        "ss_v2": "False",
+        "ss_base_model_version": header.kohya_version or header.family,
+        "ss_network_module": "networks.lora",
+        "ss_network_dim": str(header.rank),
+        "ss_network_alpha": str(header.alpha),
+        "ss_network_args": "{}",
+        "ss_output_name": header.title,
+        "ss_sd_model_name": header.base,
+        "ss_training_comment": f"sealsmith {__version__}",
+        "sshs_model_hash": tensor_hash,
+    }

@@ -1,0 +1,195 @@
+"""`sealsmith generate`: pictures of a prompt, with seals, as PNG files that carry their recipe."""
+
+import math
+import re
+import secrets
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ..errors import ConfigError, OutputError
+from .console import console, note, print_json
+
+if TYPE_CHECKING:
+    from ..adapters import Seal
+    from ..bases import Base
+    from ..generate import Picture, Request
+
+_NAME_CHARACTERS = 48
+
+
+def generate_command(
+    prompt: Annotated[str, typer.Argument(help="What the picture shows.")],
+    seal: Annotated[
+        list[str] | None,
+        typer.Option("--seal", "-s", metavar="FILE[:STRENGTH]", help="A seal and its strength; repeatable."),
+    ] = None,
+    num_pictures: Annotated[int, typer.Option("--num-pictures", "-n", help="How many pictures.")] = 1,
+    seed: Annotated[
+        int | None, typer.Option(help="Seed of the first picture; random and said if not given.")
+    ] = None,
+    steps: Annotated[int | None, typer.Option(help="Denoising steps; the base decides if not given.")] = None,
+    guidance: Annotated[
+        float | None,
+        typer.Option(help="Weight of the prompt; 1 or less: without guidance. The base decides."),
+    ] = None,
+    negative: Annotated[str, typer.Option(help="What the picture should not show.")] = "",
+    out: Annotated[Path, typer.Option("--out", "-o", help="A folder, or a .png file.")] = Path("pictures"),
+    base: Annotated[
+        str, typer.Option(help="The base: sealworld, or a folder in diffusers' format.")
+    ] = "sealworld",
+    no_trigger: Annotated[
+        bool, typer.Option("--no-trigger", help="Do not insert a missing trigger.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of paths.")] = False,
+) -> None:
+    """Draw pictures, with seals or without; print their paths."""
+    chosen = [parse_seal_option(text) for text in seal or []]
+    check_out(out)
+
+    from ..adapters import read_seal
+    from ..bases import open_base
+    from ..generate import Request
+
+    seals = [(read_seal(path), strength) for path, strength in chosen]
+    opened = open_base(base)
+    first_seed = secrets.randbelow(2**32) if seed is None else seed
+    request = Request(prompt, negative, first_seed, num_pictures, steps, guidance, not no_trigger).resolved(
+        opened
+    )
+    if seed is None:
+        note(f"seed: {first_seed}")
+    pictures, paths = _draw(opened, request, seals, out, quiet=as_json)
+    if as_json:
+        print_json(_report(pictures, paths, [path for path, _ in chosen]))
+
+
+def parse_seal_option(text: str) -> tuple[Path, float]:
+    """File and strength of `FILE[:STRENGTH]`; the strength is 1 when none is given.
+
+    A path may hold colons itself: what is there as a file is taken whole, and only a number is a strength.
+    Raises: ConfigError when the strength is no finite number.
+    """
+    file, colon, strength = text.rpartition(":")
+    if not colon or not file or Path(text).is_file():
+        return Path(text), 1.0
+    try:
+        value = float(strength)
+    except ValueError as error:
+        if Path(file).is_file():
+            raise _strength_error(strength, file) from error
+        return Path(text), 1.0
+    if not math.isfinite(value):
+        raise _strength_error(strength, file)
+    return Path(file), value
+
+
+def check_out(out: Path) -> None:
+    """Refuses an output no picture could be written to. Raises: ConfigError for a format; OutputError."""
+    from ..adapters.files import check_writable
+
+    suffix = out.suffix.lower()
+    if suffix in {".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff"} and not out.is_dir():
+        raise ConfigError(f"pictures are written as PNG, not {suffix}", "name a folder or a .png file")
+    if out.is_file() and suffix != ".png":
+        raise OutputError(f"{str(out)!r} is a file, and no PNG", "name a folder or a .png file")
+    check_writable(_folder(out) / "picture.png")
+
+
+def picture_path(out: Path, prompt: str, seed: int, index: int, num_pictures: int) -> Path:
+    """Where picture `index` goes: a name not taken yet, in the folder `out`, or `out` if that is a .png.
+
+    Several pictures, or a name that is taken, get a number behind the name.
+    """
+    if _folder(out) == out:
+        words = re.sub(r"[^a-z0-9]+", "-", prompt.lower())[:_NAME_CHARACTERS].strip("-") or "picture"
+        wanted = out / f"{words}-{seed}.png"
+    else:
+        wanted = out if num_pictures == 1 else out.with_name(f"{out.stem}-{index + 1}{out.suffix}")
+    path, number = wanted, 2
+    while path.exists():
+        path, number = wanted.with_name(f"{wanted.stem}-{number}{wanted.suffix}"), number + 1
+    return path
+
+
+def _draw(
+    base: "Base", request: "Request", seals: "list[tuple[Seal, float]]", out: Path, quiet: bool
+) -> "tuple[list[Picture], list[Path]]":
+    """Pictures and their paths, each written once it is finished, and printed at the end unless `quiet`."""
+    from rich.progress import Progress
+
+    from ..generate import generate_each, write_picture
+
+    pictures: list[Picture] = []
+    paths: list[Path] = []
+    try:
+        with Progress(console=console, transient=True) as progress:
+            task = progress.add_task("drawing", total=None)
+            each = generate_each(
+                base, request, seals, lambda done, total: progress.update(task, completed=done, total=total)
+            )
+            for index, picture in enumerate(each):
+                recipe = picture.recipe
+                path = picture_path(out, recipe.prompt, recipe.seed, index, request.num_pictures)
+                write_picture(picture, path)
+                pictures.append(picture)
+                paths.append(path)
+    finally:  # not sooner: while the bar runs on a terminal, rich sends stdout to stderr
+        if pictures:
+            _say(pictures[0])
+        for path in paths if not quiet else []:
+            typer.echo(str(path))
+    return pictures, paths
+
+
+def _say(picture: "Picture") -> None:
+    """On stderr: which triggers were inserted, and what else happened to the prompt."""
+    from ..generate import insert_trigger
+
+    recipe = picture.recipe
+    if recipe.prompt != recipe.prompt_typed:
+        triggers = dict.fromkeys(seal.trigger for seal in recipe.seals)
+        inserted = [repr(word) for word in triggers if insert_trigger(recipe.prompt_typed, word, "")[1]]
+        done = (
+            f"inserted {' and '.join(inserted)}" if inserted else "repeated in front, where it is not cut off"
+        )
+        note(f"trigger: {done} -> {recipe.prompt}")
+    for warning in picture.warnings:
+        note(f"warning: {warning}")
+
+
+def _report(pictures: "list[Picture]", paths: list[Path], seal_paths: list[Path]) -> dict[str, Any]:
+    recipe = pictures[0].recipe
+    return {
+        "paths": [str(path) for path in paths],
+        "seeds": [picture.recipe.seed for picture in pictures],
+        "prompt": recipe.prompt,
+        "prompt_typed": recipe.prompt_typed,
+        "negative": recipe.negative,
+        "steps": recipe.num_steps,
+        "guidance": recipe.guidance,
+        "base": {"name": recipe.base, "digest": recipe.base_digest},
+        "seals": [
+            {
+                "path": str(path),
+                "name": use.name,
+                "strength": use.strength,
+                "trigger": use.trigger,
+                "hash": use.file_hash,
+            }
+            for path, use in zip(seal_paths, recipe.seals, strict=True)
+        ],
+        "warnings": list(pictures[0].warnings),
+    }
+
+
+def _folder(out: Path) -> Path:
+    """The folder pictures go to: `out` itself unless it names a .png file."""
+    return out.parent if out.suffix.lower() == ".png" and not out.is_dir() else out
+
+
+def _strength_error(strength: str, file: str) -> ConfigError:
+    return ConfigError(
+        f"the strength of {file!r} is {strength!r}", "give a finite number, as in seal.safetensors:0.8"
+    )

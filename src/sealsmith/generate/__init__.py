@@ -1,0 +1,27 @@
+"""The plain path from a prompt to a picture, one request at a time: what every faster path is tested against.
+
+Not for: serving many requests, or learning seals (train/).
+"""
+
+from .picture_file import read_recipe, write_picture
+from .pipeline import generate, generate_batch, generate_each
+from .prompt import FittedPrompt, fit_prompt, insert_trigger
+from .recipe import Recipe, SealUse, dump_parameters, parse_parameters
+from .request import Picture, Request
+
+__all__ = [
+    "FittedPrompt",
+    "Picture",
+    "Recipe",
+    "Request",
+    "SealUse",
+    "dump_parameters",
+    "fit_prompt",
+    "generate",
+    "generate_batch",
+    "generate_each",
+    "insert_trigger",
+    "parse_parameters",
+    "read_recipe",
+    "write_picture",
+]

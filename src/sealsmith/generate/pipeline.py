@@ -1,0 +1,188 @@
+"""From a request to pictures, with stock diffusers modules and no cleverness.
+
+Read it from top to bottom: prompt, seals, noise, steps, decoding. Each picture is made alone, with a
+generator of its own, and equals what the stock pipeline makes from the same seed. Everything faster is tested
+against it.
+"""
+
+import hashlib
+import inspect
+from collections.abc import Callable, Iterator, Sequence
+
+import torch
+from diffusers.utils.torch_utils import randn_tensor
+from torch import Tensor
+
+from .. import __version__
+from ..adapters import AttachReport, Seal, attached, dump_seal, file_hash, tensor_hash
+from ..bases import Base
+from .prompt import fit_prompt, insert_trigger
+from .recipe import Recipe, SealUse
+from .request import Picture, Request
+
+Seals = Sequence[tuple[Seal, float]]
+OnStep = Callable[[int, int], None]
+"""Called after every step with the steps done and the steps in all, over all pictures of a request."""
+
+
+def generate(base: Base, request: Request, seals: Seals = (), on_step: OnStep | None = None) -> list[Picture]:
+    """The pictures of one request, in order of their seeds; raises as `generate_each` does."""
+    return list(generate_each(base, request, seals, on_step))
+
+
+@torch.no_grad()
+def generate_batch(
+    base: Base,
+    requests: Sequence[Request],
+    seals: Seals = (),
+    on_picture: Callable[[int], None] | None = None,
+) -> list[Picture]:
+    """The pictures of several requests with the same seals, in order; raises as `generate_each` does.
+
+    The seals go onto the base once. `on_picture` is told how many pictures are finished, after each.
+    """
+    requests = [request.resolved(base) for request in requests]
+    pictures: list[Picture] = []
+    with attached(base, seals) as reports:
+        uses = [_use(seal, strength) for seal, strength in seals]
+        for request in requests:
+            for picture in _draw(base, request, seals, uses, reports):
+                pictures.append(picture)
+                if on_picture is not None:
+                    on_picture(len(pictures))
+    return pictures
+
+
+@torch.no_grad()
+def generate_each(
+    base: Base, request: Request, seals: Seals = (), on_step: OnStep | None = None
+) -> Iterator[Picture]:
+    """The pictures of one request, each as soon as it is finished.
+
+    While it runs, the seals are on the base; they are off again when it ends, is closed or fails.
+    Raises: ConfigError; BaseMismatchError and SealShapeError for a seal that is not for this base.
+    """
+    request = request.resolved(base)
+    with attached(base, seals) as reports:
+        uses = [_use(seal, strength) for seal, strength in seals]
+        yield from _draw(base, request, seals, uses, reports, on_step)
+
+
+def _draw(
+    base: Base,
+    request: Request,
+    seals: Seals,
+    uses: Sequence[SealUse],
+    reports: Sequence[AttachReport],
+    on_step: OnStep | None = None,
+) -> Iterator[Picture]:
+    """The pictures of a resolved request, with `seals` on the base already."""
+    assert request.num_steps is not None
+    assert request.guidance is not None
+    prompt, warnings = _prompt(base, request, seals)
+    warnings += [
+        f"seal {report.seal!r}: only {report.matched} of {report.total} tensors found their layer"
+        for report in reports
+        if report.matched < report.total
+    ]
+    text = encode_prompt(base, prompt)
+    if request.guidance > 1:
+        text = torch.cat([encode_prompt(base, request.negative), text])
+    for index in range(request.num_pictures):
+        seed = request.seed + index
+        count = _counter(request, index, on_step)
+        latents = _denoise(base, text, request.num_steps, request.guidance, seed, count)
+        pixels = decode(base, latents)[0].float()
+        recipe = Recipe(
+            prompt=prompt,
+            prompt_typed=request.prompt,
+            negative=request.negative,
+            seed=seed,
+            num_steps=request.num_steps,
+            guidance=request.guidance,
+            sampler=type(base.scheduler).__name__.removesuffix("Scheduler"),
+            width=pixels.shape[2],
+            height=pixels.shape[1],
+            base=base.name,
+            base_digest=base.digest,
+            seals=tuple(uses),
+            version=f"sealsmith {__version__}",
+        )
+        yield Picture(pixels, recipe, tuple(warnings))
+
+
+def encode_prompt(base: Base, prompt: str) -> Tensor:
+    """The text encoder's last hidden states of one prompt, [1, tokens, width]; too long a prompt is cut."""
+    ids = base.tokenizer(
+        prompt,
+        padding="max_length",
+        max_length=base.tokenizer.model_max_length,
+        truncation=True,
+        return_tensors="pt",
+    ).input_ids
+    states: Tensor = base.text_encoder(ids.to(base.device))[0]
+    return states.to(base.unet.dtype)
+
+
+def decode(base: Base, latents: Tensor) -> Tensor:
+    """Pixels [N, 3, H, W] in 0..1 of latents as the U-Net knows them."""
+    config = base.vae.config
+    scaled = latents / config.scaling_factor + (getattr(config, "shift_factor", None) or 0.0)
+    decoded: Tensor = base.vae.decode(scaled, return_dict=False)[0]
+    return (decoded / 2 + 0.5).clamp(0, 1)
+
+
+def _denoise(
+    base: Base, text: Tensor, num_steps: int, guidance: float, seed: int, on_step: OnStep | None
+) -> Tensor:
+    """Latents [1, C, h, w] from the noise of `seed`; when guided, `text` has the unconditional row first."""
+    scheduler = type(base.scheduler).from_config(
+        base.scheduler.config
+    )  # a fresh one: steps leave state in it
+    scheduler.set_timesteps(num_steps, device=base.device)
+    generator = torch.Generator("cpu").manual_seed(seed)
+    noise = randn_tensor((1, *base.latent_shape), generator=generator, device=base.device, dtype=text.dtype)
+    latents = noise * scheduler.init_noise_sigma
+    accepts_generator = "generator" in inspect.signature(scheduler.step).parameters
+    extra = {"generator": generator} if accepts_generator else {}
+    for done, t in enumerate(scheduler.timesteps, start=1):
+        x = scheduler.scale_model_input(torch.cat([latents] * len(text)), t)
+        prediction = base.unet(x, t, encoder_hidden_states=text, return_dict=False)[0]
+        if guidance > 1:
+            unconditional, conditional = prediction.chunk(2)
+            prediction = unconditional + guidance * (conditional - unconditional)
+        latents = scheduler.step(prediction, t, latents, **extra, return_dict=False)[0]
+        if on_step is not None:
+            on_step(done, len(scheduler.timesteps))
+    return latents
+
+
+def _prompt(base: Base, request: Request, seals: Seals) -> tuple[str, list[str]]:
+    """The prompt to be sent, with triggers inside the limit, and warnings of what was cut off."""
+    prompt = request.prompt
+    triggers = [seal.header.trigger for seal, _ in seals]
+    if request.use_trigger:
+        for index, (seal, _) in enumerate(seals):
+            prompt, _ = insert_trigger(
+                prompt, seal.header.trigger, seal.header.class_noun, base.family.slot, taken=triggers[:index]
+            )
+    fitted = fit_prompt(base.tokenizer, prompt, triggers if request.use_trigger else ())
+    warnings = []
+    if fitted.cut:
+        warnings.append(f"the prompt is too long for the text encoder, it does not see: {fitted.cut!r}")
+    if cut := fit_prompt(base.tokenizer, request.negative).cut:
+        warnings.append(f"the negative prompt is too long for the text encoder, it does not see: {cut!r}")
+    return fitted.prompt, warnings
+
+
+def _use(seal: Seal, strength: float) -> SealUse:
+    data = dump_seal(seal)
+    whole = file_hash(seal.path) if seal.path is not None else hashlib.sha256(data).hexdigest()
+    return SealUse(seal.name, float(strength), seal.header.trigger, whole, tensor_hash(data))
+
+
+def _counter(request: Request, index: int, on_step: OnStep | None) -> OnStep | None:
+    """`on_step` for picture `index`, counting over all pictures of the request."""
+    if on_step is None:
+        return None
+    return lambda done, steps: on_step(index * steps + done, request.num_pictures * steps)

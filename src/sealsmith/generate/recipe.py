@@ -1,0 +1,144 @@
+"""Everything needed to make a picture again, as JSON of our own and as the `parameters` text of A1111.
+
+The JSON is complete. The text is what other people's tools read; from it come back the prompts, the numbers,
+the base and the seals' names and short hashes, but no strengths and not the prompt as it was typed.
+"""
+
+import json
+import re
+from dataclasses import dataclass
+
+from pydantic import TypeAdapter, ValidationError
+
+from ..errors import PictureError
+
+NEGATIVE = "Negative prompt:"
+_PAIR = re.compile(r'\s*(\w[\w \-/]+):\s*("(?:\\.|[^\\"])*"|[^,]*)(?:,|$)')
+_SEAL_HASH = re.compile(r"(?:^|, )(.+?): ([0-9a-f]{8,64})(?=, |$)", re.DOTALL)
+
+
+@dataclass(frozen=True)
+class SealUse:
+    """One seal in a picture."""
+
+    name: str
+    strength: float = 1.0
+    trigger: str = ""
+    file_hash: str = ""
+    """SHA-256 of the seal's file, 64 hex digits."""
+    tensor_hash: str = ""
+    """SHA-256 of the tensors alone: the same after the file got a new title or scorecard."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a picture was made."""
+
+    prompt: str
+    """As it was sent to the text encoder, triggers included."""
+    prompt_typed: str
+    negative: str
+    seed: int
+    num_steps: int
+    guidance: float
+    sampler: str
+    width: int
+    height: int
+    base: str
+    base_digest: str
+    seals: tuple[SealUse, ...] = ()
+    version: str = ""
+    """`sealsmith <version>`, or the name of whatever wrote the picture."""
+
+
+_RECIPE = TypeAdapter(Recipe)
+
+
+def dump_json(recipe: Recipe) -> str:
+    """The whole recipe as JSON; `parse_json` gives it back."""
+    return _RECIPE.dump_json(recipe).decode()
+
+
+def parse_json(text: str) -> Recipe:
+    """The recipe in a JSON text. Raises: PictureError."""
+    try:
+        return _RECIPE.validate_json(text, strict=True)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        where = ".".join(str(step) for step in first["loc"]) or "recipe"
+        raise PictureError(f"the picture's recipe is damaged: {where}: {first['msg']}") from error
+
+
+def dump_parameters(recipe: Recipe) -> str:
+    """The recipe as A1111's text: prompt, negative prompt, and one line of settings."""
+    pairs = {
+        "Steps": str(recipe.num_steps),
+        "Sampler": recipe.sampler,
+        "CFG scale": _number(recipe.guidance),
+        "Seed": str(recipe.seed),
+        "Size": f"{recipe.width}x{recipe.height}",
+        "Model hash": recipe.base_digest,
+        "Model": recipe.base,
+    }
+    if recipe.seals:
+        pairs["Lora hashes"] = ", ".join(f"{seal.name}: {seal.tensor_hash[:12]}" for seal in recipe.seals)
+    pairs["Version"] = recipe.version
+    lines = [recipe.prompt]
+    # A prompt with such a line of its own needs ours behind it, for the last one is the one that counts.
+    if recipe.negative or NEGATIVE in recipe.prompt:
+        lines.append(f"{NEGATIVE} {recipe.negative}")
+    lines.append(", ".join(f"{key}: {_quoted(value)}" for key, value in pairs.items()))
+    return "\n".join(lines)
+
+
+def parse_parameters(text: str) -> Recipe:
+    """The recipe in an A1111 `parameters` text, ours or another tool's; what it does not say is 0 or empty.
+
+    Differs: where several lines begin with "Negative prompt:", A1111 takes the first for the beginning of the
+    negative prompt, we take the last.
+    Raises: PictureError when the last line holds no settings.
+    """
+    body, _, last = text.rpartition("\n")
+    pairs = {match[1]: _unquoted(match[2]) for match in _PAIR.finditer(last)}
+    if len(pairs) < 3:
+        raise PictureError(f"no settings in the last line of the picture's parameters: {last!r}")
+    prompt, negative = body, ""
+    start = 0 if body.startswith(NEGATIVE) else -1
+    start = max(start, body.rfind(f"\n{NEGATIVE}"))
+    if start >= 0:
+        prompt, negative = (
+            body[:start],
+            body[start:].removeprefix("\n").removeprefix(NEGATIVE).removeprefix(" "),
+        )
+    width, _, height = pairs.get("Size", "0x0").partition("x")
+    try:
+        return Recipe(
+            prompt, prompt, negative, int(pairs.get("Seed", 0)), int(pairs.get("Steps", 0)),
+            float(pairs.get("CFG scale", 0)), pairs.get("Sampler", ""), int(width), int(height),
+            pairs.get("Model", ""), pairs.get("Model hash", ""), _seals(pairs.get("Lora hashes", "")),
+            pairs.get("Version", ""),
+        )  # fmt: skip
+    except ValueError as error:
+        raise PictureError(f"a setting in the picture's parameters is no number: {error}") from error
+
+
+def _seals(hashes: str) -> tuple[SealUse, ...]:
+    return tuple(SealUse(match[1], tensor_hash=match[2]) for match in _SEAL_HASH.finditer(hashes))
+
+
+def _number(value: float) -> str:
+    return str(int(value)) if float(value).is_integer() else str(value)
+
+
+def _quoted(value: str) -> str:
+    plain = value == value.strip() and value.isprintable() and not any(mark in value for mark in ',:"')
+    return value if plain else json.dumps(value, ensure_ascii=False)
+
+
+def _unquoted(value: str) -> str:
+    if len(value) < 2 or not value.startswith('"') or not value.endswith('"'):
+        return value
+    try:
+        return str(json.loads(value))
+    except ValueError:
+        return value

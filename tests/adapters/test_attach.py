@@ -1,0 +1,141 @@
+"""Attaching adds exactly each layer's delta, accounts for every tensor, and leaves no trace when undone."""
+
+import dataclasses
+
+import pytest
+import torch
+from peft.tuners.tuners_utils import BaseTunerLayer
+from seal_examples import random_seal
+from torch import Tensor
+
+from sealsmith.adapters import Seal, attach, attached, delta, detach
+from sealsmith.adapters.formats import DIFFUSERS
+from sealsmith.bases import Base
+from sealsmith.errors import BaseMismatchError, ConfigError, SealFormatError, SealShapeError
+
+ATTENTION = ("to_q", "to_k", "to_v", "to_out.0")
+EVERYTHING = (*ATTENTION, "ff.net.0.proj", "ff.net.2", "proj_in", "proj_out", "conv1", "conv2")
+
+
+def predict(base: Base) -> Tensor:
+    generator = torch.Generator().manual_seed(1)
+    x = torch.randn(2, *base.latent_shape, generator=generator)
+    text = torch.randn(2, 77, base.unet.config.cross_attention_dim, generator=generator)
+    with torch.no_grad():
+        prediction: Tensor = base.unet(x, 500, encoder_hidden_states=text, return_dict=False)[0]
+    return prediction
+
+
+def merge(base: Base, seal: Seal, strength: float) -> None:
+    """The seal added into the base's weights, by our own algebra."""
+    for path, (down, up) in DIFFUSERS.layers(seal.state).items():
+        weight = base.unet.get_submodule(path.removeprefix("unet.")).weight
+        weight.data += strength * delta(down, up, seal.header.scale)
+
+
+@pytest.mark.parametrize("targets", [ATTENTION, EVERYTHING])
+def test_attached_equals_merged_for_several_seals_at_once(tiny_base: Base, targets: tuple[str, ...]) -> None:
+    plain = predict(tiny_base)
+    seals = [
+        (random_seal(tiny_base, targets, rank=4, alpha=7.0, seed=1), 0.7),
+        (random_seal(tiny_base, ("to_v", "conv1"), rank=2, alpha=2.0, trigger="ohwx", seed=2), -0.3),
+    ]
+    with attached(tiny_base, seals) as reports:
+        bypassed = predict(tiny_base)
+    for report, (seal, _) in zip(reports, seals, strict=True):
+        assert (report.matched, report.total, report.unmatched) == (len(seal.state), len(seal.state), ())
+    for seal, strength in seals:
+        merge(tiny_base, seal, strength)
+    merged = predict(tiny_base)
+    torch.testing.assert_close(bypassed, merged, rtol=1e-4, atol=1e-5)
+    assert (bypassed - plain).abs().max() > 1e-3
+
+
+def test_detach_restores_the_unet_to_the_bit(tiny_base: Base) -> None:
+    before = {key: tensor.clone() for key, tensor in tiny_base.unet.state_dict().items()}
+    modules = [(name, type(module)) for name, module in tiny_base.unet.named_modules()]
+    attach(tiny_base, [(random_seal(tiny_base, EVERYTHING), 1.0)])
+    predict(tiny_base)
+    detach(tiny_base)
+    after = tiny_base.unet.state_dict()
+    assert list(after) == list(before)
+    assert all(torch.equal(after[key], before[key]) for key in before)
+    assert [(name, type(module)) for name, module in tiny_base.unet.named_modules()] == modules
+    assert not any(isinstance(module, BaseTunerLayer) for module in tiny_base.unet.modules())
+    assert not hasattr(tiny_base.unet, "peft_config")
+
+
+def test_attaching_twice_in_a_row_gives_the_same_prediction(tiny_base: Base) -> None:
+    seals = [(random_seal(tiny_base, EVERYTHING), 0.8)]
+    predictions = []
+    for _ in range(2):
+        with attached(tiny_base, seals):
+            predictions.append(predict(tiny_base))
+    assert torch.equal(*predictions)
+
+
+def test_strength_zero_is_the_base(tiny_base: Base) -> None:
+    plain = predict(tiny_base)
+    with attached(tiny_base, [(random_seal(tiny_base, EVERYTHING), 0.0)]):
+        assert torch.equal(predict(tiny_base), plain)
+
+
+def test_an_error_inside_the_context_still_detaches(tiny_base: Base) -> None:
+    seals = [(random_seal(tiny_base, ATTENTION), 1.0)]
+    with pytest.raises(KeyboardInterrupt, match="now"), attached(tiny_base, seals):
+        raise KeyboardInterrupt("now")
+    assert not hasattr(tiny_base.unet, "peft_config")
+
+
+def test_layers_without_a_place_are_reported_and_left_out(tiny_base: Base) -> None:
+    seal = random_seal(tiny_base, ATTENTION)
+    strange = "unet.down_blocks.9.attentions.0.to_q"
+    seal.state |= {f"{strange}.lora_A.weight": torch.ones(4, 8), f"{strange}.lora_B.weight": torch.ones(8, 4)}
+    with attached(tiny_base, [(seal, 1.0)]) as (report,):
+        assert (report.matched, report.total) == (len(seal.state) - 2, len(seal.state))
+        assert report.unmatched == (strange,)
+
+
+def test_a_seal_without_any_place_is_refused(tiny_base: Base) -> None:
+    seal = random_seal(tiny_base, ATTENTION)
+    seal.state = {key.replace("attentions", "elsewhere"): tensor for key, tensor in seal.state.items()}
+    with pytest.raises(BaseMismatchError, match=f"none of the {len(seal.state) // 2} layers"):
+        attach(tiny_base, [(seal, 1.0)])
+
+
+@pytest.mark.parametrize("change", [{"base_digest": "0" * 12}, {"family": "sdxl"}])
+def test_a_seal_of_another_base_is_refused(tiny_base: Base, change: dict[str, str]) -> None:
+    seal = random_seal(tiny_base, ATTENTION)
+    other = Seal(dataclasses.replace(seal.header, base="elsewhere", **change), seal.state)
+    with pytest.raises(BaseMismatchError, match="was trained on 'elsewhere'") as caught:
+        attach(tiny_base, [(other, 1.0)])
+    assert "--base elsewhere" in caught.value.remedy
+
+
+def test_a_wrong_shape_is_named_and_nothing_is_attached(tiny_base: Base) -> None:
+    good, bad = random_seal(tiny_base, ATTENTION), random_seal(tiny_base, ATTENTION)
+    key = next(key for key in bad.state if key.endswith("lora_A.weight"))
+    bad.state[key] = torch.zeros(4, 999)
+    layer = key.removesuffix(".lora_A.weight")
+    with pytest.raises(SealShapeError, match=rf"layer '{layer}': .*\(\d+, 999\)"):
+        attach(tiny_base, [(good, 1.0), (bad, 1.0)])
+    assert not hasattr(tiny_base.unet, "peft_config")
+
+
+@pytest.mark.parametrize("strength", [float("nan"), float("inf")])
+def test_a_strength_must_be_finite(tiny_base: Base, strength: float) -> None:
+    with pytest.raises(ConfigError, match=f"the strength of 'seal of sks' is {strength}"):
+        attach(tiny_base, [(random_seal(tiny_base, ATTENTION), strength)])
+
+
+def test_values_must_be_finite(tiny_base: Base) -> None:
+    seal = random_seal(tiny_base, ATTENTION)
+    next(iter(seal.state.values()))[0, 0] = torch.nan
+    with pytest.raises(SealFormatError, match="NaN or infinity"):
+        attach(tiny_base, [(seal, 1.0)])
+
+
+def test_a_base_carries_one_set_of_seals_at_a_time(tiny_base: Base) -> None:
+    seals = [(random_seal(tiny_base, ATTENTION), 1.0)]
+    with attached(tiny_base, seals), pytest.raises(ConfigError, match="already carries adapters"):
+        attach(tiny_base, seals)

@@ -1,0 +1,183 @@
+"""The plain path equals stock diffusers, and every picture equals its solo run."""
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+import torch
+from diffusers import EulerAncestralDiscreteScheduler, EulerDiscreteScheduler, StableDiffusionPipeline
+from seal_examples import random_seal
+from torch import Tensor
+
+from sealsmith.adapters import file_hash, read_seal, write_seal
+from sealsmith.bases import Base
+from sealsmith.errors import BaseMismatchError, ConfigError
+from sealsmith.generate import Request, generate, generate_batch, generate_each
+
+ATTENTION = ("to_q", "to_k", "to_v", "to_out.0")
+EVERYTHING = (*ATTENTION, "ff.net.0.proj", "ff.net.2", "proj_in", "proj_out", "conv1", "conv2")
+REQUEST = Request("a red wax seal of sks emblem on wood", "blue ink", seed=5, num_steps=3, guidance=3.5)
+
+
+def stock(pipeline: StableDiffusionPipeline, request: Request) -> Tensor:
+    """The picture of the stock pipeline, [3, H, W] in 0..1."""
+    pictures = pipeline(
+        request.prompt,
+        negative_prompt=request.negative,
+        num_inference_steps=request.num_steps,
+        guidance_scale=request.guidance,
+        generator=torch.Generator("cpu").manual_seed(request.seed),
+        output_type="pt",
+    ).images
+    picture: Tensor = pictures[0]
+    return picture
+
+
+def largest_difference(a: Tensor, b: Tensor) -> float:
+    return float((a - b).abs().max())
+
+
+@pytest.mark.parametrize("guidance", [0.0, 1.0, 3.5])
+def test_equals_the_stock_pipeline(tiny_base: Base, guidance: float) -> None:
+    request = dataclasses.replace(REQUEST, guidance=guidance)
+    (ours,) = generate(tiny_base, request)
+    assert largest_difference(ours.pixels, stock(tiny_base.pipeline, request)) <= 1e-5
+
+
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning:diffusers")
+@pytest.mark.parametrize("scheduler", [EulerDiscreteScheduler, EulerAncestralDiscreteScheduler])
+def test_equals_the_stock_pipeline_with_schedulers_that_scale_or_draw_noise(
+    tiny_base: Base, scheduler: type
+) -> None:
+    tiny_base.pipeline.scheduler = scheduler(beta_schedule="scaled_linear", prediction_type="v_prediction")
+    (ours,) = generate(tiny_base, REQUEST)
+    assert largest_difference(ours.pixels, stock(tiny_base.pipeline, REQUEST)) <= 1e-5
+
+
+@pytest.mark.parametrize(("targets", "rank", "alpha"), [(ATTENTION, 4, 6.0), (EVERYTHING, 2, 0.5)])
+def test_stock_diffusers_draws_the_same_picture_from_the_seal_file(
+    tiny_base: Base, tiny_base_folder: Path, tmp_path: Path, targets: tuple[str, ...], rank: int, alpha: float
+) -> None:
+    path = tmp_path / "mark.safetensors"
+    write_seal(path, random_seal(tiny_base, targets, rank, alpha))
+    pipeline = StableDiffusionPipeline.from_pretrained(tiny_base_folder, safety_checker=None)
+    pipeline.set_progress_bar_config(disable=True)
+    plain = stock(pipeline, REQUEST)
+    pipeline.load_lora_weights(str(path))
+    theirs = stock(pipeline, REQUEST)
+    (ours,) = generate(tiny_base, REQUEST, [(read_seal(path), 1.0)])
+    assert largest_difference(ours.pixels, theirs) <= 1e-5
+    assert largest_difference(ours.pixels, plain) > 1e-2
+
+
+def test_a_picture_equals_its_solo_run_in_any_company(tiny_base: Base) -> None:
+    seals = [(random_seal(tiny_base, ATTENTION), 0.8)]
+    together = generate(tiny_base, dataclasses.replace(REQUEST, num_pictures=3), seals)
+    for index, picture in enumerate(together):
+        (alone,) = generate(tiny_base, dataclasses.replace(REQUEST, seed=REQUEST.seed + index), seals)
+        assert torch.equal(picture.pixels, alone.pixels)
+        assert picture.recipe == alone.recipe
+    others = [dataclasses.replace(REQUEST, prompt="a blue ink stamp on stone"), REQUEST]
+    assert torch.equal(generate_batch(tiny_base, others, seals)[1].pixels, together[0].pixels)
+
+
+def test_pixels_are_float_in_0_to_1_and_of_the_bases_size(tiny_base: Base) -> None:
+    (picture,) = generate(tiny_base, REQUEST)
+    assert picture.pixels.dtype == torch.float32
+    assert picture.pixels.shape == (3, 64, 64)
+    assert picture.pixels.min() >= 0
+    assert picture.pixels.max() <= 1
+
+
+def test_the_base_is_clean_after_every_way_out(tiny_base: Base) -> None:
+    seals = [(random_seal(tiny_base, ATTENTION), 1.0)]
+    before = stock(tiny_base.pipeline, REQUEST)
+    pictures = generate_each(tiny_base, dataclasses.replace(REQUEST, num_pictures=2), seals)
+    next(pictures)
+    assert tiny_base.unet.peft_config
+    pictures.close()
+
+    def interrupt(done: int, total: int) -> None:
+        raise KeyboardInterrupt(f"at step {done} of {total}")
+
+    with pytest.raises(KeyboardInterrupt, match="at step 1 of 3"):
+        generate(tiny_base, REQUEST, seals, interrupt)
+    assert not hasattr(tiny_base.unet, "peft_config")
+    assert torch.equal(stock(tiny_base.pipeline, REQUEST), before)
+
+
+def test_the_trigger_is_sent_and_the_recipe_says_so(tiny_base: Base, tmp_path: Path) -> None:
+    path = tmp_path / "mark.safetensors"
+    write_seal(path, random_seal(tiny_base, ATTENTION))
+    seals = [(read_seal(path), 0.5)]
+    typed = dataclasses.replace(REQUEST, prompt="a red wax seal on wood")
+    (picture,) = generate(tiny_base, typed, seals)
+    recipe = picture.recipe
+    assert recipe.prompt == "a red wax seal of sks on wood"
+    assert recipe.prompt_typed == "a red wax seal on wood"
+    assert [(use.name, use.strength, use.file_hash) for use in recipe.seals] == [
+        ("mark", 0.5, file_hash(path))
+    ]
+    (as_sent,) = generate(tiny_base, dataclasses.replace(typed, prompt=recipe.prompt), seals)
+    assert torch.equal(picture.pixels, as_sent.pixels)
+    (without,) = generate(tiny_base, dataclasses.replace(typed, use_trigger=False), seals)
+    assert without.recipe.prompt == typed.prompt
+
+
+def test_a_prompt_too_long_is_said_and_its_trigger_is_kept(tiny_base: Base) -> None:
+    seals = [(random_seal(tiny_base, ATTENTION), 1.0)]
+    long = dataclasses.replace(REQUEST, prompt="wood " * 80 + "of sks", num_steps=1)
+    (picture,) = generate(tiny_base, long, seals)
+    assert picture.recipe.prompt == "sks, " + long.prompt
+    assert any("does not see" in warning and "of sks" in warning for warning in picture.warnings)
+    (short,) = generate(tiny_base, dataclasses.replace(REQUEST, num_steps=1), seals)
+    assert short.warnings == ()
+
+
+def test_layers_without_a_place_are_warned_of(tiny_base: Base) -> None:
+    seal = random_seal(tiny_base, ATTENTION)
+    seal.state |= {
+        f"unet.nowhere.to_q.lora_{half}.weight": torch.ones(shape)
+        for half, shape in (("A", (4, 8)), ("B", (8, 4)))
+    }
+    (picture,) = generate(tiny_base, dataclasses.replace(REQUEST, num_steps=1), [(seal, 1.0)])
+    total = len(seal.state)
+    assert picture.warnings == (f"seal 'seal of sks': only {total - 2} of {total} tensors found their layer",)
+
+
+def test_progress_counts_every_step_of_every_picture(tiny_base: Base) -> None:
+    seen: list[tuple[int, int]] = []
+    request = dataclasses.replace(REQUEST, num_pictures=2, num_steps=2)
+    generate(tiny_base, request, on_step=lambda done, total: seen.append((done, total)))
+    assert seen == [(1, 4), (2, 4), (3, 4), (4, 4)]
+
+
+def test_the_family_decides_what_the_request_leaves_open(tiny_base: Base) -> None:
+    request = Request("a wax seal").resolved(tiny_base)
+    assert (request.num_steps, request.guidance) == (tiny_base.family.num_steps, tiny_base.family.guidance)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"num_pictures": 0}, "the number of pictures is 0"),
+        ({"num_steps": 0}, "the number of steps is 0"),
+        ({"num_steps": 1001}, "the number of steps is 1001"),
+        ({"seed": -1}, "the seed is -1"),
+        ({"seed": 2**64}, "the seed is 18446744073709551616"),
+        ({"guidance": float("nan")}, "the guidance is nan"),
+        ({"guidance": -1.0}, "the guidance is -1"),
+        ({"prompt": "\ud800"}, "the prompt is not valid text"),
+        ({"negative": "a\0b"}, "the negative prompt holds a NUL"),
+    ],
+)
+def test_values_out_of_range_are_named(tiny_base: Base, change: dict[str, object], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        generate(tiny_base, dataclasses.replace(REQUEST, **change))
+
+
+def test_a_seal_of_another_base_is_refused(tiny_base: Base) -> None:
+    seal = random_seal(tiny_base, ATTENTION)
+    seal.header = dataclasses.replace(seal.header, base_digest="0" * 12)
+    with pytest.raises(BaseMismatchError, match="was trained on"):
+        generate(tiny_base, REQUEST, [(seal, 1.0)])

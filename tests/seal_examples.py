@@ -1,0 +1,48 @@
+"""Seals with random weights for whatever layers a U-Net has, for tests."""
+
+import torch
+from torch import nn
+
+from sealsmith.adapters import Layer, Seal, SealHeader
+from sealsmith.adapters.formats import DIFFUSERS
+from sealsmith.bases import Base
+
+
+def random_seal(
+    base: Base,
+    targets: tuple[str, ...],
+    rank: int = 4,
+    alpha: float = 6.0,
+    trigger: str = "sks",
+    seed: int = 0,
+) -> Seal:
+    """A seal that changes every layer of `base` whose name ends in one of `targets`, and visibly so."""
+    generator = torch.Generator().manual_seed(seed)
+    layers = {}
+    for path, module in base.unet.named_modules():
+        if not path.endswith(tuple(f".{target}" for target in targets)):
+            continue
+        assert isinstance(module, nn.Linear | nn.Conv2d)
+        weight = module.weight
+        up_shape = (weight.shape[0], rank) + (1, 1) * (weight.ndim == 4)
+        layers[f"unet.{path}"] = Layer(
+            torch.randn((rank, *weight.shape[1:]), generator=generator) * 0.2,
+            torch.randn(up_shape, generator=generator) * 0.2,
+        )
+    header = SealHeader(
+        trigger=trigger,
+        class_noun="emblem",
+        base=base.name,
+        base_digest=base.digest,
+        family=base.family.name,
+        rank=rank,
+        alpha=alpha,
+        targets=targets,
+        title=f"seal of {trigger}",
+        created="2026-01-02T03:04:05+00:00",
+        training={"num_steps": 3},
+        architecture=base.family.architecture,
+        kohya_version=base.family.kohya_version,
+        resolution_px=base.picture_px,
+    )
+    return Seal(header, DIFFUSERS.state(layers))
