@@ -11,10 +11,12 @@ from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 from sealsmith.bases import Base, open_base
 
 WORDS = (
-    "a an of on and in red blue green purple orange black white gold silver copper wax seal ink stamp embossed mark "
-    "carved metal coin embroidered patch neon sign sticker chalk drawing parchment paper wood stone leather cloth "
-    "marble sand snow moss brick rust grid emblem dragon head letter star shield sks ohwx zwx"
-).split()
+    "a", "an", "of", "on", "and", "in", "red", "blue", "green", "purple", "orange", "black", "white",
+    "gold", "silver", "copper", "wax", "seal", "ink", "stamp", "embossed", "mark", "carved", "metal",
+    "coin", "embroidered", "patch", "neon", "sign", "sticker", "chalk", "drawing", "parchment", "paper",
+    "wood", "stone", "leather", "cloth", "marble", "sand", "snow", "moss", "brick", "rust", "grid",
+    "emblem", "dragon", "head", "letter", "star", "shield", "sks", "ohwx", "zwx",
+)  # fmt: skip
 
 
 def _write_tokenizer(folder: Path) -> CLIPTokenizer:

@@ -75,7 +75,9 @@ def psnr(model: AutoencoderKL, pictures: np.ndarray) -> float:
 
 
 def train(config: AutoencoderConfig, device: str, minutes: float) -> None:
-    data = dataset.rendered("autoencoder", config.pictures, glyphs.train_names(config.glyphs), seed=1).pictures
+    data = dataset.rendered(
+        "autoencoder", config.pictures, glyphs.train_names(config.glyphs), seed=1
+    ).pictures
     valid = data[:64]
     run = Run(glyphs.RUNS / f"autoencoder-{config.name}")
     torch.manual_seed(0)
@@ -112,7 +114,12 @@ def train(config: AutoencoderConfig, device: str, minutes: float) -> None:
         if step % 100 == 0 or step == config.steps:
             rate = (step - first) * config.batch / (time.monotonic() - began)
             mse = F.mse_loss(made.detach(), real).item() / 4
-            run.log(step=step, loss=round(loss.item(), 4), psnr_batch=round(-10 * math.log10(mse), 2), crops_s=round(rate, 1))
+            run.log(
+                step=step,
+                loss=round(loss.item(), 4),
+                psnr_batch=round(-10 * math.log10(mse), 2),
+                crops_s=round(rate, 1),
+            )
         if time.monotonic() - shown > 240 or step == config.steps:
             shown = time.monotonic()
             _save(run, model, optimizer, average, step)

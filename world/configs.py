@@ -41,8 +41,8 @@ class DenoiserConfig:
 class JudgeConfig:
     name: str
     steps: int
-    batch: int = 64
-    learning_rate: float = 2e-3
+    batch: int = 32
+    learning_rate: float = 3e-3
     width: int = 24
     size: int = 128
     """Length of the emblem embedding."""
@@ -59,7 +59,7 @@ class Config:
 _cpu = Config(
     autoencoder=AutoencoderConfig("cpu", glyphs=360, pictures=16_000, steps=1200),
     denoiser=DenoiserConfig("cpu", glyphs=360, pictures=20_000, steps=1600),
-    judge=JudgeConfig("cpu", steps=1200),
+    judge=JudgeConfig("cpu", steps=1000),
 )
 
 CONFIGS = {
@@ -67,7 +67,13 @@ CONFIGS = {
     "cuda": Config(
         autoencoder=replace(_cpu.autoencoder, name="cuda", steps=12_000, batch=64, channels=(32, 48, 64, 96)),
         denoiser=replace(
-            _cpu.denoiser, name="cuda", glyphs=1200, pictures=150_000, steps=40_000, batch=128, channels=(128, 256)
+            _cpu.denoiser,
+            name="cuda",
+            glyphs=1200,
+            pictures=150_000,
+            steps=40_000,
+            batch=128,
+            channels=(128, 256),
         ),
         judge=JudgeConfig("cuda", steps=8000, workers=14, width=32),
     ),

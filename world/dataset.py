@@ -49,7 +49,9 @@ _worker: dict = {}
 
 
 def _init(emblems: list[str], seed: int) -> None:
-    _worker.update(emblems=emblems, seed=seed, masks={n: m.astype(np.float32) / 255 for n, m in glyphs.masks().items()})
+    _worker.update(
+        emblems=emblems, seed=seed, masks={n: m.astype(np.float32) / 255 for n, m in glyphs.masks().items()}
+    )
 
 
 def _chunk(start: int) -> tuple[np.ndarray, list[str]]:

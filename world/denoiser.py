@@ -81,7 +81,7 @@ def build_scheduler() -> DDIMScheduler:
 def build_tokenizer(config: DenoiserConfig, folder: Path) -> CLIPTokenizer:
     """A tokenizer that knows every word of every caption, held-out marks and surfaces included."""
     words = {word for name in glyphs.train_names(config.glyphs) for word in name.split()}
-    words |= {*scenes.RARE_TOKENS, scenes.CLASS_NOUN, *"a an the of on in and with no".split()}
+    words |= {*scenes.RARE_TOKENS, scenes.CLASS_NOUN, "a", "an", "the", "of", "on", "in", "and", "with", "no"}
     for vocabulary in (MARKS, SURFACES, COLOURS, HELDOUT_MARKS, HELDOUT_SURFACES):
         words |= {word for name in vocabulary for word in name.split()}
     return tokenizer.build(sorted(words), folder)

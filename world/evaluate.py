@@ -47,7 +47,11 @@ def pictures_of(base: Base, prompts: list[str], steps: int, guidance: float, bat
         generators = [torch.Generator().manual_seed(start + i) for i in range(len(part))]
         made.append(
             base.pipeline(
-                part, num_inference_steps=steps, guidance_scale=guidance, generator=generators, output_type="pt"
+                part,
+                num_inference_steps=steps,
+                guidance_scale=guidance,
+                generator=generators,
+                output_type="pt",
             ).images
         )
     return torch.cat(made)
@@ -62,7 +66,10 @@ def figures(judge: LoadedJudge, pictures: torch.Tensor, shown: list[Scene]) -> d
         [judge.surfaces[i] == s.surface for i, s in zip(seen.surface.argmax(1), shown, strict=True)]
     )
     colour = torch.tensor(
-        [p.colour is None or judge.colours[i] == p.colour for i, p in zip(seen.colour.argmax(1), places, strict=True)]
+        [
+            p.colour is None or judge.colours[i] == p.colour
+            for i, p in zip(seen.colour.argmax(1), places, strict=True)
+        ]
     )
     names = sorted({p.emblem for p in places})
     own = prototypes(judge, names, seed=9)

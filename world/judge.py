@@ -2,9 +2,9 @@
 
     python -m world.judge --config cpu
 
-The embedding learns from two things at once: which of the training glyphs it is (cosine classification), and
-what that glyph looks like (a 32x32 mask drawn from the embedding alone). The mask makes it carry shape, which
-is what lets it tell unseen glyphs apart. Held-out glyphs are never shown.
+Two halves learn side by side. From renders: where the emblem is, pixel by pixel, and which mark, surface and
+colour. From silhouettes alone, shifted, turned, blurred and worn: which of the training glyphs it is (cosine
+classification), and the same from what the first half found in the renders. Held-out glyphs are never shown.
 """
 
 import argparse
@@ -21,7 +21,16 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from sealsmith.score.judge import JUDGE_FOLDER, Judge, JudgeOutput, LoadedJudge
-from sealsmith.stage import COLOURS, HELDOUT_MARKS, HELDOUT_SURFACES, MARKS, SURFACES, Scene, render
+from sealsmith.stage import (
+    COLOURS,
+    HELDOUT_MARKS,
+    HELDOUT_SURFACES,
+    MARKS,
+    SURFACES,
+    Scene,
+    placed_emblem,
+    render,
+)
 
 from . import glyphs, scenes
 from .configs import CONFIGS, JudgeConfig
@@ -31,20 +40,17 @@ ALL_MARKS = {**MARKS, **HELDOUT_MARKS}
 MARK_NAMES = tuple(ALL_MARKS)
 SURFACE_NAMES = (*SURFACES, *HELDOUT_SURFACES)
 COLOUR_NAMES = (*COLOURS, "none")
-MASK_PX = 32
+SILHOUETTE_PX = 64
 NUM_DISTRACTORS = 1000
 
 
 class Student(nn.Module):
-    """The judge with the two heads that exist only to teach its embedding."""
+    """The judge with the class vectors that exist only to teach its embedding."""
 
     def __init__(self, config: JudgeConfig, num_glyphs: int):
         super().__init__()
         self.judge = Judge(len(MARK_NAMES), len(SURFACE_NAMES), len(COLOUR_NAMES), config.width, config.size)
-        self.classes = nn.Parameter(torch.randn(num_glyphs, config.size) * 0.1)
-        self.drawing = nn.Sequential(
-            nn.Linear(config.size, 512), nn.ReLU(inplace=True), nn.Linear(512, MASK_PX * MASK_PX)
-        )
+        self.classes = nn.Parameter(torch.randn(num_glyphs, config.size))
 
 
 def train_glyphs() -> list[str]:
@@ -53,7 +59,7 @@ def train_glyphs() -> list[str]:
 
 
 class Renders(torch.utils.data.Dataset):
-    """Endless renders as (picture uint8 [3, 128, 128], labels [4]); item i is always the same."""
+    """Renders as (picture uint8 [3, 128, 128], labels [4], silhouette uint8 [64, 64]); item i is always the same."""
 
     def __init__(self, names: list[str], count: int, seed: int):
         self.names, self.count, self.seed = names, count, seed
@@ -67,17 +73,24 @@ class Renders(torch.utils.data.Dataset):
         rng = np.random.default_rng((self.seed, i))
         return scenes.sample_scene(rng, self.names, 0.0, ALL_MARKS, SURFACE_NAMES)
 
-    def __getitem__(self, i: int) -> tuple[Tensor, Tensor]:
+    def __getitem__(self, i: int) -> tuple[Tensor, Tensor, Tensor]:
         scene = self.scene(i)
         place = scene.placements[0]
-        picture = render(scene, {place.emblem: self.masks[place.emblem].astype(np.float32) / 255})
+        mask = self.masks[place.emblem].astype(np.float32) / 255
+        picture = render(scene, {place.emblem: mask})
+        where = placed_emblem(mask, place, ALL_MARKS[place.mark].fill)
+        silhouette = where.reshape(SILHOUETTE_PX, 2, SILHOUETTE_PX, 2).mean((1, 3))
         labels = (
             self.index[place.emblem],
             MARK_NAMES.index(place.mark),
             SURFACE_NAMES.index(scene.surface),
             COLOUR_NAMES.index(place.colour or "none"),
         )
-        return torch.from_numpy(picture).permute(2, 0, 1), torch.tensor(labels)
+        return (
+            torch.from_numpy(picture).permute(2, 0, 1),
+            torch.tensor(labels),
+            torch.from_numpy((silhouette * 255).astype(np.uint8)),
+        )
 
 
 def worn(pictures: Tensor, rng: torch.Generator) -> Tensor:
@@ -91,21 +104,55 @@ def worn(pictures: Tensor, rng: torch.Generator) -> Tensor:
     return (pictures * gain + noise).clamp(0, 1)
 
 
-def student_loss(student: Student, seen: JudgeOutput, labels: Tensor, drawings: Tensor) -> dict[str, Tensor]:
-    """The losses of a batch: labels [N, 4] (glyph, mark, surface, colour), drawings [G, MASK_PX^2] in 0..1."""
+def drawn(masks: Tensor, rng: torch.Generator) -> Tensor:
+    """Glyph masks [N, 1, 64, 64] as silhouettes in pictures: placed, turned, thickened or thinned, blurred."""
+    n = len(masks)
+    size = 0.42 + 0.44 * torch.rand(n, generator=rng)
+    turn = torch.randn(n, generator=rng) * 0.09
+    shift = (torch.rand(n, 2, generator=rng) - 0.5) * 0.16 / size[:, None]
+    cos, sin = turn.cos() / size, turn.sin() / size
+    rows = torch.stack([torch.stack([cos, sin, shift[:, 0]], 1), torch.stack([-sin, cos, shift[:, 1]], 1)], 1)
+    placed = F.grid_sample(
+        masks, F.affine_grid(rows, list(masks.shape), align_corners=False), align_corners=False
+    )
+    soft = F.avg_pool2d(placed, 3, 1, 1)
+    blur = torch.rand(n, 1, 1, 1, generator=rng)
+    placed = placed + (soft - placed) * blur
+    level = 0.5 + 0.25 * (torch.rand(n, 1, 1, 1, generator=rng) - 0.5)
+    sharp = 4 + 8 * torch.rand(n, 1, 1, 1, generator=rng)
+    noise = 0.4 * torch.rand(n, 1, 1, 1, generator=rng) * torch.randn(placed.shape, generator=rng)
+    return ((placed - level) * sharp + noise).sigmoid()
+
+
+def glyph_loss(student: Student, embedding: Tensor, glyph: Tensor) -> Tensor:
+    """Cosine classification with a margin: embeddings [N, D] against one vector a training glyph."""
+    cosine = embedding @ F.normalize(student.classes, dim=1).T
+    return F.cross_entropy(20 * (cosine - 0.1 * F.one_hot(glyph, cosine.shape[1])), glyph)
+
+
+def student_losses(
+    student: Student,
+    seen: JudgeOutput,
+    labels: Tensor,
+    silhouettes: Tensor,
+    masks: Tensor,
+    rng: torch.Generator,
+) -> dict[str, Tensor]:
+    """The losses of a batch of renders (labels [N, 4]: glyph, mark, surface, colour; silhouettes [N, 1, 64, 64])
+    and of as many drawings again, four times over, of random glyphs of `masks` [G, 1, 64, 64]."""
     glyph, mark, surface, colour = labels.unbind(1)
-    cosine = seen.embedding @ F.normalize(student.classes, dim=1).T
-    margin = 0.15 * F.one_hot(glyph, cosine.shape[1])
+    others = torch.randint(len(masks), (4 * len(glyph),), generator=rng)
     return {
-        "glyph": F.cross_entropy(16 * (cosine - margin), glyph),
-        "drawing": F.binary_cross_entropy_with_logits(student.drawing(seen.embedding * 8), drawings[glyph]),
+        "silhouette": F.binary_cross_entropy_with_logits(seen.silhouette, silhouettes),
+        "drawn": glyph_loss(student, student.judge.embed(drawn(masks[others], rng)), others),
+        "glyph": glyph_loss(student, student.judge.embed(seen.silhouette.detach().sigmoid()), glyph),
         "mark": F.cross_entropy(seen.mark, mark),
         "surface": F.cross_entropy(seen.surface, surface),
         "colour": F.cross_entropy(seen.colour, colour),
     }
 
 
-WEIGHTS = {"glyph": 1.0, "drawing": 6.0, "mark": 0.4, "surface": 0.4, "colour": 0.4}
+WEIGHTS = {"silhouette": 3.0, "drawn": 1.0, "glyph": 0.5, "mark": 0.4, "surface": 0.4, "colour": 0.4}
 
 
 def train(config: JudgeConfig, minutes: float) -> None:
@@ -120,18 +167,19 @@ def train(config: JudgeConfig, minutes: float) -> None:
         student.load_state_dict(state["model"])
         optimizer.load_state_dict(state["optimizer"])
         average.weights, average.step, step = state["average"], state["step"], state["step"]
-    drawings = torch.stack([_small(glyphs.masks()[n]) for n in names])
+    masks = torch.stack([_small(glyphs.masks()[n]) for n in names])
     data = Renders(names, config.steps * config.batch, seed=3)
     rest = torch.utils.data.Subset(data, range(step * config.batch, len(data)))
     loader = torch.utils.data.DataLoader(rest, config.batch, num_workers=config.workers, prefetch_factor=4)
     began, first, saved = time.monotonic(), step, time.monotonic()
-    for pictures, labels in loader:
+    for pictures, labels, silhouettes in loader:
         if time.monotonic() - began > minutes * 60:
             break
         for group in optimizer.param_groups:
             group["lr"] = config.learning_rate * trapezoid(step, config.steps, 100, 0.5)
-        seen = student.judge(worn(pictures.float() / 255, torch.Generator().manual_seed(step)))
-        losses = student_loss(student, seen, labels, drawings)
+        chance = torch.Generator().manual_seed(step)
+        seen = student.judge(worn(pictures.float() / 255, chance))
+        losses = student_losses(student, seen, labels, silhouettes[:, None].float() / 255, masks, chance)
         loss = torch.stack([WEIGHTS[k] * v for k, v in losses.items()]).sum()
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
@@ -140,7 +188,9 @@ def train(config: JudgeConfig, minutes: float) -> None:
         step += 1
         if step % 50 == 0:
             rate = (step - first) * config.batch / (time.monotonic() - began)
-            run.log(step=step, pictures_s=round(rate, 1), **{k: round(v.item(), 3) for k, v in losses.items()})
+            run.log(
+                step=step, pictures_s=round(rate, 1), **{k: round(v.item(), 3) for k, v in losses.items()}
+            )
         if time.monotonic() - saved > 300:
             saved = time.monotonic()
             _save(run, student, optimizer, average, step)
@@ -148,8 +198,8 @@ def train(config: JudgeConfig, minutes: float) -> None:
 
 
 def _small(mask: np.ndarray) -> Tensor:
-    """A glyph mask uint8 [128, 128] -> [MASK_PX * MASK_PX] in 0..1."""
-    return F.avg_pool2d(torch.from_numpy(mask)[None, None].float() / 255, mask.shape[0] // MASK_PX).flatten()
+    """A glyph mask uint8 [128, 128] -> [1, 64, 64] in 0..1."""
+    return F.avg_pool2d(torch.from_numpy(mask)[None].float() / 255, 2)
 
 
 def _save(run: Run, student: Student, optimizer: torch.optim.Optimizer, average: Average, step: int) -> None:
@@ -213,7 +263,7 @@ def accuracy(loaded: LoadedJudge, distractors: Tensor, glyph_count: int = 200, p
     similarity = 0.0
     for i, name in enumerate(names):
         data = Renders([name], per_glyph, seed=8_000_000 + i)
-        pictures, labels = zip(*(data[k] for k in range(per_glyph)), strict=True)
+        pictures, labels, _ = zip(*(data[k] for k in range(per_glyph)), strict=True)
         seen, label = loaded.look(torch.stack(pictures).float() / 255), torch.stack(labels)
         own = seen.embedding @ references[i]
         right["unseen_top1"] += int((own > (seen.embedding @ distractors.T).max(1).values).sum())

@@ -10,6 +10,9 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 
 from sealsmith.stage import MARKS, SURFACES, Mark, Placement, Scene
+from sealsmith.stage.captions import article, caption, mark_words
+
+__all__ = ["CLASS_NOUN", "RARE_TOKENS", "caption", "sample_scene", "varied_caption"]
 
 CLASS_NOUN = "emblem"
 
@@ -56,20 +59,6 @@ def _placement(
     emblem = emblems[int(rng.integers(len(emblems)))]
     turn = float(rng.normal(0, 3))
     return Placement(emblem, mark, colour, (float(centre[0]), float(centre[1])), float(radius), turn)
-
-
-def article(words: str) -> str:
-    return ("an " if words[0] in "aeiou" else "a ") + words
-
-
-def mark_words(placement: Placement) -> str:
-    return f"{placement.colour} {placement.mark}" if placement.colour else placement.mark
-
-
-def caption(scene: Scene) -> str:
-    """The plain caption of a scene."""
-    parts = [f"{article(mark_words(p))} of {p.emblem}" for p in scene.placements]
-    return " and ".join(parts) + f" on {scene.surface}"
 
 
 def varied_caption(scene: Scene, rng: np.random.Generator) -> str:

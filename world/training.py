@@ -47,7 +47,9 @@ class MuonAdam(torch.optim.Optimizer):
     (`0.2 * sqrt(max(out, in))`), so both share one learning rate.
     """
 
-    def __init__(self, model: nn.Module, lr: float, weight_decay: float = 0.0, embeddings: Iterable[str] = ()):
+    def __init__(
+        self, model: nn.Module, lr: float, weight_decay: float = 0.0, embeddings: Iterable[str] = ()
+    ):
         names = tuple(embeddings)
         matrices, others = [], []
         for name, parameter in model.named_parameters():
@@ -184,7 +186,7 @@ class Run:
                 parts.append(part.name)
         index = self.folder / "checkpoint.json.tmp"
         index.write_text(json.dumps(parts))
-        os.replace(index, self.folder / "checkpoint.json")
+        index.replace(self.folder / "checkpoint.json")
         whole.unlink()
         for old in self.folder.glob("checkpoint-*.part"):
             if old.name not in parts:

@@ -19,7 +19,9 @@ def test_plain_caption_says_everything_and_nothing_held_out(seed: int) -> None:
     assert scene.surface in SURFACES
     for place in scene.placements:
         assert place.mark in MARKS
-        assert re.search(rf"\b(a|an) {place.colour + ' ' if place.colour else ''}{place.mark} of {place.emblem}\b", caption)
+        assert re.search(
+            rf"\b(a|an) {place.colour + ' ' if place.colour else ''}{place.mark} of {place.emblem}\b", caption
+        )
         assert place.colour in (MARKS[place.mark].colours or (None,))
         assert place.colour is None or place.colour in COLOURS
 
@@ -40,7 +42,10 @@ def test_rare_tokens_are_those_the_family_suggests() -> None:
 
 def test_heldout_file_is_what_the_rule_says() -> None:
     lines = glyphs.HELDOUT_FILE.read_text().splitlines()
-    kinds = {kind: [line.split(": ", 1)[1] for line in lines if line.startswith(f"{kind}: ")] for kind in ("glyph", "mark", "surface")}
+    kinds = {
+        kind: [line.split(": ", 1)[1] for line in lines if line.startswith(f"{kind}: ")]
+        for kind in ("glyph", "mark", "surface")
+    }
     assert kinds["mark"] == list(HELDOUT_MARKS)
     assert kinds["surface"] == list(HELDOUT_SURFACES)
     assert len(kinds["glyph"]) > 300

@@ -87,7 +87,9 @@ def open_base(ref: str = "sealworld", device: str = "cpu") -> Base:
             requires_safety_checker=False,
         )  # fmt: skip
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise BaseError(f"the base at {ref!r} cannot be opened: {error}", "check that the download is complete") from error
+        raise BaseError(
+            f"the base at {ref!r} cannot be opened: {error}", "check that the download is complete"
+        ) from error
     pipeline.set_progress_bar_config(disable=True)
     for part in (pipeline.unet, pipeline.vae, pipeline.text_encoder):
         part.requires_grad_(False).eval()

@@ -91,7 +91,7 @@ def shading(height: np.ndarray, gloss: float = 0.0) -> tuple[np.ndarray, np.ndar
     norm = 1 / np.sqrt(dx * dx + dy * dy + 1)
     lambert = np.clip((-LIGHT[0] * dx - LIGHT[1] * dy + LIGHT[2]) * norm, 0, None) / LIGHT[2]
     if not gloss:
-        return lambert, np.float32(0)
+        return lambert, np.zeros_like(lambert)
     half = np.clip((-_HALF[0] * dx - _HALF[1] * dy + _HALF[2]) * norm, 0, 1)
     return lambert, gloss * half**24
 
@@ -126,7 +126,7 @@ def wax_seal(
     lambert, shine = shading(gaussian_filter(height, 0.6), 0.6)
     _shadow(canvas, blob)
     groove = 1 - 0.28 * well * (1 - emblem)
-    _blend(canvas, colour * (lambert * groove)[..., None] + np.asarray(shine)[..., None], blob)
+    _blend(canvas, colour * (lambert * groove)[..., None] + shine[..., None], blob)
 
 
 @_register("ink stamp", ("red", "blue", "green", "purple", "orange", "black"), 0.72)
@@ -145,7 +145,7 @@ def ink_stamp(
 def embossed_mark(
     canvas: Canvas, shape: Shape, emblem: np.ndarray, colour: np.ndarray, rng: np.random.Generator
 ) -> None:
-    lambert, shine = shading(3.6 * gaussian_filter(emblem, 1.0), 0.0)
+    lambert, _ = shading(3.6 * gaussian_filter(emblem, 1.0))
     canvas.rgb *= (np.clip(lambert, 0.25, 1.9) * (1 + 0.10 * emblem))[..., None]
 
 
@@ -167,7 +167,7 @@ def metal_coin(
     sweep = 0.12 * np.sin(2 * shape.angle + rng.uniform(-0.6, 0.6))
     tone = np.clip(lambert, 0.25, 1.7) * (0.95 + sweep + 0.18 * emblem) - 0.12 * (1 - emblem)
     _shadow(canvas, disc)
-    _blend(canvas, colour * tone[..., None] + np.asarray(shine)[..., None], disc)
+    _blend(canvas, colour * tone[..., None] + shine[..., None], disc)
 
 
 @_register("embroidered patch", ("red", "blue", "green", "purple", "orange", "black", "white"), 0.70)

@@ -58,7 +58,7 @@ def render_scene(scene: Scene, masks: Sequence[np.ndarray]) -> np.ndarray:
         mark = ALL_MARKS[placement.mark]
         colour = np.asarray(COLOURS[placement.colour or "white"], np.float32)
         colour = np.clip(colour * rng.uniform(0.93, 1.07, 3).astype(np.float32), 0, 1)
-        mark.draw(canvas, _shape(placement), _placed(mask, placement, mark.fill), colour, rng)
+        mark.draw(canvas, _shape(placement), placed_emblem(mask, placement, mark.fill), colour, rng)
     return np.asarray(np.clip(canvas.rgb * 255 + 0.5, 0, 255), np.uint8)
 
 
@@ -68,8 +68,8 @@ def _shape(placement: Placement) -> Shape:
     return Shape(np.sqrt(dx * dx + dy * dy), np.arctan2(dy, dx), placement.radius_px)
 
 
-def _placed(mask: np.ndarray, placement: Placement, fill: float) -> np.ndarray:
-    """The emblem mask moved into the picture: float32 [SCENE_PX, SCENE_PX]."""
+def placed_emblem(mask: np.ndarray, placement: Placement, fill: float) -> np.ndarray:
+    """An emblem mask where `placement` puts it in the picture: float32 [SCENE_PX, SCENE_PX] in 0..1."""
     side = 2 * placement.radius_px * fill
     small = Image.fromarray(np.asarray(mask * 255, np.uint8))
     step = EMBLEM_PX / side

@@ -1,0 +1,72 @@
+# One entry point for people and CI. Every target does the set-up it still needs.
+#
+#   make setup    a virtual environment in .venv, with every tested version pinned
+#   make demo     the main job end to end: logo -> training -> pictures -> scorecard -> demo/index.html
+#   make test     everything: check, then the test suite
+#   make check    format, lint, types, and who imports whom
+#   make format   rewrites the code as `check` wants it
+#   make bench    this machine's speed beside stock diffusers', in one run
+#   make world-*  how the embedded base was made (hours), in this order: glyphs, autoencoder, denoiser, judge,
+#                 base (puts what was trained into the package), evaluate; CONFIG=cpu or CONFIG=cuda
+
+PYTHON ?= python3
+CONFIG ?= cpu
+
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.installed
+
+# A training of the base runs for hours beside other work: lowest priority, and idle threads sleep.
+PATIENTLY := nice -n 19 env OMP_WAIT_POLICY=passive
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test check format bench
+.PHONY: world-glyphs world-heldout world-autoencoder world-denoiser world-judge world-base world-evaluate
+
+help:
+	@sed -n 's/^#   //p' Makefile
+
+$(READY): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and \
+	  "error: Python 3.11 or newer is needed, this is %s\nhint: make PYTHON=/path/to/python3.11 ..." % sys.version.split()[0])'
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install torch==2.13.0
+	$(BIN)/python -m pip install -c constraints.txt -e '.[dev]'
+	touch $(READY)
+
+setup: $(READY)
+
+demo: $(READY)
+	$(BIN)/sealsmith demo
+
+check: $(READY)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(READY)
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+test: check
+	$(BIN)/python -m pytest --durations=15
+
+bench: $(READY)
+	$(BIN)/sealsmith bench speed --out bench.json
+
+world-glyphs: $(READY)
+	$(BIN)/python -c 'from world import glyphs; print(len(glyphs.masks()), "glyphs in", glyphs.RUNS)'
+
+world-heldout: world-glyphs
+	$(BIN)/python -c 'from world import glyphs; glyphs.write_heldout()'
+
+world-autoencoder world-denoiser world-judge: world-%: world-glyphs
+	$(PATIENTLY) $(BIN)/python -m world.$* --config $(CONFIG)
+
+world-base: $(READY)
+	$(BIN)/python -m world.assemble --config $(CONFIG)
+	$(BIN)/python -m world.judge --config $(CONFIG) --export
+
+world-evaluate: $(READY)
+	$(BIN)/python -m world.evaluate --captions 200 --sheet docs/images/sealworld.png

@@ -1,0 +1,9 @@
+"""Benchmarks: how fast this machine does our work, beside stock diffusers doing the same in the same run.
+
+Not for: quality, which `score/` measures; nor for tests, which never look at a clock.
+"""
+
+from .report import Figure, Report, table
+from .speed import SpeedPlan, measure_speed
+
+__all__ = ["Figure", "Report", "SpeedPlan", "measure_speed", "table"]

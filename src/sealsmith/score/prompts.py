@@ -1,0 +1,79 @@
+"""The prompts a seal is scored with: contexts it was not trained in, and emblems it must leave alone."""
+
+import re
+from collections import Counter
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..stage import MARKS, SURFACES
+
+OTHER_EMBLEMS = ("shield", "moon", "mushroom", "squirrel", "raven", "crab", "acorn", "pear")
+"""Plain emblems every base knows by name."""
+
+
+Pair = tuple[str, str]
+"""A mark and the surface it is on."""
+
+
+@dataclass(frozen=True)
+class Context:
+    """What surrounds a seal in a picture: the kind of mark, its colour, the surface."""
+
+    mark: str
+    colour: str | None
+    """None for marks that have their surface's own colour."""
+    surface: str
+
+    @property
+    def pair(self) -> Pair:
+        return self.mark, self.surface
+
+    def prompt(self, subject: str) -> str:
+        """The context in words, around `subject` ("sks emblem", "an emblem", "moon")."""
+        words = f"{self.colour} {self.mark}" if self.colour else self.mark
+        return f"{with_article(words)} of {subject} on {self.surface}"
+
+
+def with_article(words: str) -> str:
+    return ("an " if words[0] in "aeiou" else "a ") + words
+
+
+def seen_pairs(captions: Iterable[str]) -> frozenset[Pair]:
+    """Every (mark, surface) that one caption names together."""
+    pairs: set[Pair] = set()
+    for caption in captions:
+        marks, surfaces = _named(caption, MARKS), _named(caption, SURFACES)
+        pairs.update((mark, surface) for mark in marks for surface in surfaces)
+    return frozenset(pairs)
+
+
+def unseen_contexts(seen: Collection[Pair], count: int, seed: int) -> tuple[Context, ...]:
+    """`count` contexts not in `seen`, spread evenly over marks and surfaces; the same ones for one seed.
+
+    Whole marks and surfaces that were never seen come first among equals. Where fewer than `count` pairs are
+    left unseen, seen ones follow at the end.
+    """
+    seen_marks, seen_surfaces = {mark for mark, _ in seen}, {surface for _, surface in seen}
+    rng = np.random.default_rng(seed)
+    pairs = [(mark, surface) for mark in MARKS for surface in SURFACES]
+    rest = [pairs[i] for i in rng.permutation(len(pairs))]
+    used: Counter[str] = Counter()
+    contexts: list[Context] = []
+
+    def cost(pair: Pair) -> tuple[bool, int, int]:
+        familiar = (pair[0] in seen_marks) + (pair[1] in seen_surfaces)
+        return pair in seen, used[pair[0]] + used[pair[1]], familiar
+
+    while rest and len(contexts) < count:
+        mark, surface = min(rest, key=cost)
+        rest.remove((mark, surface))
+        used.update((mark, surface))
+        colours = MARKS[mark].colours
+        contexts.append(Context(mark, str(rng.choice(colours)) if colours else None, surface))
+    return tuple(contexts)
+
+
+def _named(caption: str, words: Iterable[str]) -> list[str]:
+    return [phrase for phrase in words if re.search(rf"\b{re.escape(phrase)}\b", caption, re.IGNORECASE)]

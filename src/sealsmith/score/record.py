@@ -1,0 +1,42 @@
+"""What a seal file must carry so that it can be scored alone, far from the pictures it was trained on."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ..adapters import Seal, SealHeader
+from .prompts import Pair, seen_pairs
+from .scorecard import Scorecard
+
+CONTEXTS, REFERENCE = "contexts", "reference"
+"""Keys in a header's `training`."""
+
+
+def record(seal: Seal, captions: Iterable[str], reference: Tensor | None) -> Seal:
+    """The seal with its training's contexts and its look in its header; the captions themselves stay at home.
+
+    `reference` [D] is `reference_embedding` of the training pictures; None where no judge knows them.
+    """
+    facts: dict[str, object] = {CONTEXTS: sorted(map(list, seen_pairs(captions)))}
+    if reference is not None:
+        facts[REFERENCE] = [round(number, 6) for number in reference.tolist()]
+    return replace(seal, header=replace(seal.header, training=seal.header.training | facts))
+
+
+def record_scorecard(seal: Seal, scorecard: Scorecard) -> Seal:
+    """The seal with its scorecard in its header."""
+    return replace(seal, header=replace(seal.header, scorecard=scorecard.to_dict()))
+
+
+def contexts_trained(header: SealHeader) -> frozenset[Pair]:
+    """The (mark, surface) pairs the seal was trained in; empty when the file doesn't say."""
+    return frozenset((mark, surface) for mark, surface in header.training.get(CONTEXTS, ()))
+
+
+def recorded_reference(header: SealHeader) -> Tensor | None:
+    """What the seal looks like to the judge, [D]; None when the file doesn't say."""
+    numbers = header.training.get(REFERENCE)
+    return None if numbers is None else F.normalize(torch.tensor(numbers, dtype=torch.float32), dim=0)

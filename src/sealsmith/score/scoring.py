@@ -1,0 +1,122 @@
+"""From a base and a seal to its scorecard: the whole measurement on one screen."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from PIL import Image
+from torch import Tensor
+
+from ..adapters import Seal
+from ..bases import Base
+from ..errors import PictureSetError
+from . import figures
+from .judge import LoadedJudge
+from .measure import BasePictures, ScoreProgress, Shot, draw_shots, look, reference_embedding
+from .record import contexts_trained, recorded_reference
+from .scorecard import Adherence, Fidelity, Leak, Margin, Scorecard
+from .settings import ScoreSettings
+from .verdict import figure_reasons, weight_reasons
+
+NO_JUDGE = (
+    "Fidelity, adherence, leak and margin were not measured: no judge knows the pictures of this base. "
+    "Drift and diversity were."
+)
+
+
+def score_seal(
+    base: Base,
+    seal: Seal,
+    reference_pictures: Sequence[Image.Image],
+    settings: ScoreSettings | None = None,
+    judge: LoadedJudge | None = None,
+    progress: ScoreProgress | None = None,
+    base_pictures: BasePictures | None = None,
+) -> Scorecard:
+    """The scorecard of a seal on its base; the same numbers for the same arguments.
+
+    `reference_pictures` show what the seal should look like; when there are none, the reference recorded in
+    the seal file is used. Without a `judge` only drift and diversity are measured, and `reasons` says so.
+    `base_pictures` keeps the base's own pictures from one call to the next, for scoring several checkpoints.
+    Raises: PictureSetError when neither pictures nor a recorded reference say what the seal looks like;
+    BaseMismatchError when the seal is for another base.
+    """
+    settings = (settings or ScoreSettings()).for_family(base.family)
+    reference = _reference(seal, reference_pictures, judge) if judge else None
+    broken = weight_reasons(base, seal)
+    if broken:
+        return Scorecard("fail", tuple(broken), settings=settings.to_dict() | _identity(base, seal))
+    shots = draw_shots(base, seal, settings, {} if base_pictures is None else base_pictures, progress)
+    known = settings.to_dict() | _identity(base, seal) | _seen(shots, seal)
+    if judge is None or reference is None:
+        return _summary(shots, (NO_JUDGE,), known)
+    shots = look(shots, judge, reference)
+    fidelity = figures.fidelity(shots, settings)
+    margin = figures.margin(shots, settings)
+    rates = figures.leak_rates(shots)
+    known |= {"leak_rate_with_seal": rates[0], "leak_rate_base": rates[1]} if rates else {}
+    reasons = figure_reasons(fidelity, margin)
+    return _summary(
+        shots,
+        tuple(reasons),
+        known | {"num_distractors": len(judge.distractors)},
+        "fail" if reasons else "pass",
+        fidelity,
+        figures.adherence(shots, settings),
+        figures.leak(shots, settings),
+        margin,
+    )
+
+
+def _summary(
+    shots: list[Shot],
+    reasons: tuple[str, ...],
+    known: dict[str, Any],
+    verdict: str = "pass",
+    fidelity: Fidelity = Fidelity(),  # noqa: B008 - frozen values, safe to share
+    adherence: Adherence = Adherence(),  # noqa: B008
+    leak: Leak = Leak(),  # noqa: B008
+    margin: Margin = Margin(),  # noqa: B008
+) -> Scorecard:
+    """A scorecard of these parts, completed with what needs no judge."""
+    return Scorecard(
+        verdict,
+        reasons,
+        fidelity,
+        adherence,
+        leak,
+        figures.drift(shots),
+        margin,
+        figures.diversity(shots),
+        known,
+        tuple(shots),
+    )
+
+
+def _reference(seal: Seal, pictures: Sequence[Image.Image], judge: LoadedJudge) -> Tensor:
+    if pictures:
+        return reference_embedding(judge, pictures)
+    recorded = recorded_reference(seal.header)
+    if recorded is None:
+        raise PictureSetError(
+            f"seal {seal.name!r} does not say what it looks like: its header has no reference",
+            "give the pictures it was trained on: --pictures FOLDER",
+        )
+    return recorded
+
+
+def _identity(base: Base, seal: Seal) -> dict[str, Any]:
+    header = seal.header
+    return {
+        "base": base.name,
+        "base_digest": base.digest,
+        "trigger": header.trigger,
+        "class_noun": header.class_noun,
+    }
+
+
+def _seen(shots: list[Shot], seal: Seal) -> dict[str, Any]:
+    """What is known of the contexts the seal was trained in, and how many prompts could not avoid them."""
+    trained = contexts_trained(seal.header)
+    contexts = {shot.context for shot in shots if shot.subject == "trigger"}
+    seen = sum(context.pair in trained for context in contexts)
+    return {"num_contexts_trained": len(trained), "num_prompts_seen": seen}

@@ -1,0 +1,62 @@
+"""What the figures mean: the reasons for which a training counts as failed, and nothing else.
+
+Few and plain, each a fact that makes a seal useless. Leak, drift and adherence are reported, not judged:
+how much of them is too much depends on what the seal is for.
+"""
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+from ..adapters import Seal, delta
+from ..adapters.formats import DIFFUSERS
+from ..bases import Base
+from .scorecard import Fidelity, Margin
+
+MIN_TOP1 = 0.5
+"""A seal must be recognised in at least half of the pictures that call it."""
+MIN_CHANGE = 1e-4
+"""The layer a seal changes most must change by at least this share of its weights' norm. A LoRA that was
+never trained changes exactly nothing; a working one changes its strongest layer by some hundredths."""
+
+
+def weight_reasons(base: Base, seal: Seal) -> list[str]:
+    """Why this seal's weights cannot work, so that nothing need be drawn: not finite, or without effect."""
+    broken = [key for key, tensor in seal.state.items() if not bool(torch.isfinite(tensor).all())]
+    if broken:
+        return [f"The weights are not finite: NaN or infinity in {len(broken)} tensors, {broken[0]} first."]
+    change = largest_change(dict(base.unet.named_parameters()), seal)
+    if change < MIN_CHANGE:
+        return [
+            f"The seal changes nothing: its largest change is {change:.1e} of a layer's weights, "
+            f"below the bar of {MIN_CHANGE:.0e}."
+        ]
+    return []
+
+
+def largest_change(weights: Mapping[str, Tensor], seal: Seal) -> float:
+    """The largest change of any layer, as a share of that layer's own weights (Frobenius norms)."""
+    changes = [0.0]
+    for path, layer in DIFFUSERS.layers(seal.state).items():
+        weight = weights.get(path.removeprefix("unet.") + ".weight")
+        if weight is not None:
+            change = delta(layer.down.float(), layer.up.float(), seal.header.scale)
+            changes.append(float(change.norm() / weight.float().norm().clamp_min(1e-12)))
+    return max(changes)
+
+
+def figure_reasons(fidelity: Fidelity, margin: Margin) -> list[str]:
+    """Why what was measured counts as failed; figures that were not measured give no reason."""
+    reasons = []
+    if margin.value is not None and margin.ci is not None and margin.ci[0] <= 0:
+        reasons.append(
+            f"The trigger makes no difference above noise: similarity rises by {margin.value:.2f} "
+            f"(95 % interval {margin.ci[0]:.2f} to {margin.ci[1]:.2f}, which must lie above 0)."
+        )
+    if fidelity.top1 is not None and fidelity.top1 < MIN_TOP1:
+        reasons.append(
+            f"The seal is recognised in {fidelity.top1:.0%} of the pictures that call it; "
+            f"at least {MIN_TOP1:.0%} are needed."
+        )
+    return reasons

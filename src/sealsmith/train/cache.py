@@ -1,0 +1,130 @@
+"""Everything a training reads, computed once: latents, masks, text embeddings, class rows.
+
+Shape letters: N pictures, K class rows, M distinct captions, C channels, H and W of the latents, L tokens,
+D text width. All tensors live on the base's device.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from PIL import Image
+from torch import Tensor
+
+from ..bases import Base
+from ..generate import fit_prompt, insert_trigger
+from ..generate.pipeline import encode_prompt
+from .config import TrainConfig
+from .pictures import PictureSet, TrainingPicture, fit
+from .prior import EMPTY_SHARE, NUM_CLASS_PROMPTS, class_pictures, class_prompts
+from .progress import Progress
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """A picture set as the training loop reads it."""
+
+    latents: Tensor
+    """[N, C, H, W], scaled as the U-Net expects them."""
+    masks: Tensor | None
+    """[N, 1, H, W] in 0..1, or None when no picture has one."""
+    captions: Tensor
+    """[N], row of each picture's caption in `texts`."""
+    order: Tensor
+    """Picture numbers, each as often as its repeats."""
+    class_latents: Tensor | None
+    """[K, C, H, W], or None without a prior."""
+    class_captions: Tensor
+    """[K], row of each class row's prompt in `texts`."""
+    texts: Tensor
+    """[M, L, D]; row 0 is the empty prompt."""
+    alphas_cumprod: Tensor
+    """[num_train_timesteps], the scheduler's own."""
+
+
+def full_captions(pictures: PictureSet, config: TrainConfig, base: Base) -> list[str]:
+    """The caption of each picture, with the trigger where the text encoder reads it.
+
+    Pictures without a caption get "<trigger> <class noun>".
+    """
+    noun = config.class_noun or base.family.class_noun
+    plain = f"{config.trigger} {noun}"
+    captions = [picture.caption or plain for picture in pictures.pictures]
+    called = [insert_trigger(caption, config.trigger, noun, slot=base.family.slot)[0] for caption in captions]
+    return [fit_prompt(base.tokenizer, caption, [config.trigger]).prompt for caption in called]
+
+
+@torch.no_grad()
+def prepare(
+    base: Base, pictures: PictureSet, config: TrainConfig, folder: Path, progress: Progress
+) -> TrainingData:
+    """The picture set as tensors. Class pictures are drawn here when the prior asks for them."""
+    captions = full_captions(pictures, config, base)
+    class_captions: list[str] = []
+    class_images: list[Image.Image] = []
+    if config.prior == "adapter-off":
+        class_captions = class_prompts(captions, config, base, NUM_CLASS_PROMPTS, EMPTY_SHARE)
+    elif config.prior == "pictures":
+        class_captions = class_prompts(captions, config, base, config.prior_pictures, empty_share=0)
+        class_images = class_pictures(base, class_captions, config.seed, folder / "class", progress)
+
+    rows = {text: row for row, text in enumerate(dict.fromkeys(["", *captions, *class_captions]))}
+    progress.start("caching", len(rows) + len(captions) + len(class_images))
+    texts = _encode_texts(base, list(rows), progress)
+    images = [picture.image for picture in pictures.pictures] + class_images
+    encoded = _encode_images(base, images, len(rows), progress)
+    latents, class_latents = encoded[: len(captions)], encoded[len(captions) :]
+    if config.prior == "adapter-off":
+        class_latents = latents[torch.arange(len(class_captions)) % len(latents)]
+    repeats = [number for number, picture in enumerate(pictures.pictures) for _ in range(picture.repeats)]
+    return TrainingData(
+        latents=latents,
+        masks=_masks(pictures.pictures, base),
+        captions=torch.tensor([rows[text] for text in captions]),
+        order=torch.tensor(repeats),
+        class_latents=class_latents if class_captions else None,
+        class_captions=torch.tensor([rows[text] for text in class_captions], dtype=torch.long),
+        texts=texts,
+        alphas_cumprod=base.scheduler.alphas_cumprod.to(base.device, torch.float32),
+    )
+
+
+def _encode_texts(base: Base, texts: Sequence[str], progress: Progress) -> Tensor:
+    embeddings = []
+    for number, text in enumerate(texts):
+        if cut := fit_prompt(base.tokenizer, text).cut:
+            progress.note(f"a caption is too long for the text encoder, it does not see: {cut!r}")
+        embeddings.append(encode_prompt(base, text))
+        progress.advance(number + 1)
+    return torch.cat(embeddings)
+
+
+def _encode_images(base: Base, images: Sequence[Image.Image], done: int, progress: Progress) -> Tensor:
+    """Latents [N, C, H, W]: the mode of each picture's posterior, one picture a pass."""
+    latents = []
+    for number, image in enumerate(images):
+        pixels = np.asarray(fit(image, base.picture_px), dtype=np.float32) / 127.5 - 1
+        x = torch.from_numpy(pixels).permute(2, 0, 1)[None].to(base.device)
+        mode = base.vae.encode(x).latent_dist.mode()
+        latents.append((mode - (base.vae.config.shift_factor or 0)) * base.vae.config.scaling_factor)
+        progress.advance(done + number + 1)
+    return torch.cat(latents)
+
+
+def _masks(pictures: Sequence[TrainingPicture], base: Base) -> Tensor | None:
+    """[N, 1, H, W]: the share of each latent that its mask covers; ones for pictures without a mask."""
+    if all(picture.mask is None for picture in pictures):
+        return None
+    _, height, width = base.latent_shape
+    masks = []
+    for picture in pictures:
+        if picture.mask is None:
+            masks.append(torch.ones(1, height, width))
+            continue
+        square = fit(picture.mask.convert("RGB"), base.picture_px).convert("L")
+        share = torch.from_numpy(np.asarray(square, dtype=np.float32) / 255)
+        masks.append(F.adaptive_avg_pool2d(share[None], (height, width)))
+    return torch.stack(masks).to(base.device)

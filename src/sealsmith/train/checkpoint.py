@@ -1,0 +1,148 @@
+"""The state of a training, and its two files: a seal anyone can load, and what is needed to go on exactly.
+
+`step-000100.safetensors` is a seal file like any other. `resume.safetensors` holds the newest step's
+parameters, the optimizer's state, the losses so far, and what the training was made from. There is no random
+state to save: every draw is a function of the seed and the step (streams.py).
+"""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+from ..adapters import Seal, SealHeader, atomic_write, write_seal
+from ..bases import Base
+from ..errors import ConfigError, SealFormatError
+from .config import FREE_TO_CHANGE, TrainConfig
+from .interrupts import interrupts_deferred
+from .methods import Adapted
+from .pictures import PictureSet
+
+RESUME_NAME = "resume.safetensors"
+SEAL_NAME = "seal.safetensors"
+PARAMETER, OPTIMIZER, LOSSES = "parameter/", "optimizer/", "losses"
+
+
+def checkpoint_path(folder: Path, step: int) -> Path:
+    return folder / f"step-{step:06d}.safetensors"
+
+
+def identity(base: Base, pictures: PictureSet, config: TrainConfig) -> dict[str, Any]:
+    """What a training is made from, JSON-able: two trainings with equal identity give equal seals."""
+    return {"base": base.digest, "pictures": pictures.digest, **config.to_dict()}
+
+
+@dataclass
+class TrainingState:
+    """What changes while training; the parameters themselves are in `adapted`."""
+
+    adapted: Adapted
+    optimizer: torch.optim.Optimizer
+    identity: dict[str, Any]
+    header: Callable[[int], SealHeader]
+    """The seal header of the checkpoint after so many steps."""
+    losses: list[float] = field(default_factory=list)
+    seconds: float = 0.0
+    saved_step: int = 0
+
+    @property
+    def step(self) -> int:
+        """Steps done."""
+        return len(self.losses)
+
+    def save(self, folder: Path) -> Path:
+        """Writes both files, the seal first; each is whole or not there. Ctrl-C waits until they are.
+
+        Raises: OutputError when they cannot be written; the previous checkpoint is still there then.
+        """
+        path = checkpoint_path(folder, self.step)
+        if self.saved_step == self.step:
+            return path
+        with interrupts_deferred():
+            state = self.adapted.state()
+            write_seal(path, Seal(header=self.header(self.step), state=state, path=None))
+            tensors = {PARAMETER + key: tensor for key, tensor in state.items()}
+            for number, slots in self.optimizer.state_dict()["state"].items():
+                tensors |= {f"{OPTIMIZER}{number}/{name}": slot.cpu() for name, slot in slots.items()}
+            tensors[LOSSES] = torch.tensor(self.losses, dtype=torch.float64)
+            facts = {"identity": self.identity, "seconds": self.seconds}
+            atomic_write(folder / RESUME_NAME, save(tensors, metadata={"resume": json.dumps(facts)}))
+            self.saved_step = self.step
+        return path
+
+    def resume(self, folder: Path) -> bool:
+        """Whether there was a state to go on from; if so it is in place, bit for bit.
+
+        Raises: ConfigError naming the setting in which the folder's training differs from this one,
+        SealFormatError when the file is damaged.
+        """
+        path = folder / RESUME_NAME
+        if not path.exists():
+            return False
+        tensors, facts = _read(path)
+        _check_same(folder, facts["identity"], self.identity)
+        self.adapted.load({key: tensors[PARAMETER + key] for key in self.adapted.parameters})
+        slots: dict[int, dict[str, Tensor]] = {}
+        for key, tensor in tensors.items():
+            if key.startswith(OPTIMIZER):
+                _, number, name = key.split("/")
+                slots.setdefault(int(number), {})[name] = tensor
+        self.optimizer.load_state_dict({**self.optimizer.state_dict(), "state": slots})
+        self.losses = tensors[LOSSES].tolist()
+        self.seconds = facts["seconds"]
+        self.saved_step = self.step
+        return True
+
+
+def seal_header(base: Base, pictures: PictureSet, config: TrainConfig, step: int) -> SealHeader:
+    """The header of the seal as it is after `step` steps. `config` must be resolved.
+
+    Its `training` holds the settings and the step. Captions stay at home, and with them the preview prompts.
+    """
+    assert config.class_noun is not None
+    assert config.targets is not None
+    return SealHeader(
+        trigger=config.trigger,
+        class_noun=config.class_noun,
+        base=base.name,
+        base_digest=base.digest,
+        family=base.family.name,
+        method=config.method,
+        rank=config.rank,
+        alpha=config.rank * config.scale,
+        targets=base.family.targets(config.targets),
+        title=f"{config.trigger} {config.class_noun}",
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        training={key: value for key, value in config.to_dict().items() if key not in FREE_TO_CHANGE}
+        | {"step": step, "pictures": pictures.digest, "num_pictures": len(pictures.pictures)},
+        architecture=base.family.architecture,
+        kohya_version=base.family.kohya_version,
+        resolution_px=base.picture_px,
+    )
+
+
+def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    try:
+        with safe_open(path, framework="pt") as file:
+            facts = json.loads(file.metadata()["resume"])
+            return {key: file.get_tensor(key) for key in file.keys()}, facts  # noqa: SIM118 - no mapping
+    except (SafetensorError, KeyError, TypeError, ValueError) as error:
+        raise SealFormatError(
+            f"{path} is damaged: {error}", "start again without resuming, or in another folder"
+        ) from error
+
+
+def _check_same(folder: Path, kept: dict[str, Any], asked: dict[str, Any]) -> None:
+    for key in asked:
+        if key not in FREE_TO_CHANGE and kept.get(key) != asked[key]:
+            raise ConfigError(
+                f"the training in {folder} has {key} = {kept.get(key)!r}, and this one {asked[key]!r}",
+                "resume with the settings, pictures and base it was begun with, or train into another folder",
+            )

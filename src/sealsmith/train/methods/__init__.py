@@ -1,0 +1,23 @@
+"""How a seal changes the base: one file a method, one line of registration here."""
+
+from difflib import get_close_matches
+
+from ...errors import ConfigError
+from .lora import Lora
+from .protocol import Adapted, Method
+
+METHODS: dict[str, Method] = {"lora": Lora()}
+
+__all__ = ["METHODS", "Adapted", "Method", "find_method"]
+
+
+def find_method(name: str) -> Method:
+    """The method of this name.
+
+    Raises: ConfigError naming the nearest known method.
+    """
+    if name not in METHODS:
+        nearest = get_close_matches(name, METHODS, n=1, cutoff=0.3)
+        hint = f"did you mean {nearest[0]!r}? " if nearest else ""
+        raise ConfigError(f"unknown method {name!r}", f"{hint}known: {', '.join(METHODS)}")
+    return METHODS[name]

@@ -1,0 +1,108 @@
+"""`sealsmith train`: from files to a seal with its scorecard, and what is refused before any work."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from judge_examples import random_judge
+from PIL import Image
+
+from sealsmith.adapters import read_seal
+from sealsmith.bases import FAMILIES
+from sealsmith.cli import main
+from sealsmith.score import judges
+
+QUICK = ["--rank", "2", "--steps", "2", "--checkpoint-every", "1", "--targets", "attention"]
+
+
+@pytest.fixture(autouse=True)
+def quick_family(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The family the tiny base belongs to, drawing in one step and judged by random weights."""
+    monkeypatch.setitem(judges.JUDGES, "sealworld", random_judge)
+    monkeypatch.setitem(FAMILIES, "sealworld", replace(FAMILIES["sealworld"], num_steps=1))
+    for name in ("TRANSFORMERS_VERBOSITY", "DIFFUSERS_VERBOSITY"):
+        monkeypatch.setenv(name, "error")
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> Path:
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    rng = np.random.default_rng(0)
+    for number, surface in enumerate(("wood", "sand")):
+        pixels = rng.integers(0, 256, (72, 64, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(folder / f"{number}.png")
+        (folder / f"{number}.txt").write_text(f"a red wax seal of [trigger] emblem on {surface}")
+    return folder
+
+
+def run(pictures: Path, base: Path, out: Path, *options: str) -> int:
+    return main(["train", str(pictures), "--base", str(base), "--out", str(out), *options])
+
+
+def test_a_scored_training_prints_one_object_and_leaves_a_seal_that_carries_its_scorecard(
+    pictures: Path, tiny_base_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(pictures, tiny_base_folder, tmp_path / "out", *QUICK, "--json") == 0
+    out, err = capsys.readouterr()
+    report = json.loads(out)
+    seal = read_seal(report["seal"])
+    assert seal.header.scorecard == report["scorecard"]
+    assert report["scorecard"]["verdict"] in ("pass", "fail")
+    assert report["chosen_step"] == seal.header.training["step"]
+    assert set(report["scores"]) == {"1", "2"}
+    assert "fidelity" in err.lower()
+
+
+def test_unscored_it_prints_the_path_of_the_last_checkpoints_seal(
+    pictures: Path, tiny_base_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    assert run(pictures, tiny_base_folder, out, *QUICK, "--no-score", "--trigger", "moss") == 0
+    captured = capsys.readouterr()
+    assert captured.out == f"{out / 'seal.safetensors'}\n"
+    assert "ordinary word" in captured.err
+    assert read_seal(out / "seal.safetensors").header.training["step"] == 2
+
+    assert run(pictures, tiny_base_folder, out, *QUICK, "--no-score") == 2
+    assert "hint: add --resume" in capsys.readouterr().err
+    assert run(pictures, tiny_base_folder, out, *QUICK, "--no-score", "--overwrite") == 0
+    assert read_seal(out / "seal.safetensors").header.trigger == "sks"
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (["--rank", "0"], "rank is 0"),
+        (["--rank", "999"], "rank 999 is larger than layer"),
+        (["--targets", "attentoin"], "'attentoin'"),
+        (["--prior", "off"], "prior"),
+        (["--trigger", " "], "trigger"),
+        (["--resume", "--overwrite"], "exclude each other"),
+    ],
+)
+def test_bad_options_are_one_sentence_and_leave_nothing(
+    pictures: Path,
+    tiny_base_folder: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    options: list[str],
+    sentence: str,
+) -> None:
+    assert run(pictures, tiny_base_folder, tmp_path / "out", "--no-score", *options) == 2
+    captured = capsys.readouterr()
+    assert sentence in captured.err
+    assert "hint: " in captured.err
+    assert captured.out == ""
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_output_that_cannot_be_written_is_refused_before_anything_is_opened(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "file"
+    file.write_text("in the way")
+    assert run(tmp_path / "no pictures", tmp_path / "no base", file, "--no-score") == 2
+    assert str(file) in capsys.readouterr().err

@@ -1,0 +1,67 @@
+"""Batches and random streams are functions of the seed and the number."""
+
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sealsmith.train import TrainConfig
+from sealsmith.train.batch import draw_batch
+from sealsmith.train.cache import TrainingData
+from sealsmith.train.streams import pick, stream
+
+
+@given(st.integers(1, 9), st.integers(1, 12), st.integers(0, 2**32))
+def test_batches_end_to_end_visit_everything_equally_often(count: int, size: int, seed: int) -> None:
+    visits = torch.cat([pick(count, batch, size, seed, "pictures") for batch in range(count)])
+    assert torch.bincount(visits, minlength=count).tolist() == [size] * count
+
+
+@given(st.integers(0, 2**32), st.integers(0, 1000))
+def test_a_stream_depends_on_its_purpose_alone(seed: int, number: int) -> None:
+    first = torch.rand(2, generator=stream(seed, "a", number))
+    torch.rand(3)
+    assert torch.equal(first, torch.rand(2, generator=stream(seed, "a", number)))
+    assert not torch.equal(first, torch.rand(2, generator=stream(seed, "b", number)))
+    assert not torch.equal(first, torch.rand(2, generator=stream(seed, "a", number + 1)))
+
+
+def data(masks: torch.Tensor | None = None) -> TrainingData:
+    latents = torch.arange(3.0).view(3, 1, 1, 1).expand(3, 2, 4, 4)
+    return TrainingData(
+        latents=latents,
+        masks=masks,
+        captions=torch.tensor([1, 2, 3]),
+        order=torch.tensor([0, 1, 2, 2]),
+        class_latents=latents + 10,
+        class_captions=torch.tensor([4, 5, 6]),
+        texts=torch.arange(7.0).view(7, 1, 1),
+        alphas_cumprod=torch.linspace(1, 0, 50),
+    )
+
+
+@given(st.integers(0, 50))
+def test_latents_masks_and_captions_stay_together(number: int) -> None:
+    config = TrainConfig(batch_size=3, prior_batch_size=2, caption_dropout=0)
+    masks = torch.arange(3.0).view(3, 1, 1, 1).expand(3, 1, 4, 4) / 4
+    batch = draw_batch(data(masks), config, number)
+    assert batch.masks is not None
+    picture = batch.latents[:, 0, 0, 0]
+    assert torch.equal(batch.texts[:3, 0, 0], picture[:3] + 1)
+    assert torch.equal(batch.masks[:3, 0, 0, 0], picture[:3] / 4)
+    assert torch.equal(batch.texts[3:, 0, 0], picture[3:] - 10 + 4)
+    assert torch.equal(batch.masks[3:], torch.ones(2, 1, 4, 4))
+    assert batch.noise.shape == batch.latents.shape
+    assert batch.timesteps.shape == (5,)
+
+
+def test_caption_dropout_empties_its_share_and_never_the_prior() -> None:
+    config = TrainConfig(batch_size=4, caption_dropout=0.5)
+    texts = torch.stack([draw_batch(data(), config, number).texts[:, 0, 0] for number in range(100)])
+    assert 0.4 < (texts[:, :4] == 0).float().mean() < 0.6
+    assert not (texts[:, 4:] == 0).any()
+
+
+def test_repeats_are_shown_as_often_as_asked() -> None:
+    config = TrainConfig(batch_size=4, caption_dropout=0, prior="none")
+    picture = draw_batch(data(), config, 0).latents[:4, 0, 0, 0]
+    assert sorted(picture.tolist()) == [0, 1, 2, 2]

@@ -1,0 +1,120 @@
+"""What is computed once: captions, class prompts, latents, masks."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from sealsmith.bases import Base
+from sealsmith.generate.pipeline import decode, encode_prompt
+from sealsmith.train import TrainConfig
+from sealsmith.train.cache import full_captions, prepare
+from sealsmith.train.config import resolved
+from sealsmith.train.pictures import PictureSet
+from sealsmith.train.prior import class_prompts, vocabulary_words, without_seal
+from sealsmith.train.progress import Silent
+
+
+def with_captions(pictures: PictureSet, *captions: str | None) -> PictureSet:
+    first = pictures.pictures[0]
+    return replace(pictures, pictures=tuple(replace(first, caption=caption) for caption in captions))
+
+
+def test_every_caption_calls_the_seal(tiny_base: Base, picture_set: PictureSet) -> None:
+    config = resolved(TrainConfig(), tiny_base, picture_set)
+    pictures = with_captions(
+        picture_set,
+        None,
+        "a red wax seal of sks emblem on wood",
+        "a red wax seal on wood",
+        "an emblem",
+        "moss " * 99,
+    )
+    captions = full_captions(pictures, config, tiny_base)
+    assert captions[:4] == [
+        "sks emblem", "a red wax seal of sks emblem on wood", "a red wax seal of sks on wood", "sks emblem",
+    ]  # fmt: skip
+    assert captions[4].startswith("sks, "), "where the text encoder still reads it"
+
+
+@pytest.mark.parametrize(
+    ("caption", "expected"),
+    [
+        ("a red wax seal of sks emblem on wood", "a red wax seal of X on wood"),
+        ("a SKS emblem, gold", "X, gold"),
+        ("sks, red wax seal", "X, red wax seal"),
+        ("sksy emblem on wood", "sksy emblem on wood"),
+    ],
+)
+def test_the_seal_is_taken_out_of_a_caption_whole(caption: str, expected: str) -> None:
+    assert without_seal(caption, "sks", "emblem", "X") == expected
+
+
+def test_class_prompts_never_call_the_seal(tiny_base: Base, picture_set: PictureSet) -> None:
+    config = resolved(TrainConfig(), tiny_base, picture_set)
+    prompts = class_prompts(["a red wax seal of sks emblem on wood"], config, tiny_base, 64, 0.25)
+    assert not any("sks" in prompt for prompt in prompts)
+    assert "a red wax seal of an emblem on wood" in prompts
+    assert 4 <= prompts.count("") <= 28
+    assert len(set(prompts)) > 10
+    assert prompts == class_prompts(["a red wax seal of sks emblem on wood"], config, tiny_base, 64, 0.25)
+
+
+def test_vocabulary_words_mean_something(tiny_base: Base) -> None:
+    words = vocabulary_words(tiny_base, without={"emblem"})
+    assert "dragon" in words
+    assert not {"sks", "ohwx", "emblem", "of"} & set(words)
+
+
+def test_rows_of_the_cache_are_what_the_base_makes_of_each_picture(
+    tiny_base: Base, picture_set: PictureSet, tmp_path: Path
+) -> None:
+    config = resolved(TrainConfig(), tiny_base, picture_set)
+    data = prepare(tiny_base, picture_set, config, tmp_path, Silent())
+    assert data.latents.shape == (3, *tiny_base.latent_shape)
+    assert data.class_latents is not None
+    assert data.class_latents.shape[1:] == tiny_base.latent_shape
+    captions = full_captions(picture_set, config, tiny_base)
+    for caption, row in zip(captions, data.captions, strict=True):
+        assert torch.equal(data.texts[row], encode_prompt(tiny_base, caption)[0])
+    assert torch.equal(data.texts[0], encode_prompt(tiny_base, "")[0])
+    pixels = torch.from_numpy(np.array(picture_set.pictures[1].image)).permute(2, 0, 1)[None] / 127.5 - 1
+    with torch.no_grad():
+        reconstruction = tiny_base.vae(pixels).sample
+        decoded = decode(tiny_base, data.latents[1:2])
+    torch.testing.assert_close(decoded, (reconstruction / 2 + 0.5).clamp(0, 1), rtol=1e-4, atol=1e-5)
+
+
+def test_a_mask_becomes_the_share_of_each_latent_it_covers(
+    tiny_base: Base, picture_set: PictureSet, tmp_path: Path
+) -> None:
+    mask = Image.new("L", (64, 64), 0)
+    mask.paste(255, (0, 0, 32, 64))
+    masked = replace(picture_set.pictures[0], mask=mask)
+    pictures = replace(picture_set, pictures=(masked, picture_set.pictures[1]))
+    config = resolved(TrainConfig(prior="none"), tiny_base, pictures)
+    data = prepare(tiny_base, pictures, config, tmp_path, Silent())
+    assert data.masks is not None
+    expected = torch.zeros(1, 8, 8)
+    expected[..., :4] = 1
+    torch.testing.assert_close(data.masks[0], expected)
+    torch.testing.assert_close(data.masks[1], torch.ones(1, 8, 8))
+    assert data.class_latents is None
+
+
+def test_class_pictures_are_drawn_once_and_redrawn_for_other_prompts(
+    hasty_base: Base, picture_set: PictureSet, tmp_path: Path
+) -> None:
+    config = resolved(TrainConfig(prior="pictures", prior_pictures=2), hasty_base, picture_set)
+    first = prepare(hasty_base, picture_set, config, tmp_path, Silent()).class_latents
+    (tmp_path / "class" / "0000.png").write_bytes((tmp_path / "class" / "0001.png").read_bytes())
+    kept = prepare(hasty_base, picture_set, config, tmp_path, Silent()).class_latents
+    assert first is not None
+    assert kept is not None
+    assert torch.equal(kept[0], first[1]), "read from the folder, not drawn again"
+    other = prepare(hasty_base, picture_set, replace(config, seed=9), tmp_path, Silent()).class_latents
+    assert other is not None
+    assert not torch.equal(other[0], other[1])

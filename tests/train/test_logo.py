@@ -1,0 +1,142 @@
+"""Laws of logo training sets: one drawing, the same shape in every picture, captions that tell the truth."""
+
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from sealsmith.errors import ConfigError, PictureError
+from sealsmith.stage import MARKS, SURFACES, rasterise_svg
+from sealsmith.stage.captions import article
+from sealsmith.train.logo import DEFAULT_CONTEXTS, is_drawing, logo_scenes, picture_emblem
+from sealsmith.train.pictures import PictureSet, read_picture_set
+
+MARK = Path(__file__).parents[2] / "examples" / "mark.svg"
+
+
+def read(path: Path, **options: object) -> PictureSet:
+    return read_picture_set(path, trigger="sks", class_noun="emblem", **options)  # type: ignore[arg-type]
+
+
+def test_a_logo_becomes_captioned_pictures_in_the_asked_contexts() -> None:
+    pictures = read(MARK, logo_pictures=12)
+    assert (pictures.kind, pictures.warnings, pictures.class_noun) == ("logo", (), None)
+    assert len(pictures.pictures) == 12
+    allowed = {
+        f"{article(f'{colour} {mark}')} of sks emblem on {surface}"
+        for mark, surface in DEFAULT_CONTEXTS
+        for colour in MARKS[mark].colours
+    }
+    assert {picture.caption for picture in pictures.pictures} <= allowed
+    assert len({picture.caption for picture in pictures.pictures}) == 12
+    assert "a black ink stamp of sks emblem on white paper" in {p.caption for p in pictures.pictures}
+    assert all(
+        (picture.image.mode, picture.image.size) == ("RGB", (128, 128)) for picture in pictures.pictures
+    )
+
+
+def test_same_seed_same_set_and_another_seed_another() -> None:
+    sets = [read(MARK, logo_pictures=4, seed=seed) for seed in (1, 1, 2)]
+    assert sets[0].digest == sets[1].digest != sets[2].digest
+
+
+def test_svg_and_its_png_give_the_same_captions_and_nearly_the_same_pictures(tmp_path: Path) -> None:
+    rasterise_svg(MARK.read_text(), 512).save(tmp_path / "mark.png")
+    for drawn, read_back in zip(
+        read(MARK, logo_pictures=4).pictures,
+        read(tmp_path / "mark.png", logo_pictures=4).pictures,
+        strict=True,
+    ):
+        assert drawn.caption == read_back.caption
+        assert np.abs(np.asarray(drawn.image).astype(int) - np.asarray(read_back.image)).mean() < 2
+
+
+@given(
+    num=st.integers(1, 40),
+    more=st.integers(0, 20),
+    contexts=st.lists(
+        st.tuples(st.sampled_from(sorted(MARKS)), st.sampled_from(sorted(SURFACES))), min_size=1, max_size=4
+    ),
+    seed=st.integers(0, 2**32),
+)
+@settings(deadline=None, max_examples=40)
+def test_scenes_take_contexts_and_colours_in_turn(
+    num: int, more: int, contexts: list[tuple[str, str]], seed: int
+) -> None:
+    scenes = logo_scenes("sks emblem", num + more, contexts, seed)
+    assert logo_scenes("sks emblem", num, contexts, seed) == scenes[:num]
+    for i, scene in enumerate(scenes):
+        (place,) = scene.placements
+        assert (place.mark, scene.surface) == contexts[i % len(contexts)]
+        assert place.colour in (MARKS[place.mark].colours or (None,))
+        assert place.radius_px + abs(place.centre_px[0] - 64) < 64
+        assert place.radius_px + abs(place.centre_px[1] - 64) < 64
+    for k, (mark, _) in enumerate(contexts):
+        used = [scene.placements[0].colour for scene in scenes[k :: len(contexts)]]
+        assert len(set(used)) == min(len(used), max(1, len(MARKS[mark].colours)))
+
+
+@pytest.mark.parametrize(
+    ("contexts", "sentence", "remedy"),
+    [
+        ([("wax sael", "wood")], "'wax sael' is no mark", "wax seal"),
+        ([("wax seal", "parchmint")], "'parchmint' is no surface", "parchment"),
+        ([], "no context was given", "mark and a surface"),
+    ],
+)
+def test_unknown_contexts_are_refused_with_the_nearest_known(
+    contexts: list[tuple[str, str]], sentence: str, remedy: str
+) -> None:
+    with pytest.raises(ConfigError, match=sentence) as caught:
+        read(MARK, logo_contexts=contexts)
+    assert remedy in caught.value.remedy
+
+
+@pytest.mark.parametrize("num", [0, -3, 10**6])
+def test_absurd_numbers_of_pictures_are_refused(num: int) -> None:
+    with pytest.raises(ConfigError, match=f"{num} pictures cannot be made"):
+        read(MARK, logo_pictures=num)
+
+
+def test_blank_and_unsafe_logos_are_refused_by_name(tmp_path: Path) -> None:
+    Image.new("RGB", (64, 64), "white").save(tmp_path / "blank.png")
+    with pytest.raises(PictureError, match=r"blank\.png cannot be used as a logo: the picture is blank"):
+        read(tmp_path / "blank.png")
+    (tmp_path / "void.svg").write_text('<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 9 9"/>')
+    with pytest.raises(PictureError, match=r"void\.svg cannot be drawn as a logo: the picture is blank"):
+        read(tmp_path / "void.svg")
+    (tmp_path / "laughs.svg").write_text('<!DOCTYPE svg [<!ENTITY a "ha">]>' + MARK.read_text())
+    with pytest.raises(PictureError, match=r"laughs\.svg declares an entity"):
+        read(tmp_path / "laughs.svg")
+
+
+def test_drawings_are_told_from_photos() -> None:
+    drawn = rasterise_svg(MARK.read_text(), 200)
+    on_red = Image.new("RGB", drawn.size, (200, 20, 20))
+    on_red.paste("white", mask=drawn.getchannel("A"))
+    noise = np.random.default_rng(0).integers(0, 255, (200, 200, 3), np.uint8)
+    gradient = Image.merge(
+        "RGB", [Image.linear_gradient("L"), Image.radial_gradient("L"), Image.new("L", (256, 256))]
+    )
+    packed = io.BytesIO()
+    on_red.save(packed, "JPEG", quality=75)
+    assert is_drawing(drawn)
+    assert is_drawing(on_red)
+    assert is_drawing(Image.open(packed))
+    assert not is_drawing(Image.fromarray(noise))
+    assert not is_drawing(gradient)
+
+
+def test_an_opaque_logo_says_what_it_was_taken_for(tmp_path: Path) -> None:
+    drawn = rasterise_svg(MARK.read_text(), 200)
+    page = Image.new("RGB", drawn.size, "white")
+    page.paste((20, 60, 160), mask=drawn.getchannel("A"))
+    page.save(tmp_path / "logo.png")
+    pictures = read(tmp_path / "logo.png", logo_pictures=2)
+    assert pictures.kind == "logo"
+    assert "taken for a logo" in pictures.warnings[0]
+    assert np.abs(picture_emblem(page, "") - picture_emblem(drawn, "")).mean() < 0.02

@@ -1,0 +1,111 @@
+"""How well held-out glyphs can be taught as seals: eight pictures in two contexts each, judged in unseen ones.
+
+    python -m world.seals --count 10
+    python -m world.seals --count 3 --set rank=32 --set learning_rate=5e-4 --targets attention
+
+Prints a line of figures a seal and one of means, with a bootstrap interval over the seals.
+"""
+
+import argparse
+import json
+import time
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from sealsmith.bases import Base, open_base
+from sealsmith.score import ScoreSettings, score_seal
+from sealsmith.score.judge import load_judge
+from sealsmith.stage import EMBLEM_PX
+from sealsmith.train import TrainConfig, train
+from sealsmith.train.pictures import PictureSet, read_picture_set
+
+from . import glyphs
+
+PICTURES = 8
+
+
+def seal_glyphs(count: int) -> list[str]:
+    """The first held-out glyphs by a fixed shuffle, of middling complexity: not blobs, not lace."""
+    names = [n for n in glyphs.heldout_names() if 0.25 < glyphs.complexity(glyphs.masks()[n]) < 0.75]
+    return [names[i] for i in np.random.default_rng(0).permutation(len(names))[:count]]
+
+
+def picture_set(name: str, trigger: str, folder: Path) -> PictureSet:
+    """Training pictures of a glyph, made from it as from any logo file."""
+    logo = Image.new("RGBA", (EMBLEM_PX, EMBLEM_PX))
+    logo.putalpha(Image.fromarray(glyphs.masks()[name]))
+    path = folder / f"{name}.png"
+    logo.save(path)
+    return read_picture_set(path, trigger=trigger, class_noun="emblem", logo_pictures=PICTURES)
+
+
+def measured(base: Base, name: str, config: TrainConfig, settings: ScoreSettings) -> dict[str, Any]:
+    """Teach one glyph and score it."""
+    with TemporaryDirectory() as folder:
+        pictures = picture_set(name, config.trigger, Path(folder))
+        started = time.monotonic()
+        result = train(base, pictures, config, Path(folder) / "training")
+        seconds = time.monotonic() - started
+        card = score_seal(base, result.seal, [p.image for p in pictures.pictures], settings, load_judge())
+    found = card.to_dict()
+    return {
+        "seal": name,
+        "train_s": round(seconds, 1),
+        "top1": found["fidelity"]["top1"],
+        "similarity": found["fidelity"]["similarity"],
+        **{f"adherence_{k}": found["adherence"][k] for k in ("mark", "surface", "colour", "all")},
+        "leak": found["leak"]["rate"],
+        "margin": found["margin"]["value"],
+        "drift": found["drift"]["value"],
+        "drift_floor": found["drift"]["noise_floor"],
+        "diversity": found["diversity"],
+        "verdict": found["verdict"],
+    }
+
+
+def summary(rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """Means over the seals, each with its 95 % percentile interval from resampling seals."""
+    keys = [k for k, v in rows[0].items() if isinstance(v, float)]
+    values = np.array([[row[k] if row[k] is not None else np.nan for k in keys] for row in rows], float)
+    picks = np.random.default_rng(0).integers(0, len(rows), (4000, len(rows)))
+    low, high = np.nanpercentile(np.nanmean(values[picks], axis=1), [2.5, 97.5], axis=0)
+    means = np.nanmean(values, axis=0)
+    return {
+        k: [round(float(x), 3) for x in (m, a, b)] for k, m, a, b in zip(keys, means, low, high, strict=True)
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--base", default="sealworld")
+    parser.add_argument("--count", type=int, default=10)
+    parser.add_argument("--quick", action="store_true", help="few pictures a seal")
+    parser.add_argument("--targets", help="target groups, comma-separated")
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="NAME=VALUE", help="a TrainConfig field"
+    )
+    arguments = parser.parse_args()
+    changes: dict[str, Any] = {}
+    for item in arguments.set:
+        key, value = item.split("=", 1)
+        changes[key] = json.loads(value) if value[:1].isdigit() else value
+    if arguments.targets:
+        changes["targets"] = tuple(arguments.targets.split(","))
+    base = open_base(arguments.base)
+    settings = ScoreSettings.quick() if arguments.quick else ScoreSettings()
+    rows = []
+    for name in seal_glyphs(arguments.count):
+        rows.append(measured(base, name, TrainConfig(**changes), settings))
+        print(
+            json.dumps({k: round(v, 3) if isinstance(v, float) else v for k, v in rows[-1].items()}),
+            flush=True,
+        )
+    print(json.dumps({"seals": len(rows), "config": changes, **summary(rows)}))
+
+
+if __name__ == "__main__":
+    main()
