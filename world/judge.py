@@ -59,7 +59,7 @@ def train_glyphs() -> list[str]:
 
 
 class Renders(torch.utils.data.Dataset):
-    """Renders as (picture uint8 [3, 128, 128], labels [4], silhouette uint8 [64, 64]); item i is always the same."""
+    """Renders (picture uint8 [3, 128, 128], labels [4], silhouette uint8 [64, 64]); item i is always the same."""
 
     def __init__(self, names: list[str], count: int, seed: int):
         self.names, self.count, self.seed = names, count, seed
