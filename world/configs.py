@@ -59,7 +59,7 @@ class Config:
 _cpu = Config(
     autoencoder=AutoencoderConfig("cpu", glyphs=360, pictures=16_000, steps=1200),
     denoiser=DenoiserConfig("cpu", glyphs=360, pictures=20_000, steps=1600),
-    judge=JudgeConfig("cpu", steps=1000),
+    judge=JudgeConfig("cpu", steps=900),
 )
 
 CONFIGS = {

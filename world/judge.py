@@ -3,8 +3,9 @@
     python -m world.judge --config cpu
 
 Two halves learn side by side. From renders: where the emblem is, pixel by pixel, and which mark, surface and
-colour. From silhouettes alone, shifted, turned, blurred and worn: which of the training glyphs it is (cosine
-classification), and the same from what the first half found in the renders. Held-out glyphs are never shown.
+colour. From silhouettes alone, shifted, turned, blurred and worn: to put two views of one glyph nearer together
+than views of others (InfoNCE, van den Oord et al. 2018, arXiv:1807.03748); what the first half found in a render
+is one more view. Held-out glyphs are never shown.
 """
 
 import argparse
@@ -18,7 +19,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from safetensors.torch import save_file
-from torch import Tensor, nn
+from torch import Tensor
 
 from sealsmith.score.judge import JUDGE_FOLDER, Judge, JudgeOutput, LoadedJudge
 from sealsmith.stage import (
@@ -34,7 +35,7 @@ from sealsmith.stage import (
 
 from . import glyphs, scenes
 from .configs import CONFIGS, JudgeConfig
-from .training import Average, Run, trapezoid
+from .training import Average, MuonAdam, Run, trapezoid
 
 ALL_MARKS = {**MARKS, **HELDOUT_MARKS}
 MARK_NAMES = tuple(ALL_MARKS)
@@ -42,15 +43,6 @@ SURFACE_NAMES = (*SURFACES, *HELDOUT_SURFACES)
 COLOUR_NAMES = (*COLOURS, "none")
 SILHOUETTE_PX = 64
 NUM_DISTRACTORS = 1000
-
-
-class Student(nn.Module):
-    """The judge with the class vectors that exist only to teach its embedding."""
-
-    def __init__(self, config: JudgeConfig, num_glyphs: int):
-        super().__init__()
-        self.judge = Judge(len(MARK_NAMES), len(SURFACE_NAMES), len(COLOUR_NAMES), config.width, config.size)
-        self.classes = nn.Parameter(torch.randn(num_glyphs, config.size))
 
 
 def train_glyphs() -> list[str]:
@@ -124,47 +116,50 @@ def drawn(masks: Tensor, rng: torch.Generator) -> Tensor:
     return ((placed - level) * sharp + noise).sigmoid()
 
 
-def glyph_loss(student: Student, embedding: Tensor, glyph: Tensor) -> Tensor:
-    """Cosine classification with a margin: embeddings [N, D] against one vector a training glyph."""
-    cosine = embedding @ F.normalize(student.classes, dim=1).T
-    return F.cross_entropy(20 * (cosine - 0.1 * F.one_hot(glyph, cosine.shape[1])), glyph)
+def contrast(views: Tensor, others: Tensor, glyph: Tensor, other_glyph: Tensor) -> Tensor:
+    """InfoNCE: row i of `views` [N, D] belongs to row i of `others` [M, D], M >= N, and to no other row.
+
+    `glyph` [N] and `other_glyph` [M] say what each row shows; further rows of the same glyph don't count.
+    """
+    similarity = views @ others.T / TEMPERATURE
+    same = glyph[:, None] == other_glyph[None]
+    same[range(len(glyph)), range(len(glyph))] = False
+    return F.cross_entropy(similarity.masked_fill(same, -torch.inf), torch.arange(len(glyph)))
 
 
-def student_losses(
-    student: Student,
-    seen: JudgeOutput,
-    labels: Tensor,
-    silhouettes: Tensor,
-    masks: Tensor,
-    rng: torch.Generator,
+def losses(
+    judge: Judge, seen: JudgeOutput, labels: Tensor, silhouettes: Tensor, masks: Tensor, rng: torch.Generator
 ) -> dict[str, Tensor]:
-    """The losses of a batch of renders (labels [N, 4]: glyph, mark, surface, colour; silhouettes [N, 1, 64, 64])
-    and of as many drawings again, four times over, of random glyphs of `masks` [G, 1, 64, 64]."""
+    """The losses of a batch of N renders (labels [N, 4]: glyph, mark, surface, colour; silhouettes [N, 1, 64, 64])
+    beside two drawings each of its glyphs and of 3 N others of `masks` [G, 1, 64, 64]."""
     glyph, mark, surface, colour = labels.unbind(1)
-    others = torch.randint(len(masks), (4 * len(glyph),), generator=rng)
+    everything = torch.cat([glyph, torch.randint(len(masks), (3 * len(glyph),), generator=rng)])
+    first, second = (judge.embed(drawn(masks[everything], rng)) for _ in range(2))
+    rendered = judge.embed(seen.silhouette.detach().sigmoid())
     return {
         "silhouette": F.binary_cross_entropy_with_logits(seen.silhouette, silhouettes),
-        "drawn": glyph_loss(student, student.judge.embed(drawn(masks[others], rng)), others),
-        "glyph": glyph_loss(student, student.judge.embed(seen.silhouette.detach().sigmoid()), glyph),
+        "drawn": contrast(first, second, everything, everything),
+        "glyph": contrast(rendered, first, glyph, everything),
         "mark": F.cross_entropy(seen.mark, mark),
         "surface": F.cross_entropy(seen.surface, surface),
         "colour": F.cross_entropy(seen.colour, colour),
     }
 
 
-WEIGHTS = {"silhouette": 3.0, "drawn": 1.0, "glyph": 0.5, "mark": 0.4, "surface": 0.4, "colour": 0.4}
+TEMPERATURE = 0.08
+WEIGHTS = {"silhouette": 3.0, "drawn": 1.0, "glyph": 1.0, "mark": 0.5, "surface": 0.5, "colour": 0.5}
 
 
 def train(config: JudgeConfig, minutes: float) -> None:
     names = train_glyphs()
     run = Run(glyphs.RUNS / f"judge-{config.name}")
     torch.manual_seed(0)
-    student = Student(config, len(names))
-    optimizer = torch.optim.AdamW(student.parameters(), lr=config.learning_rate, weight_decay=0.02)
-    average = Average(student.judge, 300)
+    judge = Judge(len(MARK_NAMES), len(SURFACE_NAMES), len(COLOUR_NAMES), config.width, config.size)
+    optimizer = MuonAdam(judge, config.learning_rate, weight_decay=0.02)
+    average = Average(judge, 150)
     step = 0
     if state := run.load():
-        student.load_state_dict(state["model"])
+        judge.load_state_dict(state["model"])
         optimizer.load_state_dict(state["optimizer"])
         average.weights, average.step, step = state["average"], state["step"], state["step"]
     masks = torch.stack([_small(glyphs.masks()[n]) for n in names])
@@ -178,23 +173,23 @@ def train(config: JudgeConfig, minutes: float) -> None:
         for group in optimizer.param_groups:
             group["lr"] = config.learning_rate * trapezoid(step, config.steps, 100, 0.5)
         chance = torch.Generator().manual_seed(step)
-        seen = student.judge(worn(pictures.float() / 255, chance))
-        losses = student_losses(student, seen, labels, silhouettes[:, None].float() / 255, masks, chance)
-        loss = torch.stack([WEIGHTS[k] * v for k, v in losses.items()]).sum()
+        seen = judge(worn(pictures.float() / 255, chance))
+        parts = losses(judge, seen, labels, silhouettes[:, None].float() / 255, masks, chance)
+        loss = torch.stack([WEIGHTS[k] * v for k, v in parts.items()]).sum()
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         optimizer.step()
-        average.update(student.judge)
+        average.update(judge)
         step += 1
         if step % 50 == 0:
             rate = (step - first) * config.batch / (time.monotonic() - began)
             run.log(
-                step=step, pictures_s=round(rate, 1), **{k: round(v.item(), 3) for k, v in losses.items()}
+                step=step, pictures_s=round(rate, 1), **{k: round(v.item(), 3) for k, v in parts.items()}
             )
         if time.monotonic() - saved > 300:
             saved = time.monotonic()
-            _save(run, student, optimizer, average, step)
-    _save(run, student, optimizer, average, step)
+            _save(run, judge, optimizer, average, step)
+    _save(run, judge, optimizer, average, step)
 
 
 def _small(mask: np.ndarray) -> Tensor:
@@ -202,10 +197,10 @@ def _small(mask: np.ndarray) -> Tensor:
     return F.avg_pool2d(torch.from_numpy(mask)[None].float() / 255, 2)
 
 
-def _save(run: Run, student: Student, optimizer: torch.optim.Optimizer, average: Average, step: int) -> None:
+def _save(run: Run, judge: Judge, optimizer: MuonAdam, average: Average, step: int) -> None:
     run.save(
         {
-            "model": student.state_dict(),
+            "model": judge.state_dict(),
             "optimizer": optimizer.state_dict(),
             "average": average.weights,
             "step": step,

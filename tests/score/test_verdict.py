@@ -4,9 +4,9 @@ import pytest
 import torch
 from seal_examples import random_seal
 
-from sealsmith.adapters import Seal, attached
+from sealsmith.adapters import Seal, attached, largest_change
 from sealsmith.score import Fidelity, Margin
-from sealsmith.score.verdict import figure_reasons, largest_change, weight_reasons
+from sealsmith.score.verdict import figure_reasons, weight_reasons
 
 
 def test_the_largest_change_is_what_attaching_does(tiny_base):

@@ -5,6 +5,7 @@ Not for: learning a seal (train/) or drawing with it (generate/).
 
 from .algebra import delta
 from .attach import AttachReport, attach, attached, detach
+from .effect import largest_change
 from .files import atomic_write, check_writable
 from .seal import Layer, Seal, SealHeader
 from .seal_file import dump_seal, file_hash, parse_seal, read_seal, tensor_hash, write_seal
@@ -22,6 +23,7 @@ __all__ = [
     "detach",
     "dump_seal",
     "file_hash",
+    "largest_change",
     "parse_seal",
     "read_seal",
     "tensor_hash",

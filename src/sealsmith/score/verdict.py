@@ -4,13 +4,9 @@ Few and plain, each a fact that makes a seal useless. Leak, drift and adherence 
 how much of them is too much depends on what the seal is for.
 """
 
-from collections.abc import Mapping
-
 import torch
-from torch import Tensor
 
-from ..adapters import Seal, delta
-from ..adapters.formats import DIFFUSERS
+from ..adapters import Seal, largest_change
 from ..bases import Base
 from .scorecard import Fidelity, Margin
 
@@ -33,17 +29,6 @@ def weight_reasons(base: Base, seal: Seal) -> list[str]:
             f"below the bar of {MIN_CHANGE:.0e}."
         ]
     return []
-
-
-def largest_change(weights: Mapping[str, Tensor], seal: Seal) -> float:
-    """The largest change of any layer, as a share of that layer's own weights (Frobenius norms)."""
-    changes = [0.0]
-    for path, layer in DIFFUSERS.layers(seal.state).items():
-        weight = weights.get(path.removeprefix("unet.") + ".weight")
-        if weight is not None:
-            change = delta(layer.down.float(), layer.up.float(), seal.header.scale)
-            changes.append(float(change.norm() / weight.float().norm().clamp_min(1e-12)))
-    return max(changes)
 
 
 def figure_reasons(fidelity: Fidelity, margin: Margin) -> list[str]:
