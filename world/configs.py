@@ -58,8 +58,8 @@ class Config:
 
 _cpu = Config(
     autoencoder=AutoencoderConfig("cpu", glyphs=360, pictures=16_000, steps=1200),
-    denoiser=DenoiserConfig("cpu", glyphs=360, pictures=20_000, steps=1600),
-    judge=JudgeConfig("cpu", steps=900),
+    denoiser=DenoiserConfig("cpu", glyphs=360, pictures=20_000, steps=1150),
+    judge=JudgeConfig("cpu", steps=580),
 )
 
 CONFIGS = {
