@@ -53,7 +53,7 @@ test: check
 	$(BIN)/python -m pytest --durations=15
 
 bench: $(READY)
-	$(BIN)/sealsmith bench speed --out bench.json
+	$(BIN)/sealsmith bench speed --demo --out bench.json
 
 world-glyphs: $(READY)
 	$(BIN)/python -c 'from world import glyphs; print(len(glyphs.masks()), "glyphs in", glyphs.RUNS)'

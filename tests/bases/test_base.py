@@ -1,8 +1,10 @@
 import json
+import shutil
 from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from sealsmith.bases import FAMILIES, TARGET_GROUPS, Base, open_base
 from sealsmith.errors import BaseError
@@ -26,6 +28,35 @@ def test_broken_folder_is_refused(tmp_path: Path) -> None:
     (tmp_path / "model_index.json").write_text(json.dumps({"_class_name": "StableDiffusionPipeline"}))
     with pytest.raises(BaseError, match="cannot be opened"):
         open_base(str(tmp_path))
+
+
+def test_damaged_weights_are_refused(tiny_base_folder: Path, tmp_path: Path) -> None:
+    for part in ("unet/diffusion_pytorch_model", "text_encoder/model"):
+        folder = tmp_path / part.partition("/")[0]
+        shutil.copytree(tiny_base_folder, folder)
+        weights = folder / f"{part}.safetensors"
+        weights.write_bytes(weights.read_bytes()[:1000])
+        with pytest.raises(BaseError, match="cannot be opened"):
+            open_base(str(folder))
+
+
+def test_pickled_weights_are_never_opened(tiny_base_folder: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "pickled"
+    shutil.copytree(tiny_base_folder, folder)
+    safe = folder / "unet" / "diffusion_pytorch_model.safetensors"
+    torch.save(load_file(safe), safe.with_suffix(".bin"))
+    safe.unlink()
+    with pytest.raises(BaseError, match="cannot be opened"):
+        open_base(str(folder))
+
+
+@pytest.mark.parametrize("declared", ["{}", "[]", "sealworld", '{"family": "sdxxl"}'])
+def test_a_family_nobody_knows_is_refused(tiny_base_folder: Path, tmp_path: Path, declared: str) -> None:
+    folder = tmp_path / "odd"
+    shutil.copytree(tiny_base_folder, folder)
+    (folder / "sealsmith.json").write_text(declared)
+    with pytest.raises(BaseError, match=r"sealsmith\.json"):
+        open_base(str(folder))
 
 
 @pytest.mark.parametrize("name", sorted(FAMILIES))

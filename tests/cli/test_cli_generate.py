@@ -177,3 +177,10 @@ def test_names_are_new_png_files_in_the_folder(
         path = picture_path(out, prompt, 5, index, num_pictures)
         assert (path.parent, path.suffix) == (folder, ".png")
         assert not path.exists()
+
+
+def test_an_output_with_an_impossible_name_is_refused(
+    tiny_base_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(tiny_base_folder, "--out", "a" * 300) == 2
+    assert "error: cannot write to" in capsys.readouterr().err

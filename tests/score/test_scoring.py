@@ -87,6 +87,14 @@ def test_a_seal_that_says_nothing_of_its_look_needs_pictures(tiny_base, judge):
         score_seal(tiny_base, random_seal(tiny_base, ("to_q",)), [], TINY, judge)
 
 
+def test_a_seal_of_another_architecture_is_refused_and_not_called_useless(tiny_base, judge):
+    seal = random_seal(tiny_base, ("to_q",))
+    state = {key.replace("unet.", "unet.elsewhere."): tensor for key, tensor in seal.state.items()}
+    foreign = Seal(replace(seal.header, base_digest="0" * 12), state)
+    with pytest.raises(BaseMismatchError, match="was trained on"):
+        score_seal(tiny_base, foreign, PICTURES, TINY, judge)
+
+
 def test_another_bases_seal_is_refused(tiny_base, judge):
     seal = random_seal(tiny_base, ("to_q",))
     foreign = Seal(replace(seal.header, base_digest="0" * 12), seal.state)

@@ -9,6 +9,7 @@ import torch
 from PIL import Image
 
 from sealsmith.bases import Base
+from sealsmith.errors import OutputError
 from sealsmith.generate.pipeline import decode, encode_prompt
 from sealsmith.train import TrainConfig
 from sealsmith.train.cache import full_captions, prepare
@@ -118,3 +119,15 @@ def test_class_pictures_are_drawn_once_and_redrawn_for_other_prompts(
     other = prepare(hasty_base, picture_set, replace(config, seed=9), tmp_path, Silent()).class_latents
     assert other is not None
     assert not torch.equal(other[0], other[1])
+
+
+def test_pictures_of_somebody_else_are_never_removed(
+    hasty_base: Base, picture_set: PictureSet, tmp_path: Path
+) -> None:
+    config = resolved(TrainConfig(prior="pictures", prior_pictures=2), hasty_base, picture_set)
+    own = tmp_path / "class" / "holiday.png"
+    own.parent.mkdir()
+    own.write_bytes(b"dear to somebody")
+    with pytest.raises(OutputError, match=r"holiday\.png"):
+        prepare(hasty_base, picture_set, config, tmp_path, Silent())
+    assert own.read_bytes() == b"dear to somebody"

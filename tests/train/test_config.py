@@ -1,5 +1,6 @@
 """Settings: refused when out of range, completed once, and the schedule they describe."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -38,6 +39,12 @@ def test_resolving_fills_in_everything_and_twice_is_once(tiny_base: Base, pictur
     assert config.targets == tiny_base.family.default_targets
     assert config.preview_prompts
     assert resolved(config, tiny_base, picture_set) == config
+
+
+def test_previews_call_the_seal_even_where_captions_do_not(tiny_base: Base, picture_set: PictureSet) -> None:
+    silent = [replace(picture, caption="a red wax seal on wood") for picture in picture_set.pictures]
+    config = resolved(TrainConfig(), tiny_base, replace(picture_set, pictures=tuple(silent)))
+    assert config.preview_prompts == ("a red wax seal of sks on wood",)
 
 
 @pytest.mark.parametrize("schedule", ["cosine", "constant"])

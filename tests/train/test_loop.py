@@ -300,7 +300,7 @@ def test_a_folder_that_cannot_be_written_is_refused_before_any_work(
 ) -> None:
     file = tmp_path / "file"
     file.write_text("in the way")
-    for folder in (file, file / "below"):
+    for folder in (file, file / "below", tmp_path / ("file" * 99)):
         with pytest.raises(OutputError, match="file"):
             train(tiny_base, picture_set, quick, folder)
 

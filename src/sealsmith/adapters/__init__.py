@@ -4,7 +4,7 @@ Not for: learning a seal (train/) or drawing with it (generate/).
 """
 
 from .algebra import delta
-from .attach import AttachReport, attach, attached, detach
+from .attach import AttachReport, attach, attached, check_base, detach
 from .effect import largest_change
 from .files import atomic_write, check_writable
 from .seal import Layer, Seal, SealHeader
@@ -18,6 +18,7 @@ __all__ = [
     "atomic_write",
     "attach",
     "attached",
+    "check_base",
     "check_writable",
     "delta",
     "detach",

@@ -94,7 +94,7 @@ def _plan(base: AttachableBase, seal: Seal, strength: float) -> tuple[dict[str, 
         raise ConfigError(
             f"the strength of {seal.name!r} is {strength}", "give a finite number, mostly 0 to 1"
         )
-    _check_base(base, seal)
+    check_base(base, seal)
     check_finite(seal.state)
     layers = DIFFUSERS.layers(seal.state)
     check_layers(layers, seal.header.rank)
@@ -114,7 +114,8 @@ def _plan(base: AttachableBase, seal: Seal, strength: float) -> tuple[dict[str, 
     return matched, AttachReport(seal.name, "unet", 2 * len(matched), 2 * len(layers), unmatched, strength)
 
 
-def _check_base(base: AttachableBase, seal: Seal) -> None:
+def check_base(base: AttachableBase, seal: Seal) -> None:
+    """Refuses a seal of another base. Raises: BaseMismatchError."""
     wanted = seal.header
     if (wanted.family, wanted.base_digest) == (base.family.name, base.digest):
         return

@@ -9,12 +9,17 @@ from typing import Any
 
 import torch
 from diffusers import StableDiffusionPipeline
+from safetensors import SafetensorError
 
 from ..errors import BaseError
 from . import families  # noqa: F401 - registers the families
 from .family import FAMILIES, Family
 
 SEALWORLD_FOLDER = Path(__file__).parent / "sealworld"
+_BROKEN = (
+    OSError, ValueError, KeyError, TypeError, AttributeError, ImportError, RuntimeError, SafetensorError
+)  # fmt: skip
+"""What diffusers and transformers raise on folders that are incomplete, damaged or of another kind."""
 
 
 @dataclass
@@ -76,7 +81,11 @@ def open_base(ref: str = "sealworld", device: str = "cpu") -> Base:
     Raises: BaseError when there is no such folder, or it holds no Stable Diffusion pipeline.
     """
     folder = SEALWORLD_FOLDER if ref == "sealworld" else Path(ref)
-    if not (folder / "model_index.json").is_file():
+    try:
+        is_base = (folder / "model_index.json").is_file()
+    except OSError as error:
+        raise BaseError(f"no base at {ref!r}: {error.strerror}", "name a folder you may read") from error
+    if not is_base:
         raise BaseError(
             f"no base at {ref!r}: {folder / 'model_index.json'} does not exist",
             "name a folder in diffusers' format, or `sealworld`, the base that comes with Sealsmith",
@@ -84,9 +93,9 @@ def open_base(ref: str = "sealworld", device: str = "cpu") -> Base:
     try:
         pipeline = StableDiffusionPipeline.from_pretrained(
             folder, dtype=torch.float32, local_files_only=True, safety_checker=None, feature_extractor=None,
-            requires_safety_checker=False,
+            requires_safety_checker=False, use_safetensors=True,
         )  # fmt: skip
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except _BROKEN as error:
         raise BaseError(
             f"the base at {ref!r} cannot be opened: {error}", "check that the download is complete"
         ) from error
@@ -98,11 +107,20 @@ def open_base(ref: str = "sealworld", device: str = "cpu") -> Base:
 
 
 def _family(folder: Path) -> Family:
-    """The family a folder declares in `sealsmith.json`, else `sd1`, whose shape every such pipeline has."""
+    """The family a folder declares in `sealsmith.json`, else `sd1`, whose shape every such pipeline has.
+
+    Raises: BaseError when the file cannot be read or names no family known here.
+    """
     declared = folder / "sealsmith.json"
     if not declared.is_file():
         return FAMILIES["sd1"]
-    name = json.loads(declared.read_text())["family"]
+    try:
+        name = json.loads(declared.read_text(encoding="utf-8"))["family"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise BaseError(
+            f"{declared} does not say which family the base is of: {error!r}",
+            'it holds one object: {"family": "sd1"}; without the file the base is taken for sd1',
+        ) from error
     if name not in FAMILIES:
         raise BaseError(f"unknown family {name!r} in {declared}", f"known families: {', '.join(FAMILIES)}")
     return FAMILIES[name]

@@ -90,9 +90,15 @@ def check_out(out: Path) -> None:
     from ..adapters.files import check_writable
 
     suffix = out.suffix.lower()
-    if suffix in {".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff"} and not out.is_dir():
+    try:
+        is_folder, is_file = out.is_dir(), out.is_file()
+    except OSError as error:
+        raise OutputError(
+            f"cannot write to {str(out)!r}: {error.strerror}", "choose a folder you may write to"
+        ) from error
+    if suffix in {".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff"} and not is_folder:
         raise ConfigError(f"pictures are written as PNG, not {suffix}", "name a folder or a .png file")
-    if out.is_file() and suffix != ".png":
+    if is_file and suffix != ".png":
         raise OutputError(f"{str(out)!r} is a file, and no PNG", "name a folder or a .png file")
     check_writable(_folder(out) / "picture.png")
 

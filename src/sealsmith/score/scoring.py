@@ -6,7 +6,7 @@ from typing import Any
 from PIL import Image
 from torch import Tensor
 
-from ..adapters import Seal
+from ..adapters import Seal, check_base
 from ..bases import Base
 from ..errors import PictureSetError
 from . import figures
@@ -40,6 +40,7 @@ def score_seal(
     Raises: PictureSetError when neither pictures nor a recorded reference say what the seal looks like;
     BaseMismatchError when the seal is for another base.
     """
+    check_base(base, seal)  # before its weights are judged: a foreign seal changes nothing here
     settings = (settings or ScoreSettings()).for_family(base.family)
     reference = _reference(seal, reference_pictures, judge) if judge else None
     broken = weight_reasons(base, seal)

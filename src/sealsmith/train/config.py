@@ -1,6 +1,6 @@
 """What a training is asked to do, as one frozen value: checked when made, completed once for a base.
 
-Not for: anything that is known only while training (state.py).
+Not for: anything that is known only while training (checkpoint.py).
 """
 
 import math
@@ -10,6 +10,7 @@ from typing import Any
 
 from ..bases import TARGET_GROUPS, Base
 from ..errors import ConfigError
+from ..generate import insert_trigger
 from .pictures import PictureSet
 
 INITS = ("gaussian", "kaiming")
@@ -102,7 +103,8 @@ def resolved(config: TrainConfig, base: Base, pictures: PictureSet) -> TrainConf
     prompts = config.preview_prompts
     if prompts is None:
         captions = sorted({p.caption for p in pictures.pictures if p.caption})
-        prompts = tuple(captions[:: max(1, len(captions) // 2)][:2]) or (f"{trigger} {noun}",)
+        chosen = captions[:: max(1, len(captions) // 2)][:2] or [f"{trigger} {noun}"]
+        prompts = tuple(insert_trigger(text, trigger, noun, slot=base.family.slot)[0] for text in chosen)
     return replace(
         config,
         trigger=trigger,

@@ -14,7 +14,11 @@ def check_folder(folder: Path, *, resume: bool, overwrite: bool) -> None:
     Raises: OutputError when it can't be written, ConfigError when it holds a training that neither is to be
     resumed nor overwritten.
     """
-    if folder.exists() and not folder.is_dir():
+    try:
+        is_file = folder.exists() and not folder.is_dir()
+    except OSError as error:
+        raise _unusable(folder, error) from error
+    if is_file:
         raise OutputError(f"{str(folder)!r} is a file", "name a folder")
     check_writable(folder / SEAL_NAME)
     earlier = training_files(folder)
@@ -36,12 +40,16 @@ def open_folder(folder: Path, *, resume: bool, overwrite: bool) -> None:
         for path in training_files(folder) if overwrite else ():
             path.unlink()
     except OSError as error:
-        raise OutputError(
-            f"cannot use the folder {str(folder)!r}: {error.strerror}", "choose a folder you may write to"
-        ) from error
+        raise _unusable(folder, error) from error
 
 
 def training_files(folder: Path) -> list[Path]:
     """What a training wrote into the folder, class pictures left out."""
     named = [folder / name for name in (SEAL_NAME, RESUME_NAME, LOG_NAME) if (folder / name).exists()]
     return [*named, *sorted(folder.glob("step-*.safetensors")), *sorted(folder.glob("previews/step-*.png"))]
+
+
+def _unusable(folder: Path, error: OSError) -> OutputError:
+    return OutputError(
+        f"cannot use the folder {str(folder)!r}: {error.strerror}", "choose a folder you may write to"
+    )

@@ -1,6 +1,7 @@
 """`log.jsonl` of a training folder: one JSON object a step, which training curves are drawn from."""
 
 import json
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -31,6 +32,8 @@ class Log:
         try:
             self._file.write(json.dumps(row) + "\n")
         except OSError as error:
+            with suppress(OSError):  # closing tries to write the same line once more
+                self._file.close()
             raise self._unwritable(error) from error
 
     def __enter__(self) -> Self:

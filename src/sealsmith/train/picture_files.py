@@ -63,7 +63,7 @@ def list_folder(folder: Path, notes: Notes) -> list[SourceFile]:
             inside = path.relative_to(root).as_posix()
             if is_hidden(name):
                 continue
-            if path.is_symlink() and not path.resolve().is_relative_to(root):
+            if path.is_symlink() and not _leads_into(root, path):
                 notes.skip(
                     PictureError(f"{inside} is a link that leads out of {folder}", "Copy the picture in.")
                 )
@@ -106,6 +106,14 @@ def open_zip(path: Path) -> Iterator[list[SourceFile]]:
             if not any(is_hidden(part) for part in name.split("/"))
         ]
         yield sorted(files, key=lambda file: file.name)
+
+
+def _leads_into(root: Path, link: Path) -> bool:
+    """Whether a link's target is under `root`; a link that goes round in a circle has no target."""
+    try:
+        return link.resolve().is_relative_to(root)
+    except (OSError, RuntimeError):  # RuntimeError is what Python before 3.13 says to a circle
+        return False
 
 
 def is_hidden(part: str) -> bool:

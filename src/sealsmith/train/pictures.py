@@ -295,7 +295,7 @@ def _note_missing_trigger(pictures: Sequence[TrainingPicture], trigger: str, not
     if lacking:
         notes.say(
             f"{lacking} of {len(captions)} captions do not say the trigger {trigger!r}: "
-            "what they describe is learnt without it; write [trigger] where it belongs"
+            "it is inserted for training; write [trigger] where it belongs"
         )
 
 

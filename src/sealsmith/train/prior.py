@@ -17,6 +17,7 @@ from PIL import Image
 
 from ..adapters import atomic_write
 from ..bases import Base
+from ..errors import OutputError
 from ..generate import Request, generate, write_picture
 from ..stage.captions import article
 from .config import TrainConfig
@@ -70,6 +71,7 @@ def class_pictures(
 ) -> list[Image.Image]:
     """One picture for each prompt, drawn by the unadapted base; kept in `folder` for the next time.
 
+    Raises: OutputError when pictures that no training drew are in that folder.
     They are read back even when they were just drawn: a resumed training must see the same 8-bit pixels.
     """
     recipe = {"base_digest": base.digest, "seed": seed, "prompts": list(prompts)}
@@ -87,10 +89,15 @@ def class_pictures(
 
 
 def _forget_others(folder: Path, recipe: dict[str, Any]) -> None:
-    """Removes pictures that were drawn for other prompts or by another base."""
+    """Removes pictures that were drawn for other prompts or by another base; never anybody else's."""
     note = folder / "class.json"
     if note.exists() and json.loads(note.read_text()) == recipe:
         return
+    if not note.exists() and (foreign := sorted(folder.glob("*.png"))):
+        raise OutputError(
+            f"class pictures go to {folder}, which holds other pictures ({foreign[0].name})",
+            "move these away, or train into another folder",
+        )
     for path in folder.glob("*.png"):
         path.unlink()
     atomic_write(note, json.dumps(recipe, indent=1).encode())
