@@ -1,5 +1,7 @@
 """Seals with random weights for whatever layers a U-Net has, for tests."""
 
+from typing import Any
+
 import torch
 from torch import nn
 
@@ -15,6 +17,7 @@ def random_seal(
     alpha: float = 6.0,
     trigger: str = "sks",
     seed: int = 0,
+    training: dict[str, Any] | None = None,
 ) -> Seal:
     """A seal that changes every layer of `base` whose name ends in one of `targets`, and visibly so."""
     generator = torch.Generator().manual_seed(seed)
@@ -40,7 +43,7 @@ def random_seal(
         targets=targets,
         title=f"seal of {trigger}",
         created="2026-01-02T03:04:05+00:00",
-        training={"num_steps": 3},
+        training=training or {"num_steps": 3},
         architecture=base.family.architecture,
         kohya_version=base.family.kohya_version,
         resolution_px=base.picture_px,

@@ -15,17 +15,17 @@ import torch
 from PIL import Image
 
 from sealsmith.bases import Base, open_base
-from sealsmith.score.judge import LoadedJudge, load_judge
+from sealsmith.score.judge import JUDGE_FOLDER, LoadedJudge, load_judge
 from sealsmith.stage import Scene
 
 from . import dataset, glyphs, scenes
-from .configs import CONFIGS
+from .configs import CONFIGS, DenoiserConfig
 from .judge import prototypes
 
 
-def unseen_scenes(count: int, emblems: list[str], seed: int) -> list[Scene]:
+def unseen_scenes(count: int, settings: DenoiserConfig, seed: int) -> list[Scene]:
     """Scenes with one mark whose emblem, mark, colour and surface never came together in training."""
-    settings = CONFIGS["cpu"].denoiser
+    emblems = glyphs.train_names(settings.glyphs)
     trained = dataset.rendered("denoiser", settings.pictures, emblems, seed=2).scenes
     seen = {(p.emblem, p.mark, p.colour, s.surface) for s in trained for p in s.placements}
     rng = np.random.default_rng(seed)
@@ -76,7 +76,10 @@ def figures(judge: LoadedJudge, pictures: torch.Tensor, shown: list[Scene]) -> d
     mine = torch.stack([own[names.index(p.emblem)] for p in places])
     similarity = (seen.embedding * mine).sum(1)
     others = seen.embedding @ judge.distractors.T
-    others[mine @ judge.distractors.T > 0.9] = -1  # the same glyph again
+    rivals = json.loads((JUDGE_FOLDER / "config.json").read_text())["distractors"]
+    for row, place in enumerate(places):
+        if place.emblem in rivals:
+            others[row, rivals.index(place.emblem)] = -1
     return {
         "mark": mark.float().mean().item(),
         "surface": surface.float().mean().item(),
@@ -98,6 +101,9 @@ def contact_sheet(pictures: torch.Tensor, columns: int) -> Image.Image:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--base", default="sealworld")
+    parser.add_argument(
+        "--config", choices=sorted(CONFIGS), default="cpu", help="which training it came from"
+    )
     parser.add_argument("--captions", type=int, default=200)
     parser.add_argument("--steps", type=int, default=20)
     parser.add_argument("--guidance", type=float, default=None)
@@ -105,8 +111,8 @@ def main() -> None:
     parser.add_argument("--no-judge", action="store_true", help="only make the sheet")
     arguments = parser.parse_args()
     base = open_base(arguments.base)
-    guidance = arguments.guidance or base.family.guidance
-    shown = unseen_scenes(arguments.captions, glyphs.train_names(CONFIGS["cpu"].denoiser.glyphs), seed=11)
+    guidance = base.family.guidance if arguments.guidance is None else arguments.guidance
+    shown = unseen_scenes(arguments.captions, CONFIGS[arguments.config].denoiser, seed=11)
     pictures = pictures_of(base, [scenes.caption(s) for s in shown], arguments.steps, guidance)
     if arguments.sheet:
         arguments.sheet.parent.mkdir(parents=True, exist_ok=True)

@@ -183,9 +183,7 @@ def train(config: JudgeConfig, minutes: float) -> None:
         step += 1
         if step % 50 == 0:
             rate = (step - first) * config.batch / (time.monotonic() - began)
-            run.log(
-                step=step, pictures_s=round(rate, 1), **{k: round(v.item(), 3) for k, v in parts.items()}
-            )
+            run.log(step=step, pictures_s=round(rate, 1), **{k: round(v.item(), 3) for k, v in parts.items()})
         if time.monotonic() - saved > 300:
             saved = time.monotonic()
             _save(run, judge, optimizer, average, step)

@@ -12,7 +12,7 @@ SealsmithError
 │       ├── SealShapeError      a tensor of the wrong shape, or a rank larger than its layer
 │       └── BaseMismatchError   trained for another base
 ├── OutputError                 a result cannot be written: path, rights, full disk   exit 2, HTTP 507
-├── TrainingError               training cannot go on: NaN                            exit 1, HTTP 500
+├── TrainingError               training cannot go on: NaN                            exit 2, HTTP 500
 └── Cancelled                   the user stopped it                                    exit 130, HTTP 499
 
 A message states what was wrong and the value received; `remedy` says what to do. Foreign exceptions are
@@ -83,6 +83,7 @@ class OutputError(SealsmithError):
 
 class TrainingError(SealsmithError):
     code = "training"
+    exit_status = 2
 
 
 class Cancelled(SealsmithError):

@@ -7,7 +7,7 @@ from seal_examples import random_seal
 
 from sealsmith.adapters import write_seal
 from sealsmith.cli import main
-from sealsmith.score import judges, record
+from sealsmith.score import judges, record_reference
 
 FEW = ["--prompts", "1", "--seeds", "1", "--steps", "1"]
 
@@ -16,7 +16,7 @@ FEW = ["--prompts", "1", "--seeds", "1", "--steps", "1"]
 def seal_path(tiny_base, tmp_path):
     reference = torch.nn.functional.normalize(torch.ones(16), dim=0)
     path = tmp_path / "lion.safetensors"
-    write_seal(path, record(random_seal(tiny_base, ("to_q", "to_out.0")), [], reference))
+    write_seal(path, record_reference(random_seal(tiny_base, ("to_q", "to_out.0")), reference))
     return path
 
 

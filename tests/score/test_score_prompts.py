@@ -3,8 +3,9 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sealsmith.score.prompts import Context, seen_pairs, unseen_contexts
+from sealsmith.score.prompts import Context, unseen_contexts
 from sealsmith.stage import MARKS, SURFACES
+from sealsmith.stage.captions import named_contexts
 
 PAIRS = st.frozensets(st.tuples(st.sampled_from(list(MARKS)), st.sampled_from(list(SURFACES))), max_size=40)
 
@@ -43,12 +44,12 @@ def test_seen_pairs_come_last_when_nothing_else_is_left():
 @given(PAIRS)
 def test_what_prompts_say_is_read_back(pairs):
     captions = [Context(mark, None, surface).prompt("sks emblem") for mark, surface in pairs]
-    assert seen_pairs(captions) == pairs
+    assert named_contexts(captions) == pairs
 
 
 def test_words_inside_other_words_are_not_seen():
-    assert seen_pairs(["a stickers of sks on woodland"]) == frozenset()
-    assert seen_pairs(["A Red WAX SEAL of sks on Wood"]) == {("wax seal", "wood")}
+    assert named_contexts(["a stickers of sks on woodland"]) == frozenset()
+    assert named_contexts(["A Red WAX SEAL of sks on Wood"]) == {("wax seal", "wood")}
 
 
 def test_prompts_have_the_right_article():

@@ -9,7 +9,7 @@ from seal_examples import random_seal
 
 from sealsmith.adapters import Seal, read_seal, write_seal
 from sealsmith.errors import BaseMismatchError, ConfigError, PictureSetError
-from sealsmith.score import ScoreSettings, record, record_scorecard, reference_embedding, score_seal
+from sealsmith.score import ScoreSettings, record_reference, record_scorecard, reference_embedding, score_seal
 from sealsmith.score.measure import plan_shots
 from sealsmith.score.record import contexts_trained, recorded_reference
 
@@ -103,9 +103,8 @@ def test_another_bases_seal_is_refused(tiny_base, judge):
 
 
 def test_a_seal_file_carries_all_its_score_needs(tiny_base, judge, tmp_path):
-    seal = random_seal(tiny_base, ("to_q",))
-    captions = ["a red wax seal of sks emblem on wood", "sks emblem"]
-    seal = record(seal, captions, reference_embedding(judge, PICTURES))
+    seal = random_seal(tiny_base, ("to_q",), training={"contexts": [["wax seal", "wood"]]})
+    seal = record_reference(seal, reference_embedding(judge, PICTURES))
     card = score_seal(tiny_base, seal, [], TINY, judge)
     path = tmp_path / "seal.safetensors"
     write_seal(path, record_scorecard(seal, card))
@@ -117,13 +116,13 @@ def test_a_seal_file_carries_all_its_score_needs(tiny_base, judge, tmp_path):
 
 def test_a_reference_survives_the_header(judge, tiny_base):
     reference = reference_embedding(judge, PICTURES)
-    header = record(random_seal(tiny_base, ("to_q",)), [], reference).header
+    header = record_reference(random_seal(tiny_base, ("to_q",)), reference).header
     assert torch.allclose(recorded_reference(header), reference, atol=1e-5)
 
 
 def test_no_planned_prompt_with_the_trigger_was_trained_on(tiny_base):
-    captions = [f"a red wax seal of sks emblem on {surface}" for surface in ("wood", "snow", "sand")]
-    seal = record(random_seal(tiny_base, ("to_q",)), captions, None)
+    contexts = [["wax seal", surface] for surface in ("wood", "snow", "sand")]
+    seal = random_seal(tiny_base, ("to_q",), training={"contexts": contexts})
     shots = plan_shots(seal, ScoreSettings())
     assert not {shot.context.pair for shot in shots} & contexts_trained(seal.header)
     for shot in shots:

@@ -36,11 +36,12 @@ class Base:
 
     @cached_property
     def digest(self) -> str:
-        """Identity of the base: 12 hex digits of the SHA-256 of its U-Net's weights file."""
-        weights = sorted((self.folder / "unet").glob("*.safetensors"))
+        """Identity of the base: 12 hex digits of the SHA-256 of the weights of its U-Net, text encoder and VAE."""
         digest = hashlib.sha256()
-        for path in weights:
-            digest.update(path.read_bytes())
+        for part in ("text_encoder", "unet", "vae"):
+            for path in sorted((self.folder / part).glob("*.safetensors")):
+                with path.open("rb") as weights:
+                    digest.update(hashlib.file_digest(weights, "sha256").digest())
         return digest.hexdigest()[:12]
 
     @property

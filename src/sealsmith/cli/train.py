@@ -158,7 +158,7 @@ def train_and_score(
             config,
             out,
             progress=BarProgress(bar),
-            score=None if judging is None else judging.merit,
+            score=judging.merit if judging and judging.can_judge else None,
             resume=resume,
             overwrite=overwrite,
         )
@@ -176,16 +176,20 @@ class Judging:
 
         self._base = base
         self._judge = judge_of(base.family)
-        self._captions = [picture.caption for picture in pictures.pictures if picture.caption]
         images = [picture.image for picture in pictures.pictures]
         self._reference = None if self._judge is None else reference_embedding(self._judge, images)
         self._base_pictures: dict[Request, Picture] = {}
 
+    @property
+    def can_judge(self) -> bool:
+        """Whether a judge knows this base's pictures; without one there is nothing to choose checkpoints by."""
+        return self._judge is not None
+
     def merit(self, seal: "Seal") -> float:
         """A quick score to choose a checkpoint by, larger is better."""
-        from ..score import ScoreSettings, record, score_seal
+        from ..score import ScoreSettings, record_reference, score_seal
 
-        seal = record(seal, self._captions, self._reference)
+        seal = record_reference(seal, self._reference)
         return score_seal(
             self._base, seal, (), ScoreSettings.quick(), self._judge, base_pictures=self._base_pictures
         ).merit
@@ -193,10 +197,10 @@ class Judging:
     def verdict(self, seal: "Seal", bar: "Bar") -> "tuple[Seal, Scorecard]":
         """The full scorecard, its pictures counted on the bar; and the seal with it in its file's header."""
         from ..adapters import write_seal
-        from ..score import record, record_scorecard, score_seal
+        from ..score import record_reference, record_scorecard, score_seal
 
         task = bar.add_task("scorecard", total=None, loss="")
-        seal = record(seal, self._captions, self._reference)
+        seal = record_reference(seal, self._reference)
         scorecard = score_seal(
             self._base,
             seal,

@@ -7,7 +7,7 @@ from .judge import Judge, LoadedJudge, load_judge
 from .judges import judge_of
 from .measure import Shot, Sight, reference_embedding
 from .prompts import Context, unseen_contexts
-from .record import record, record_scorecard
+from .record import record_reference, record_scorecard
 from .report import DemoStory, best_shots, demo_page, score_page
 from .scorecard import Adherence, Drift, Fidelity, Leak, Margin, Scorecard
 from .scoring import score_seal
@@ -32,7 +32,7 @@ __all__ = [
     "demo_page",
     "judge_of",
     "load_judge",
-    "record",
+    "record_reference",
     "record_scorecard",
     "reference_embedding",
     "score_page",

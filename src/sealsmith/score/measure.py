@@ -15,8 +15,9 @@ from torch import Tensor
 from ..adapters import Seal
 from ..bases import Base
 from ..generate import Picture, Request, generate_batch
+from ..stage.captions import article
 from .judge import JUDGE_PX, LoadedJudge, pictures_to_tensor
-from .prompts import OTHER_EMBLEMS, Context, unseen_contexts, with_article
+from .prompts import OTHER_EMBLEMS, Context, unseen_contexts
 from .record import contexts_trained
 from .settings import ScoreSettings
 
@@ -90,7 +91,7 @@ def plan_shots(seal: Seal, settings: ScoreSettings) -> list[Shot]:
         prompt = context.prompt(f"{header.trigger} {header.class_noun}")
         shots += [Shot(context, "trigger", prompt, seed, True) for seed in seeds]
         if i < settings.num_without:
-            prompt = context.prompt(with_article(header.class_noun))
+            prompt = context.prompt(article(header.class_noun))
             shots += [Shot(context, "class", prompt, seeds[0], with_seal) for with_seal in (True, False)]
     for i, context in enumerate(contexts[settings.num_prompts :], settings.num_prompts):
         prompt = context.prompt(OTHER_EMBLEMS[i % len(OTHER_EMBLEMS)])

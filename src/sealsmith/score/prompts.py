@@ -1,13 +1,13 @@
 """The prompts a seal is scored with: contexts it was not trained in, and emblems it must leave alone."""
 
-import re
 from collections import Counter
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
 
 from ..stage import MARKS, SURFACES
+from ..stage.captions import article
 
 OTHER_EMBLEMS = ("shield", "moon", "mushroom", "squirrel", "raven", "crab", "acorn", "pear")
 """Plain emblems every base knows by name."""
@@ -33,20 +33,7 @@ class Context:
     def prompt(self, subject: str) -> str:
         """The context in words, around `subject` ("sks emblem", "an emblem", "moon")."""
         words = f"{self.colour} {self.mark}" if self.colour else self.mark
-        return f"{with_article(words)} of {subject} on {self.surface}"
-
-
-def with_article(words: str) -> str:
-    return ("an " if words[0] in "aeiou" else "a ") + words
-
-
-def seen_pairs(captions: Iterable[str]) -> frozenset[Pair]:
-    """Every (mark, surface) that one caption names together."""
-    pairs: set[Pair] = set()
-    for caption in captions:
-        marks, surfaces = _named(caption, MARKS), _named(caption, SURFACES)
-        pairs.update((mark, surface) for mark in marks for surface in surfaces)
-    return frozenset(pairs)
+        return f"{article(words)} of {subject} on {self.surface}"
 
 
 def unseen_contexts(seen: Collection[Pair], count: int, seed: int) -> tuple[Context, ...]:
@@ -73,7 +60,3 @@ def unseen_contexts(seen: Collection[Pair], count: int, seed: int) -> tuple[Cont
         colours = MARKS[mark].colours
         contexts.append(Context(mark, str(rng.choice(colours)) if colours else None, surface))
     return tuple(contexts)
-
-
-def _named(caption: str, words: Iterable[str]) -> list[str]:
-    return [phrase for phrase in words if re.search(rf"\b{re.escape(phrase)}\b", caption, re.IGNORECASE)]

@@ -1,6 +1,5 @@
 """What a seal file must carry so that it can be scored alone, far from the pictures it was trained on."""
 
-from collections.abc import Iterable
 from dataclasses import replace
 
 import torch
@@ -8,21 +7,21 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..adapters import Seal, SealHeader
-from .prompts import Pair, seen_pairs
+from .prompts import Pair
 from .scorecard import Scorecard
 
 CONTEXTS, REFERENCE = "contexts", "reference"
-"""Keys in a header's `training`."""
+"""Keys in a header's `training`; the first is written by the training itself."""
 
 
-def record(seal: Seal, captions: Iterable[str], reference: Tensor | None) -> Seal:
-    """The seal with its training's contexts and its look in its header; the captions themselves stay at home.
+def record_reference(seal: Seal, reference: Tensor | None) -> Seal:
+    """The seal with its look in its header: `reference` [D] is `reference_embedding` of its pictures.
 
-    `reference` [D] is `reference_embedding` of the training pictures; None where no judge knows them.
+    None, where no judge knows such pictures, leaves the seal as it is.
     """
-    facts: dict[str, object] = {CONTEXTS: sorted(map(list, seen_pairs(captions)))}
-    if reference is not None:
-        facts[REFERENCE] = [round(number, 6) for number in reference.tolist()]
+    if reference is None:
+        return seal
+    facts = {REFERENCE: [round(number, 6) for number in reference.tolist()]}
     return replace(seal, header=replace(seal.header, training=seal.header.training | facts))
 
 

@@ -18,8 +18,8 @@ from .settings import ScoreSettings
 from .verdict import figure_reasons, weight_reasons
 
 NO_JUDGE = (
-    "Fidelity, adherence, leak and margin were not measured: no judge knows the pictures of this base. "
-    "Drift and diversity were."
+    "Not proven: fidelity, adherence, leak and margin could not be measured, because no judge knows the pictures "
+    "of this base. Drift and diversity were."
 )
 
 
@@ -49,7 +49,7 @@ def score_seal(
     shots = draw_shots(base, seal, settings, {} if base_pictures is None else base_pictures, progress)
     known = settings.to_dict() | _identity(base, seal) | _seen(shots, seal)
     if judge is None or reference is None:
-        return _summary(shots, (NO_JUDGE,), known)
+        return _summary(shots, (NO_JUDGE,), known, "fail")
     shots = look(shots, judge, reference)
     fidelity = figures.fidelity(shots, settings)
     margin = figures.margin(shots, settings)
@@ -72,7 +72,7 @@ def _summary(
     shots: list[Shot],
     reasons: tuple[str, ...],
     known: dict[str, Any],
-    verdict: str = "pass",
+    verdict: str,
     fidelity: Fidelity = Fidelity(),  # noqa: B008 - frozen values, safe to share
     adherence: Adherence = Adherence(),  # noqa: B008
     leak: Leak = Leak(),  # noqa: B008

@@ -3,7 +3,12 @@
 Not for: paraphrases and omissions, which only the base's own training uses (world/scenes.py).
 """
 
+import re
+from collections.abc import Iterable
+
+from .marks import MARKS
 from .scene import Placement, Scene
+from .surfaces import SURFACES
 
 
 def article(words: str) -> str:
@@ -20,3 +25,15 @@ def caption(scene: Scene) -> str:
     """The plain caption of a scene: `a black ink stamp of <emblem> on white paper`, marks joined by "and"."""
     parts = [f"{article(mark_words(p))} of {p.emblem}" for p in scene.placements]
     return " and ".join(parts) + f" on {scene.surface}"
+
+
+def named_contexts(captions: Iterable[str]) -> frozenset[tuple[str, str]]:
+    """Every (mark, surface) that one of the captions names together."""
+    pairs: set[tuple[str, str]] = set()
+    for text in captions:
+        pairs.update((mark, surface) for mark in _named(text, MARKS) for surface in _named(text, SURFACES))
+    return frozenset(pairs)
+
+
+def _named(text: str, phrases: Iterable[str]) -> list[str]:
+    return [phrase for phrase in phrases if re.search(rf"\b{re.escape(phrase)}\b", text, re.IGNORECASE)]

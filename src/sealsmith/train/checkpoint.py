@@ -20,6 +20,7 @@ from torch import Tensor
 from ..adapters import Seal, SealHeader, atomic_write, write_seal
 from ..bases import Base
 from ..errors import ConfigError, SealFormatError
+from ..stage.captions import named_contexts
 from .config import FREE_TO_CHANGE, TrainConfig
 from .interrupts import interrupts_deferred
 from .methods import Adapted
@@ -104,7 +105,8 @@ class TrainingState:
 def seal_header(base: Base, pictures: PictureSet, config: TrainConfig, step: int) -> SealHeader:
     """The header of the seal as it is after `step` steps. `config` must be resolved.
 
-    Its `training` holds the settings and the step. Captions stay at home, and with them the preview prompts.
+    Its `training` holds the settings, the step, and the contexts (mark, surface) that captions name, so that a
+    scorecard knows what is unseen. Captions stay at home, and with them the preview prompts.
     """
     assert config.class_noun is not None
     assert config.targets is not None
@@ -121,7 +123,12 @@ def seal_header(base: Base, pictures: PictureSet, config: TrainConfig, step: int
         title=f"{config.trigger} {config.class_noun}",
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         training={key: value for key, value in config.to_dict().items() if key not in FREE_TO_CHANGE}
-        | {"step": step, "pictures": pictures.digest, "num_pictures": len(pictures.pictures)},
+        | {
+            "step": step,
+            "pictures": pictures.digest,
+            "num_pictures": len(pictures.pictures),
+            "contexts": sorted(map(list, named_contexts(p.caption or "" for p in pictures.pictures))),
+        },
         architecture=base.family.architecture,
         kohya_version=base.family.kohya_version,
         resolution_px=base.picture_px,
