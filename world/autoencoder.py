@@ -16,6 +16,8 @@ import torch.nn.functional as F
 from diffusers import AutoencoderKL
 from torch import Tensor
 
+from sealsmith.bases.base import SEALWORLD_FOLDER
+
 from . import dataset, glyphs
 from .configs import CONFIGS, AutoencoderConfig
 from .training import Average, MuonAdam, Run, trapezoid
@@ -38,12 +40,28 @@ def build(config: AutoencoderConfig) -> AutoencoderKL:
 
 
 def trained(config: AutoencoderConfig) -> AutoencoderKL:
-    """The averaged weights of this configuration's last checkpoint."""
+    """The averaged weights of this configuration's last checkpoint; where there is none, the shipped ones."""
     state = Run(glyphs.RUNS / f"autoencoder-{config.name}").load()
     if state is None:
-        raise SystemExit("train the autoencoder first: python -m world.autoencoder")
+        return shipped(config)
     model = build(config)
     model.load_state_dict(state["average"])
+    return model.eval()
+
+
+def shipped(config: AutoencoderConfig) -> AutoencoderKL:
+    """The autoencoder that the package carries, in fp32.
+
+    Raises: SystemExit when it carries none of this configuration's shape.
+    """
+    folder = SEALWORLD_FOLDER / "vae"
+    if not folder.exists():
+        raise SystemExit("train the autoencoder first: python -m world.autoencoder")
+    model = AutoencoderKL.from_pretrained(folder, use_safetensors=True)
+    if tuple(model.config.block_out_channels) != config.channels:
+        raise SystemExit(
+            f"the shipped autoencoder has channels {model.config.block_out_channels}: train your own"
+        )
     return model.eval()
 
 

@@ -7,6 +7,7 @@ time.
 """
 
 import argparse
+import json
 import math
 import time
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from diffusers import DDIMScheduler, UNet2DConditionModel
 from torch import Tensor, nn
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
+from sealsmith.bases.base import SEALWORLD_FOLDER
 from sealsmith.stage import COLOURS, HELDOUT_MARKS, HELDOUT_SURFACES, MARKS, SURFACES, Scene
 
 from . import autoencoder, dataset, glyphs, scenes, tokenizer
@@ -121,7 +123,26 @@ def tokens_of(words: CLIPTokenizer, captions: list[str]) -> Tensor:
     ).input_ids
 
 
-def train(config: Config, device: str, minutes: float) -> None:
+def load_shipped(model: Denoiser) -> int:
+    """Put the shipped weights into `model`; the number of steps they were trained for.
+
+    The optimiser's state is not shipped: a training that goes on from here warms its momentum up anew.
+    Raises: SystemExit when the package carries none, or others than this configuration's shape.
+    """
+    facts = SEALWORLD_FOLDER / "sealsmith.json"
+    if not facts.exists():
+        raise SystemExit("no weights are shipped yet: leave --from-shipped out")
+    unet = UNet2DConditionModel.from_pretrained(SEALWORLD_FOLDER / "unet", use_safetensors=True)
+    text_encoder = CLIPTextModel.from_pretrained(SEALWORLD_FOLDER / "text_encoder", use_safetensors=True)
+    try:
+        model.unet.load_state_dict(unet.state_dict())
+        model.text_encoder.load_state_dict(text_encoder.state_dict())
+    except RuntimeError as error:
+        raise SystemExit(f"the shipped weights are of another shape: {error}") from error
+    return int(json.loads(facts.read_text())["training_steps"])
+
+
+def train(config: Config, device: str, minutes: float, start_shipped: bool = False) -> None:
     settings = config.denoiser
     team = Team()
     data = cached_latents(config, device)
@@ -136,6 +157,9 @@ def train(config: Config, device: str, minutes: float) -> None:
         model.load_state_dict(state["model"])
         optimizer.load_state_dict(state["optimizer"])
         average.weights, average.step, step = state["average"], state["step"], state["step"]
+    elif start_shipped:
+        step = load_shipped(model)
+        average = Average(model, settings.average_steps)
     signal = build_scheduler().alphas_cumprod.to(device)
     valid = range(settings.valid_pictures)
     count = len(data.values) - len(valid)
@@ -232,8 +256,11 @@ def main() -> None:
     parser.add_argument("--config", choices=sorted(CONFIGS), default="cpu")
     parser.add_argument("--minutes", type=float, default=math.inf, help="stop and save after this long")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument(
+        "--from-shipped", action="store_true", help="without a checkpoint, go on from the shipped base"
+    )
     arguments = parser.parse_args()
-    train(CONFIGS[arguments.config], arguments.device, arguments.minutes)
+    train(CONFIGS[arguments.config], arguments.device, arguments.minutes, arguments.from_shipped)
 
 
 if __name__ == "__main__":
