@@ -69,4 +69,4 @@ world-base: $(READY)
 	$(BIN)/python -m world.judge --config $(CONFIG) --export
 
 world-evaluate: $(READY)
-	$(BIN)/python -m world.evaluate --captions 200 --sheet docs/images/sealworld.png
+	$(BIN)/python -m world.evaluate --captions 200 --sheet docs/images/sealworld.jpg

@@ -22,6 +22,8 @@ from . import dataset, glyphs, scenes
 from .configs import CONFIGS, DenoiserConfig
 from .judge import prototypes
 
+SHEET_PICTURES = 48
+
 
 def unseen_scenes(count: int, settings: DenoiserConfig, seed: int) -> list[Scene]:
     """Scenes with one mark whose emblem, mark, colour and surface never came together in training."""
@@ -116,7 +118,7 @@ def main() -> None:
     pictures = pictures_of(base, [scenes.caption(s) for s in shown], arguments.steps, guidance)
     if arguments.sheet:
         arguments.sheet.parent.mkdir(parents=True, exist_ok=True)
-        contact_sheet(pictures, 8).save(arguments.sheet)
+        contact_sheet(pictures[:SHEET_PICTURES], 8).save(arguments.sheet)
     if not arguments.no_judge:
         result = {k: round(v, 4) for k, v in figures(load_judge(), pictures, shown).items()}
         print(json.dumps({"captions": len(shown), "steps": arguments.steps, "guidance": guidance, **result}))

@@ -24,6 +24,8 @@ class Family:
     conv_targets: tuple[str, ...]
     default_targets: tuple[str, ...]
     """Groups of TARGET_GROUPS a LoRA adapts when the user names none."""
+    learning_rate: float
+    """Peak learning rate of a LoRA when the user names none."""
     rare_tokens: tuple[str, ...] = ()
     """Words that mean nothing to the base and have an embedding of their own."""
     slot: str | None = None

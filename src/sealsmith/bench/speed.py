@@ -171,7 +171,7 @@ def _stock_training(base: Base, pictures: PictureSet, config: TrainConfig) -> fl
             targets=base.family.targets(complete.targets or ()),
             rank=config.rank,
             batch_size=config.batch_size,
-            learning_rate=config.learning_rate,
+            learning_rate=base.family.learning_rate,
             num_steps=config.num_steps,
         )
     )

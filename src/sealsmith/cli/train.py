@@ -44,8 +44,8 @@ def train_command(
         str, typer.Option(help="How the change starts: gaussian or kaiming; it is zero in sum.")
     ] = "gaussian",
     learning_rate: Annotated[
-        float, typer.Option("--learning-rate", "--lr", help="Peak learning rate.")
-    ] = 1e-3,
+        float | None, typer.Option("--learning-rate", "--lr", help="Peak learning rate. The base decides.")
+    ] = None,
     schedule: Annotated[
         str, typer.Option(help="Of the learning rate, after the warm-up: cosine or constant.")
     ] = "cosine",

@@ -38,7 +38,8 @@ class TrainConfig:
     init: str = "gaussian"
     """How `down` starts: gaussian of deviation 1/rank, or kaiming as a fresh linear layer; `up` is zero."""
 
-    learning_rate: float = 1e-3
+    learning_rate: float | None = None
+    """At its peak."""
     schedule: str = "cosine"
     num_warmup_steps: int = 20
     weight_decay: float = 0.01
@@ -111,6 +112,7 @@ def resolved(config: TrainConfig, base: Base, pictures: PictureSet) -> TrainConf
         class_noun=noun,
         alpha=float(config.rank) if config.alpha is None else float(config.alpha),
         targets=config.targets or base.family.default_targets,
+        learning_rate=config.learning_rate or base.family.learning_rate,
         preview_prompts=prompts,
     )
 

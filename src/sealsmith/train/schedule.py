@@ -6,14 +6,19 @@ from .config import TrainConfig
 
 
 def learning_rate(config: TrainConfig, step: int) -> float:
-    """Learning rate of the step after `step` others: linear warm-up, then constant or half a cosine to 0."""
+    """Learning rate of the step after `step` others: linear warm-up, then constant or half a cosine to 0.
+
+    `config` must be resolved.
+    """
+    peak = config.learning_rate
+    assert peak is not None, "an unresolved configuration has no learning rate"
     warmup = min(config.num_warmup_steps, config.num_steps // 2)
     if step < warmup:
-        return config.learning_rate * (step + 1) / (warmup + 1)
+        return peak * (step + 1) / (warmup + 1)
     if config.schedule == "constant":
-        return config.learning_rate
+        return peak
     done = (step - warmup) / (config.num_steps - warmup)
-    return config.learning_rate * 0.5 * (1 + math.cos(math.pi * done))
+    return peak * 0.5 * (1 + math.cos(math.pi * done))
 
 
 def is_due(every: int | None, step: int, num_steps: int) -> bool:

@@ -15,6 +15,7 @@ SD1 = register(
         feed_forward_targets=("ff.net.0.proj", "ff.net.2", "proj_in", "proj_out"),
         conv_targets=("conv1", "conv2"),
         default_targets=("attention",),
+        learning_rate=1e-4,
         rare_tokens=("sks", "ohwx"),
     )
 )
