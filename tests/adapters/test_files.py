@@ -2,22 +2,13 @@
 
 import errno
 import os
-import resource
 from pathlib import Path
 
 import pytest
+from full_disk import files_of_at_most
 
 from sealsmith.adapters.files import atomic_write, check_writable
 from sealsmith.errors import OutputError
-
-
-@pytest.fixture
-def small_files_only() -> object:
-    """A real limit of the operating system: no file may grow beyond 64 KiB."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 16, hard))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 def names(folder: Path) -> list[str]:
@@ -38,11 +29,13 @@ def test_new_files_have_the_users_usual_rights(tmp_path: Path) -> None:
     assert (tmp_path / "ours").stat().st_mode == (tmp_path / "theirs").stat().st_mode
 
 
-@pytest.mark.usefixtures("small_files_only")
 def test_a_write_that_fails_keeps_the_old_file_and_leaves_no_other(tmp_path: Path) -> None:
     path = tmp_path / "seal.bin"
     atomic_write(path, b"old")
-    with pytest.raises(OutputError, match=r"cannot write '.*seal\.bin': File too large"):
+    with (
+        pytest.raises(OutputError, match=r"cannot write '.*seal\.bin': File too large"),
+        files_of_at_most(1 << 16),
+    ):
         atomic_write(path, bytes(1 << 17))
     assert path.read_bytes() == b"old"
     assert names(tmp_path) == ["seal.bin"]
