@@ -11,7 +11,7 @@ import zlib
 from dataclasses import dataclass
 
 import numpy as np
-from PIL import Image, ImageCms, ImageOps
+from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 
 from ..errors import PictureError
 
@@ -61,8 +61,10 @@ def decode_picture(data: bytes, name: str) -> Decoded:
         except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
             raise _too_large(name, str(error)) from error
         except _DAMAGED as error:
+            unknown = isinstance(error, UnidentifiedImageError)  # Pillow's own words name a memory address
+            why = "it is in no format known here, or its first bytes are damaged" if unknown else error
             raise PictureError(
-                f"{name} cannot be read as a picture: {error}",
+                f"{name} cannot be read as a picture: {why}",
                 "Open it in a picture program and save it again as PNG or JPEG, or remove it.",
             ) from error
     remarks += [f"{name}: {warning.message}" for warning in heard]
