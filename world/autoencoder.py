@@ -102,11 +102,7 @@ def train(config: AutoencoderConfig, device: str, minutes: float) -> None:
     model = build(config).to(device)
     optimizer = MuonAdam(model, config.learning_rate)
     average = Average(model, 400)
-    step = 0
-    if state := run.load():
-        model.load_state_dict(state["model"])
-        optimizer.load_state_dict(state["optimizer"])
-        average.weights, average.step, step = state["average"], state["step"], state["step"]
+    step = run.resume(model, optimizer, average)
     rng = np.random.default_rng(step)
     began, first, shown = time.monotonic(), step, time.monotonic()
     while step < config.steps and time.monotonic() - began < minutes * 60:
@@ -140,22 +136,11 @@ def train(config: AutoencoderConfig, device: str, minutes: float) -> None:
             )
         if time.monotonic() - shown > 240 or step == config.steps:
             shown = time.monotonic()
-            _save(run, model, optimizer, average, step)
+            run.save_training(model, optimizer, average, step)
             held = build(config)
             held.load_state_dict(average.weights)
             run.log(step=step, psnr_valid=round(psnr(held.eval(), valid), 2))
-    _save(run, model, optimizer, average, step)
-
-
-def _save(run: Run, model: AutoencoderKL, optimizer: MuonAdam, average: Average, step: int) -> None:
-    run.save(
-        {
-            "model": model.state_dict(),
-            "optimizer": optimizer.state_dict(),
-            "average": average.weights,
-            "step": step,
-        }
-    )
+    run.save_training(model, optimizer, average, step)
 
 
 def main() -> None:

@@ -152,12 +152,8 @@ def train(config: Config, device: str, minutes: float, start_shipped: bool = Fal
     model = Denoiser(settings, data.values.shape[1], words).to(device)
     optimizer = MuonAdam(model, settings.learning_rate, settings.weight_decay, ("embedding",))
     average = Average(model, settings.average_steps)
-    step = 0
-    if state := run.load():
-        model.load_state_dict(state["model"])
-        optimizer.load_state_dict(state["optimizer"])
-        average.weights, average.step, step = state["average"], state["step"], state["step"]
-    elif start_shipped:
+    step = run.resume(model, optimizer, average)
+    if step == 0 and start_shipped:
         step = load_shipped(model)
         average = Average(model, settings.average_steps)
     signal = build_scheduler().alphas_cumprod.to(device)
@@ -189,10 +185,10 @@ def train(config: Config, device: str, minutes: float, start_shipped: bool = Fal
             recent.clear()
         if time.monotonic() - saved > 300:
             saved = time.monotonic()
-            _save(run, model, optimizer, average, step, data.scaling_factor)
+            run.save_training(model, optimizer, average, step, scaling_factor=data.scaling_factor)
     if team.rank > 0:
         return
-    _save(run, model, optimizer, average, step, data.scaling_factor)
+    run.save_training(model, optimizer, average, step, scaling_factor=data.scaling_factor)
     final = Denoiser(settings, data.values.shape[1], words).to(device)
     final.load_state_dict(average.weights)
     run.log(step=step, loss_valid=round(validation_loss(final.eval(), data, valid, words, signal, device), 4))
@@ -235,20 +231,6 @@ def validation_loss(
         for i in range(0, len(rows), 32)
     ]
     return sum(losses) / len(losses)
-
-
-def _save(
-    run: Run, model: Denoiser, optimizer: MuonAdam, average: Average, step: int, scaling_factor: float
-) -> None:
-    run.save(
-        {
-            "model": model.state_dict(),
-            "optimizer": optimizer.state_dict(),
-            "average": average.weights,
-            "step": step,
-            "scaling_factor": scaling_factor,
-        }
-    )
 
 
 def main() -> None:

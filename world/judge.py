@@ -157,11 +157,7 @@ def train(config: JudgeConfig, minutes: float) -> None:
     judge = Judge(len(MARK_NAMES), len(SURFACE_NAMES), len(COLOUR_NAMES), config.width, config.size)
     optimizer = MuonAdam(judge, config.learning_rate, weight_decay=0.02)
     average = Average(judge, 150)
-    step = 0
-    if state := run.load():
-        judge.load_state_dict(state["model"])
-        optimizer.load_state_dict(state["optimizer"])
-        average.weights, average.step, step = state["average"], state["step"], state["step"]
+    step = run.resume(judge, optimizer, average)
     masks = torch.stack([_small(glyphs.masks()[n]) for n in names])
     data = Renders(names, config.steps * config.batch, seed=3)
     rest = torch.utils.data.Subset(data, range(step * config.batch, len(data)))
@@ -186,24 +182,13 @@ def train(config: JudgeConfig, minutes: float) -> None:
             run.log(step=step, pictures_s=round(rate, 1), **{k: round(v.item(), 3) for k, v in parts.items()})
         if time.monotonic() - saved > 300:
             saved = time.monotonic()
-            _save(run, judge, optimizer, average, step)
-    _save(run, judge, optimizer, average, step)
+            run.save_training(judge, optimizer, average, step)
+    run.save_training(judge, optimizer, average, step)
 
 
 def _small(mask: np.ndarray) -> Tensor:
     """A glyph mask uint8 [128, 128] -> [1, 64, 64] in 0..1."""
     return F.avg_pool2d(torch.from_numpy(mask)[None].float() / 255, 2)
-
-
-def _save(run: Run, judge: Judge, optimizer: MuonAdam, average: Average, step: int) -> None:
-    run.save(
-        {
-            "model": judge.state_dict(),
-            "optimizer": optimizer.state_dict(),
-            "average": average.weights,
-            "step": step,
-        }
-    )
 
 
 def export(config: JudgeConfig, folder: Path) -> None:

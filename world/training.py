@@ -201,3 +201,27 @@ class Run:
 
         data = b"".join((self.folder / name).read_bytes() for name in json.loads(index.read_text()))
         return dict(torch.load(io.BytesIO(data), map_location="cpu", weights_only=True))
+
+    def save_training(
+        self, model: nn.Module, optimizer: MuonAdam, average: Average, step: int, **facts: float
+    ) -> None:
+        """Save everything a training goes on from, with `facts` that whoever exports it needs."""
+        self.save(
+            {
+                "model": model.state_dict(),
+                "optimizer": optimizer.state_dict(),
+                "average": average.weights,
+                "step": step,
+                **facts,
+            }
+        )
+
+    def resume(self, model: nn.Module, optimizer: MuonAdam, average: Average) -> int:
+        """Put the last checkpoint, where there is one, into all three; the number of steps already done."""
+        state = self.load()
+        if state is None:
+            return 0
+        model.load_state_dict(state["model"])
+        optimizer.load_state_dict(state["optimizer"])
+        average.weights, average.step = state["average"], state["step"]
+        return int(state["step"])

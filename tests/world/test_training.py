@@ -93,3 +93,23 @@ def test_large_checkpoint_is_split(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     state = run.load()
     assert state is not None
     assert torch.equal(state["w"], weights)
+
+
+def test_a_resumed_training_is_the_saved_one(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    run, model = Run(tmp_path), torch.nn.Linear(12, 12)
+    optimizer, average = MuonAdam(model, lr=0.1), Average(model, 5)
+    assert run.resume(model, optimizer, average) == 0
+    model(torch.ones(2, 12)).square().sum().backward()
+    optimizer.step()
+    average.update(model)
+    run.save_training(model, optimizer, average, 1, scaling_factor=0.5)
+
+    fresh = torch.nn.Linear(12, 12)
+    again, mean = MuonAdam(fresh, lr=0.1), Average(fresh, 5)
+    assert run.resume(fresh, again, mean) == 1
+    assert mean.step == 1
+    assert torch.equal(fresh.weight, model.weight)
+    assert torch.equal(mean.weights["weight"], average.weights["weight"])
+    assert torch.equal(again.state[fresh.weight]["momentum"], optimizer.state[model.weight]["momentum"])
+    assert (run.load() or {})["scaling_factor"] == 0.5
