@@ -47,6 +47,21 @@ def test_a_demo_leaves_a_page_a_seal_its_pictures_and_its_scorecard(tiny_base_fo
     assert capsys.readouterr().out == card
 
 
+def test_a_second_demo_says_what_it_did_and_keeps_no_old_picture(tiny_base_folder, tmp_path, capsys):
+    out = tmp_path / "demo"
+    stale, foreign = out / "pictures" / "01-coin-on-snow.png", out / "pictures" / "mine.png"
+    for path in (stale, foreign):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"")
+    options = ["--out", str(out), "--steps", "2", "--base", str(tiny_base_folder), "--json"]
+    assert main(["demo", *options]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["page"] == str(out / "index.html")
+    assert told["scorecard"] == json.loads((out / "scorecard.json").read_text())
+    assert not stale.exists()
+    assert foreign.exists()
+
+
 def test_a_folder_of_pictures_is_no_logo(tiny_base_folder, tmp_path, capsys):
     assert (
         main(

@@ -77,8 +77,20 @@ def test_a_picture_equals_its_solo_run_in_any_company(tiny_base: Base) -> None:
         (alone,) = generate(tiny_base, dataclasses.replace(REQUEST, seed=REQUEST.seed + index), seals)
         assert torch.equal(picture.pixels, alone.pixels)
         assert picture.recipe == alone.recipe
-    others = [dataclasses.replace(REQUEST, prompt="a blue ink stamp on stone"), REQUEST]
-    assert torch.equal(generate_batch(tiny_base, others, seals)[1].pixels, together[0].pixels)
+
+
+@pytest.mark.parametrize("targets", [ATTENTION, EVERYTHING])
+def test_a_batch_with_fused_seals_draws_the_same_pictures(tiny_base: Base, targets: tuple[str, ...]) -> None:
+    seals = [(random_seal(tiny_base, targets), 0.8)]
+    requests = [dataclasses.replace(REQUEST, prompt="a blue ink stamp on stone"), REQUEST]
+    for request, quick in zip(requests, generate_batch(tiny_base, requests, seals), strict=True):
+        (alone,) = generate(tiny_base, request, seals)
+        assert largest_difference(quick.pixels, alone.pixels) <= 1e-4
+        assert quick.recipe == alone.recipe
+    bare = [generate(tiny_base, request)[0].pixels for request in requests]
+    assert all(
+        torch.equal(a.pixels, b) for a, b in zip(generate_batch(tiny_base, requests), bare, strict=True)
+    )
 
 
 def test_pixels_are_float_in_0_to_1_and_of_the_bases_size(tiny_base: Base) -> None:

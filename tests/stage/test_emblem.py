@@ -121,3 +121,15 @@ def test_rasterised_drawings_stay_in_their_square(box: str) -> None:
 
 def test_svg_and_its_picture_agree() -> None:
     assert np.array_equal(emblem_from_svg(MARK_SVG), MASK)
+
+
+def test_a_renderer_that_panics_is_a_refusal(monkeypatch: pytest.MonkeyPatch) -> None:
+    class PanicException(BaseException):
+        pass
+
+    def panic(**_: object) -> str:
+        raise PanicException("index out of bounds")
+
+    monkeypatch.setattr("resvg_py.svg_to_bytes", panic)
+    with pytest.raises(ValueError, match="the renderer gave up: index out of bounds"):
+        rasterise_svg(MARK_SVG, 64)

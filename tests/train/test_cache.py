@@ -131,3 +131,16 @@ def test_pictures_of_somebody_else_are_never_removed(
     with pytest.raises(OutputError, match=r"holiday\.png"):
         prepare(hasty_base, picture_set, config, tmp_path, Silent())
     assert own.read_bytes() == b"dear to somebody"
+
+
+def test_class_pictures_beside_a_damaged_note_are_drawn_again(
+    hasty_base: Base, picture_set: PictureSet, tmp_path: Path
+) -> None:
+    config = resolved(TrainConfig(prior="pictures", prior_pictures=2), hasty_base, picture_set)
+    first = prepare(hasty_base, picture_set, config, tmp_path, Silent()).class_latents
+    (tmp_path / "class" / "class.json").write_text("{")
+    (tmp_path / "class" / "0000.png").write_bytes((tmp_path / "class" / "0001.png").read_bytes())
+    again = prepare(hasty_base, picture_set, config, tmp_path, Silent()).class_latents
+    assert first is not None
+    assert again is not None
+    assert torch.equal(again, first)

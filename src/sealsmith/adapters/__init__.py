@@ -7,6 +7,7 @@ from .algebra import delta
 from .attach import AttachReport, attach, attached, check_base, detach
 from .effect import largest_change
 from .files import atomic_write, check_writable
+from .fuse import fused
 from .seal import Layer, Seal, SealHeader
 from .seal_file import dump_seal, file_hash, parse_seal, read_seal, tensor_hash, write_seal
 
@@ -24,6 +25,7 @@ __all__ = [
     "detach",
     "dump_seal",
     "file_hash",
+    "fused",
     "largest_change",
     "parse_seal",
     "read_seal",

@@ -1,6 +1,6 @@
 """Putting seals on a base's U-Net and taking them off again, with an account of every tensor.
 
-Not for: fusing into the weights. The base's own weights are never written to, so detaching restores it
+Not for: fusing into the weights (fuse.py). The base's own weights are never written to, so detaching restores it
 exactly.
 """
 
@@ -58,11 +58,7 @@ def attach(base: AttachableBase, seals: Sequence[tuple[Seal, float]]) -> list[At
     Raises: ConfigError for a strength that is no finite number, or seals already on the base;
     BaseMismatchError for a seal of another base or one with no layer in this one; SealShapeError.
     """
-    if getattr(base.unet, "peft_config", None):
-        raise ConfigError(
-            "the base already carries adapters", "detach them first; give all seals in one call"
-        )
-    plans = [_plan(base, seal, strength) for seal, strength in seals]
+    plans = match_seals(base, seals)
     for index, ((seal, _), (layers, _)) in enumerate(zip(seals, plans, strict=True)):
         _load(base.unet, f"seal_{index}", seal, layers)
     if seals:
@@ -88,7 +84,21 @@ def attached(base: AttachableBase, seals: Sequence[tuple[Seal, float]]) -> Itera
         detach(base)
 
 
-def _plan(base: AttachableBase, seal: Seal, strength: float) -> tuple[dict[str, Layer], AttachReport]:
+def match_seals(
+    base: AttachableBase, seals: Sequence[tuple[Seal, float]]
+) -> list[tuple[dict[str, Layer], AttachReport]]:
+    """For each seal its layers that the U-Net has, by path, and the account of all; changes nothing.
+
+    Raises: as `attach` does.
+    """
+    if getattr(base.unet, "peft_config", None):
+        raise ConfigError(
+            "the base already carries adapters", "detach them first; give all seals in one call"
+        )
+    return [_match(base, seal, strength) for seal, strength in seals]
+
+
+def _match(base: AttachableBase, seal: Seal, strength: float) -> tuple[dict[str, Layer], AttachReport]:
     """The layers of `seal` that the U-Net has, and the report that says which it has not."""
     if not math.isfinite(strength):
         raise ConfigError(

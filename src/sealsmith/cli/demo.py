@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..errors import ConfigError
-from .console import console
+from .console import console, print_json
 
 if TYPE_CHECKING:
     from ..bases import Base
@@ -33,6 +33,9 @@ def demo_command(
     ] = "sealworld",
     steps: Annotated[int, typer.Option(help="Optimizer steps.")] = 400,
     seed: Annotated[int, typer.Option(help="Same logo, same seed, same seal.")] = 0,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON object instead of the page's path.")
+    ] = False,
 ) -> None:
     """The main job end to end: from one logo to a seal, pictures and a scorecard."""
     started = time.perf_counter()
@@ -42,7 +45,7 @@ def demo_command(
     from ..score import DemoStory, demo_page, scorecard_table
     from ..train import TrainConfig
     from ..train.pictures import read_picture_set
-    from .train import train_and_score
+    from .train import report, train_and_score
 
     check_writable(out / "index.html")
     config = TrainConfig(
@@ -82,7 +85,12 @@ def demo_command(
         write_results(out, card, demo_page(story))
     console.print(scorecard_table(card))
     console.print(f"\nopen this page: {(out / 'index.html').resolve()}", markup=False)
-    typer.echo(str(out / "index.html"))
+    if as_json:
+        print_json(
+            {"page": str(out / "index.html"), "pictures": str(out / "pictures"), **report(result, card)}
+        )
+    else:
+        typer.echo(str(out / "index.html"))
 
 
 def look_inside(base: "Base", result: "TrainResult", card: "Scorecard") -> "AttentionMaps":
@@ -102,6 +110,8 @@ def write_results(out: Path, card: "Scorecard", page: str) -> None:
     from ..adapters import atomic_write
     from ..generate import write_picture
 
+    for old in (out / "pictures").glob("[0-9][0-9]-*.png"):  # an earlier demo's
+        old.unlink()
     called = [shot for shot in card.shots if shot.subject == "trigger"]
     for number, shot in enumerate(called, 1):
         name = f"{number:02d} {shot.context.mark} on {shot.context.surface}".replace(" ", "-")

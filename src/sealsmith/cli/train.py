@@ -49,6 +49,7 @@ def train_command(
     schedule: Annotated[
         str, typer.Option(help="Of the learning rate, after the warm-up: cosine or constant.")
     ] = "cosine",
+    warmup: Annotated[int, typer.Option(help="Steps in which the learning rate rises.")] = 20,
     steps: Annotated[int, typer.Option(help="Optimizer steps.")] = 400,
     batch_size: Annotated[int, typer.Option(help="Pictures a step.")] = 2,
     gradient_accumulation: Annotated[int, typer.Option(help="Batches a step.")] = 1,
@@ -63,6 +64,9 @@ def train_command(
         str, typer.Option(help="What keeps other emblems as they were: none, pictures or adapter-off.")
     ] = "adapter-off",
     prior_weight: Annotated[float, typer.Option(help="Weight of the prior's loss.")] = 1.0,
+    prior_pictures: Annotated[
+        int, typer.Option(help="Class pictures the base draws for --prior pictures.")
+    ] = 50,
     checkpoint_every: Annotated[int, typer.Option(help="Steps between checkpoints.")] = 100,
     preview_every: Annotated[
         int | None, typer.Option(help="Steps between previews; none if not given.")
@@ -102,6 +106,7 @@ def train_command(
         init=init,
         learning_rate=learning_rate,
         schedule=schedule,
+        num_warmup_steps=warmup,
         num_steps=steps,
         batch_size=batch_size,
         gradient_accumulation=gradient_accumulation,
@@ -110,6 +115,7 @@ def train_command(
         caption_dropout=caption_dropout,
         prior=prior,
         prior_weight=prior_weight,
+        prior_pictures=prior_pictures,
         checkpoint_every=checkpoint_every,
         preview_every=preview_every,
     )

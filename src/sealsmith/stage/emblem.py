@@ -25,9 +25,16 @@ def rasterise_svg(svg: str, side_px: int) -> Image.Image:
 
     Proportions are kept. For trusted documents: train/picture_svg.py looks at those of strangers first.
 
-    Raises: ValueError when the document cannot be parsed (resvg's own words).
+    Raises: ValueError when the document cannot be parsed or drawn (resvg's own words).
     """
-    png = resvg_py.svg_to_bytes(svg_string=svg, width=side_px, height=side_px)
+    try:
+        png = resvg_py.svg_to_bytes(svg_string=svg, width=side_px, height=side_px)
+    except BaseException as error:
+        if (
+            type(error).__name__ != "PanicException"
+        ):  # a Rust panic, which is no Exception and has no public name
+            raise
+        raise ValueError(f"the renderer gave up: {error}") from error
     return Image.open(io.BytesIO(bytes(png))).convert("RGBA")
 
 

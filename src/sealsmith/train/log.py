@@ -6,7 +6,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from ..errors import OutputError
+from ..errors import OutputError, TrainingError
 
 LOG_NAME = "log.jsonl"
 
@@ -51,9 +51,21 @@ class Log:
 
 
 def read_log(folder: Path) -> list[dict[str, Any]]:
-    """The steps of a training folder's log, in order; a last line cut short by a crash is left out."""
+    """The steps of a training folder's log, in order; a last line cut short by a crash is left out.
+
+    Raises: TrainingError when a line is not what a training writes.
+    """
     path = folder / LOG_NAME
     if not path.exists():
         return []
-    lines = path.read_text(encoding="utf-8").split("\n")
-    return [json.loads(line) for line in lines[:-1]]
+    try:
+        rows = [json.loads(line) for line in path.read_text(encoding="utf-8").split("\n")[:-1]]
+        if all(type(row["step"]) is int for row in rows):
+            return rows
+        problem = "a step is no number"
+    except (ValueError, TypeError, KeyError) as error:
+        problem = str(error)
+    raise TrainingError(
+        f"{path} is damaged: {problem}",
+        "remove that file and resume: only its curve is lost, not the training",
+    )

@@ -9,6 +9,7 @@ Source: Ruiz et al. 2022, arXiv:2208.12242, section 4.2. Differs: adapter-off ne
 import json
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -91,8 +92,9 @@ def class_pictures(
 def _forget_others(folder: Path, recipe: dict[str, Any]) -> None:
     """Removes pictures that were drawn for other prompts or by another base; never anybody else's."""
     note = folder / "class.json"
-    if note.exists() and json.loads(note.read_text()) == recipe:
-        return
+    with suppress(ValueError):  # a damaged note vouches for no picture
+        if note.exists() and json.loads(note.read_text(encoding="utf-8")) == recipe:
+            return
     if not note.exists() and (foreign := sorted(folder.glob("*.png"))):
         raise OutputError(
             f"class pictures go to {folder}, which holds other pictures ({foreign[0].name})",

@@ -1,0 +1,95 @@
+"""A fused base answers like an attached one, and is the old base to the bit when the seals are taken out."""
+
+from collections.abc import Sequence
+
+import pytest
+import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from seal_examples import random_seal
+from torch import Tensor
+
+from sealsmith.adapters import Seal, attached, fused
+from sealsmith.bases import Base
+from sealsmith.errors import ConfigError, SealShapeError
+
+ATTENTION = ("to_q", "to_k", "to_v", "to_out.0")
+CONVOLUTIONS = ("conv1", "conv2")
+
+
+def predict(base: Base) -> Tensor:
+    generator = torch.Generator().manual_seed(1)
+    x = torch.randn(2, *base.latent_shape, generator=generator)
+    text = torch.randn(2, 77, base.unet.config.cross_attention_dim, generator=generator)
+    with torch.no_grad():
+        prediction: Tensor = base.unet(x, 500, encoder_hidden_states=text, return_dict=False)[0]
+    return prediction
+
+
+def weights(base: Base) -> dict[str, Tensor]:
+    return {key: tensor.clone() for key, tensor in base.unet.state_dict().items()}
+
+
+def is_unchanged(base: Base, before: dict[str, Tensor]) -> bool:
+    after = base.unet.state_dict()
+    return list(after) == list(before) and all(torch.equal(after[key], before[key]) for key in before)
+
+
+def two_seals(base: Base) -> Sequence[tuple[Seal, float]]:
+    """Two seals that share a group of layers, one of them turned around."""
+    return [
+        (random_seal(base, (*ATTENTION, *CONVOLUTIONS), rank=4, alpha=7.0, seed=1), 0.7),
+        (random_seal(base, ("to_v", "conv1"), rank=2, alpha=2.0, trigger="ohwx", seed=2), -0.3),
+    ]
+
+
+def test_fused_equals_attached_for_several_seals_at_once(tiny_base: Base) -> None:
+    plain, seals = predict(tiny_base), two_seals(tiny_base)
+    with attached(tiny_base, seals) as reports:
+        beside = predict(tiny_base)
+    with fused(tiny_base, seals) as fused_reports:
+        inside = predict(tiny_base)
+    assert fused_reports == reports
+    torch.testing.assert_close(inside, beside, rtol=1e-4, atol=1e-5)
+    assert (inside - plain).abs().max() > 1e-3
+
+
+@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(strengths=st.lists(st.floats(0.01, 1e3), min_size=1, max_size=3), seed=st.integers(0, 9))
+def test_unfusing_restores_every_weight_to_the_bit(
+    tiny_base: Base, strengths: list[float], seed: int
+) -> None:
+    before = weights(tiny_base)
+    seals = [(random_seal(tiny_base, ATTENTION, seed=seed + i), s) for i, s in enumerate(strengths)]
+    with fused(tiny_base, seals):
+        assert not is_unchanged(tiny_base, before)
+    assert is_unchanged(tiny_base, before)
+
+
+def test_an_interruption_still_restores_the_weights(tiny_base: Base) -> None:
+    before = weights(tiny_base)
+    with pytest.raises(KeyboardInterrupt, match="now"), fused(tiny_base, two_seals(tiny_base)):
+        raise KeyboardInterrupt("now")
+    assert is_unchanged(tiny_base, before)
+
+
+def test_nothing_is_touched_when_one_seal_does_not_fit(tiny_base: Base) -> None:
+    before, good, bad = (
+        weights(tiny_base),
+        random_seal(tiny_base, ATTENTION),
+        random_seal(tiny_base, ATTENTION),
+    )
+    bad.state[next(key for key in bad.state if key.endswith("lora_A.weight"))] = torch.zeros(4, 999)
+    with pytest.raises(SealShapeError, match="the base has"), fused(tiny_base, [(good, 1.0), (bad, 1.0)]):
+        pass
+    assert is_unchanged(tiny_base, before)
+
+
+def test_a_base_with_seals_beside_its_layers_is_not_fused(tiny_base: Base) -> None:
+    seals = two_seals(tiny_base)
+    with (
+        attached(tiny_base, seals),
+        pytest.raises(ConfigError, match="already carries adapters"),
+        fused(tiny_base, seals),
+    ):
+        pass
