@@ -25,15 +25,19 @@ class DenoiserConfig:
     glyphs: int
     pictures: int
     steps: int
-    batch: int = 24
+    batch: int = 32
     learning_rate: float = 1.5e-3
     weight_decay: float = 0.02
     cooldown: float = 0.35
     average_steps: int = 300
     valid_pictures: int = 256
-    channels: tuple[int, ...] = (96, 192)
+    channels: tuple[int, ...] = (96, 160, 224)
     heads: int = 4
+    emblem_weight: float = 3.0
+    """How much more an error inside an emblem counts than one beside it."""
     text_width: int = 192
+    shape_length: int = 128
+    """How many of a name's `text_width` embedding entries begin as the shape of what it names."""
     text_layers: int = 3
 
 
@@ -58,7 +62,7 @@ class Config:
 
 _cpu = Config(
     autoencoder=AutoencoderConfig("cpu", glyphs=360, pictures=16_000, steps=1200),
-    denoiser=DenoiserConfig("cpu", glyphs=360, pictures=20_000, steps=1150),
+    denoiser=DenoiserConfig("cpu", glyphs=1000, pictures=30_000, steps=2100),
     judge=JudgeConfig("cpu", steps=580),
 )
 
@@ -69,11 +73,10 @@ CONFIGS = {
         denoiser=replace(
             _cpu.denoiser,
             name="cuda",
-            glyphs=1200,
             pictures=150_000,
             steps=40_000,
             batch=128,
-            channels=(128, 256),
+            channels=(128, 192, 256),
         ),
         judge=JudgeConfig("cuda", steps=8000, workers=14, width=32),
     ),

@@ -3,7 +3,11 @@
     torchrun --nproc-per-node 2 -m world.denoiser --config cpu
 
 Objective: v-prediction with zero terminal signal-to-noise ratio (Lin et al. 2023, arXiv:2305.08891), uniform
-time.
+time, errors inside emblems weighted up.
+
+A large model knows what words look like before it learns to draw: its text encoder was trained on pictures. Here
+the embedding of an emblem's name begins as the emblem's shape (`informed_embeddings`), so that the U-Net learns to
+draw any shape it is told instead of memorising some hundred of them.
 """
 
 import argparse
@@ -15,13 +19,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from diffusers import DDIMScheduler, UNet2DConditionModel
 from torch import Tensor, nn
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
 from sealsmith.bases.base import SEALWORLD_FOLDER
-from sealsmith.stage import COLOURS, HELDOUT_MARKS, HELDOUT_SURFACES, MARKS, SURFACES, Scene
+from sealsmith.stage import COLOURS, HELDOUT_MARKS, HELDOUT_SURFACES, MARKS, SCENE_PX, SURFACES, Scene
 
 from . import autoencoder, dataset, glyphs, scenes, tokenizer
 from .configs import CONFIGS, Config, DenoiserConfig
@@ -89,6 +92,28 @@ def build_tokenizer(config: DenoiserConfig, folder: Path) -> CLIPTokenizer:
     return tokenizer.build(sorted(words), folder)
 
 
+@torch.no_grad()
+def informed_embeddings(model: Denoiser, config: DenoiserConfig, words: CLIPTokenizer) -> None:
+    """Begin the token embeddings [V, text_width] as what they mean.
+
+    The first `shape_length` entries are a shape: a glyph's for its name, nothing for any other token. The rest
+    tell words apart; names and rare tokens have most of theirs in common, so that a rare token begins as an
+    emblem whose shape nobody knows.
+    """
+    table = model.text_encoder.get_input_embeddings().weight
+    length = config.shape_length
+    random = torch.Generator().manual_seed(0)
+    table[:, :length] = 0
+    table[:, length:] = torch.randn(len(table), config.text_width - length, generator=random)
+    names = [n for n in glyphs.train_names(config.glyphs) if n != "letter a"]  # "a" is everybody's article
+    named = words.convert_tokens_to_ids([f"{n.split()[-1]}</w>" for n in names])
+    rare = words.convert_tokens_to_ids([f"{n}</w>" for n in scenes.RARE_TOKENS])
+    common = torch.randn(config.text_width - length, generator=random)
+    table[named + rare, length:] = 0.8 * common + 0.6 * table[named + rare, length:]
+    table[named, :length] = torch.from_numpy(glyphs.shape_codes(names, length))
+    table *= 0.5  # near the size of what a transformer layer adds to it
+
+
 @dataclass(frozen=True)
 class Latents:
     """Cached latents, normalised to unit deviation over the whole set."""
@@ -96,6 +121,8 @@ class Latents:
     values: Tensor
     scaling_factor: float
     scenes: list[Scene]
+    inside: Tensor
+    """[N, 1, 16, 16]: 1 where an emblem is drawn, else 0."""
 
 
 @torch.no_grad()
@@ -113,7 +140,18 @@ def cached_latents(config: Config, device: str) -> Latents:
         torch.save(torch.cat(parts), file)
     values = torch.load(file, weights_only=True)
     factor = 1 / values[:2000].std().item()
-    return Latents(values * factor, factor, data.scenes)
+    inside = torch.stack([_inside(scene, values.shape[-1]) for scene in data.scenes])
+    return Latents(values * factor, factor, data.scenes, inside)
+
+
+def _inside(scene: Scene, size: int) -> Tensor:
+    """[1, size, size]: 1 in the inner three quarters of each mark, where its emblem is."""
+    centres = (torch.arange(size) + 0.5) * (SCENE_PX / size)
+    found = torch.zeros(size, size, dtype=torch.bool)
+    for place in scene.placements:
+        x, y = centres[None] - place.centre_px[0], centres[:, None] - place.centre_px[1]
+        found |= x.square() + y.square() < (0.75 * place.radius_px) ** 2
+    return found.float()[None]
 
 
 def tokens_of(words: CLIPTokenizer, captions: list[str]) -> Tensor:
@@ -145,12 +183,14 @@ def load_shipped(model: Denoiser) -> int:
 def train(config: Config, device: str, minutes: float, start_shipped: bool = False) -> None:
     settings = config.denoiser
     team = Team()
-    data = cached_latents(config, device)
     run = Run(glyphs.RUNS / f"denoiser-{settings.name}")
-    words = build_tokenizer(settings, run.folder / "tokenizer")
+    with team.leader_first():
+        data = cached_latents(config, device)
+        words = build_tokenizer(settings, run.folder / "tokenizer")
     torch.manual_seed(0)
     model = Denoiser(settings, data.values.shape[1], words).to(device)
-    optimizer = MuonAdam(model, settings.learning_rate, settings.weight_decay, ("embedding",))
+    informed_embeddings(model, settings, words)
+    optimizer = MuonAdam(model, settings.learning_rate, settings.weight_decay, ("embedding",), team)
     average = Average(model, settings.average_steps)
     step = run.resume(model, optimizer, average)
     if step == 0 and start_shipped:
@@ -168,7 +208,7 @@ def train(config: Config, device: str, minutes: float, start_shipped: bool = Fal
         rng = np.random.default_rng((1, step, team.rank))
         torch.manual_seed(step * team.size + team.rank)
         rows = team.share([int(i) + len(valid) for i in picked])
-        loss = _loss(model, data, rows, words, signal, rng, device)
+        loss = _loss(model, data, rows, words, signal, rng, device, settings.emblem_weight)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         team.average_gradients(model)
@@ -202,6 +242,7 @@ def _loss(
     signal: Tensor,
     rng: np.random.Generator,
     device: str,
+    emblem_weight: float = 1.0,
     dropout: float = 0.1,
 ) -> Tensor:
     """Mean squared error of predicted v on the pictures `rows`, one random time each."""
@@ -216,7 +257,9 @@ def _loss(
     a = signal[times].sqrt()[:, None, None, None]
     s = (1 - signal[times]).sqrt()[:, None, None, None]
     predicted = model(a * clean + s * noise, times, tokens_of(words, captions).to(device))
-    return F.mse_loss(predicted, a * noise - s * clean)
+    error = (predicted - (a * noise - s * clean)).square()
+    weight = 1 + (emblem_weight - 1) * data.inside[rows].to(device)
+    return (weight * error).mean() / weight.mean()
 
 
 @torch.no_grad()

@@ -16,7 +16,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 from scipy.ndimage import binary_erosion
 
-from sealsmith.stage import EMBLEM_PX, emblem_from_image, emblem_from_svg
+from sealsmith.stage import COLOURS, EMBLEM_PX, MARKS, SURFACES, emblem_from_image, emblem_from_svg
 
 RUNS = Path(__file__).parent / "runs"
 HELDOUT_FILE = Path(__file__).parent / "heldout.txt"
@@ -51,12 +51,36 @@ def complexity(mask: np.ndarray) -> float:
 
 
 def train_names(count: int) -> list[str]:
-    """All letters and the `count` simplest named glyphs that are not held out, in a fixed order."""
+    """All letters and the `count` simplest glyphs named by one word that are not held out, in a fixed order.
+
+    One word is one token, whose embedding can hold the glyph's shape (`shape_codes`).
+    """
     everything = masks()
     letters = [n for n in everything if is_letter(n)]
-    named = [n for n in everything if not is_letter(n) and not is_heldout(n) and len(n.split()) <= 3]
+    taken = {word for name in (*MARKS, *SURFACES, *COLOURS) for word in name.split()}
+    named = [n for n in everything if not is_heldout(n) and n.isalpha() and n not in taken]
     named.sort(key=lambda n: (complexity(everything[n]), n))
     return letters + named[:count]
+
+
+def shape_codes(names: list[str], length: int) -> np.ndarray:
+    """What each glyph looks like, as float32 [len(names), length] of unit mean square.
+
+    The leading principal components of all glyphs that are not held out, drawn at 32 px; each is divided by the
+    root of its deviation, so that fine strokes count beside the outline.
+    """
+    everything = masks()
+    known = _small([m for n, m in everything.items() if not is_heldout(n)])
+    mean = known.mean(0)
+    _, spread, axes = np.linalg.svd(known - mean, full_matrices=False)
+    codes = (_small([everything[n] for n in names]) - mean) @ axes[:length].T / np.sqrt(spread[:length])
+    return np.asarray(codes / np.sqrt(np.square(codes).mean()), np.float32)
+
+
+def _small(drawn: list[np.ndarray]) -> np.ndarray:
+    step = EMBLEM_PX // 32
+    blocks = np.stack(drawn).astype(np.float32).reshape(len(drawn), 32, step, 32, step)
+    return np.asarray(blocks.mean((2, 4)).reshape(len(drawn), -1) / 255)
 
 
 def heldout_names() -> list[str]:

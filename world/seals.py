@@ -3,20 +3,25 @@
     python -m world.seals --count 10
     python -m world.seals --count 3 --set rank=32 --set learning_rate=5e-4 --targets attention
 
-Prints a line of figures a seal and one of means, with a bootstrap interval over the seals.
+Prints a line of figures a seal and one of means, with a bootstrap interval over the seals. With
+`--jobs 2` two are taught at a time, one thread each; `train_s` is then no measure of speed.
 """
 
 import argparse
 import json
 import time
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
+import torch
 from PIL import Image
 
-from sealsmith.bases import Base, open_base
+from sealsmith.bases import open_base
 from sealsmith.score import ScoreSettings, score_seal
 from sealsmith.score.judge import load_judge
 from sealsmith.stage import EMBLEM_PX
@@ -43,8 +48,9 @@ def picture_set(name: str, trigger: str, folder: Path) -> PictureSet:
     return read_picture_set(path, trigger=trigger, class_noun="emblem", logo_pictures=PICTURES)
 
 
-def measured(base: Base, name: str, config: TrainConfig, settings: ScoreSettings) -> dict[str, Any]:
+def measured(base_ref: str, name: str, config: TrainConfig, settings: ScoreSettings) -> dict[str, Any]:
     """Teach one glyph and score it."""
+    base = open_base(base_ref)
     with TemporaryDirectory() as folder:
         pictures = picture_set(name, config.trigger, Path(folder))
         started = time.monotonic()
@@ -79,10 +85,16 @@ def summary(rows: list[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
+def _one_of(jobs: int) -> None:
+    """This process shares the machine with `jobs - 1` others."""
+    torch.set_num_threads(max(1, torch.get_num_threads() // jobs))
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--base", default="sealworld")
     parser.add_argument("--count", type=int, default=10)
+    parser.add_argument("--jobs", type=int, default=1, help="seals taught at the same time")
     parser.add_argument("--quick", action="store_true", help="few pictures a seal")
     parser.add_argument("--targets", help="target groups, comma-separated")
     parser.add_argument(
@@ -95,15 +107,17 @@ def main() -> None:
         changes[key] = json.loads(value) if value[:1].isdigit() else value
     if arguments.targets:
         changes["targets"] = tuple(arguments.targets.split(","))
-    base = open_base(arguments.base)
     settings = ScoreSettings.quick() if arguments.quick else ScoreSettings()
+    names = seal_glyphs(arguments.count)
+    work = partial(measured, arguments.base, config=TrainConfig(**changes), settings=settings)
     rows = []
-    for name in seal_glyphs(arguments.count):
-        rows.append(measured(base, name, TrainConfig(**changes), settings))
-        print(
-            json.dumps({k: round(v, 3) if isinstance(v, float) else v for k, v in rows[-1].items()}),
-            flush=True,
-        )
+    with ProcessPoolExecutor(arguments.jobs, get_context("spawn"), _one_of, (arguments.jobs,)) as pool:
+        for row in pool.map(work, names):
+            rows.append(row)
+            print(
+                json.dumps({k: round(v, 3) if isinstance(v, float) else v for k, v in row.items()}),
+                flush=True,
+            )
     print(json.dumps({"seals": len(rows), "config": changes, **summary(rows)}))
 
 

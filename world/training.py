@@ -6,7 +6,8 @@ Not for: models or losses (autoencoder.py, denoiser.py, judge.py).
 import json
 import os
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -32,10 +33,11 @@ def orthogonalised(update: Tensor, steps: int = 5) -> Tensor:
     gram = x @ x.T
     identity = torch.eye(len(gram), dtype=x.dtype, device=x.device)
     product = identity
-    for _ in range(steps):
+    for left in reversed(range(steps)):
         polynomial = a * identity + b * gram + c * gram @ gram
-        product = polynomial @ product
-        gram = polynomial @ gram @ polynomial
+        product = polynomial if product is identity else polynomial @ product
+        if left:
+            gram = polynomial @ gram @ polynomial
     x = product @ x
     return x.T if tall else x
 
@@ -44,12 +46,19 @@ class MuonAdam(torch.optim.Optimizer):
     """Muon on matrices and convolution kernels, AdamW on everything else, in one optimizer.
 
     Kernels are flattened to [out, in*k*k]. The Muon step has the root-mean-square size of an AdamW step
-    (`0.2 * sqrt(max(out, in))`), so both share one learning rate.
+    (`0.2 * sqrt(max(out, in))`), so both share one learning rate. The processes of a `team` share the
+    orthogonalising, which costs as much as a small batch's gradients.
     """
 
     def __init__(
-        self, model: nn.Module, lr: float, weight_decay: float = 0.0, embeddings: Iterable[str] = ()
+        self,
+        model: nn.Module,
+        lr: float,
+        weight_decay: float = 0.0,
+        embeddings: Iterable[str] = (),
+        team: "Team | None" = None,
     ):
+        self.team = team or Team()
         names = tuple(embeddings)
         matrices, others = [], []
         for name, parameter in model.named_parameters():
@@ -64,26 +73,33 @@ class MuonAdam(torch.optim.Optimizer):
     def step(self, closure: None = None) -> None:  # type: ignore[override]
         for group in self.param_groups:
             group["step"] += 1
-            for p in group["params"]:
-                if p.grad is None:
-                    continue
-                state = self.state[p]
+            parameters = [p for p in group["params"] if p.grad is not None]
+            for p in parameters:
                 if group["weight_decay"] and p.ndim >= 2:
                     p.mul_(1 - group["lr"] * group["weight_decay"])
-                if group["muon"]:
-                    momentum = state.setdefault("momentum", torch.zeros_like(p))
-                    momentum.lerp_(p.grad, 0.05)
-                    flat = p.grad.lerp(momentum, 0.95).flatten(1)
-                    size = 0.2 * max(flat.shape) ** 0.5
-                    p.add_(orthogonalised(flat).view_as(p), alpha=-group["lr"] * size)
-                else:
-                    mean = state.setdefault("mean", torch.zeros_like(p))
-                    square = state.setdefault("square", torch.zeros_like(p))
-                    mean.lerp_(p.grad, 0.1)
-                    square.lerp_(p.grad.square(), 0.01)
-                    t = group["step"]
-                    denominator = (square / (1 - 0.99**t)).sqrt_().add_(1e-8)
-                    p.addcdiv_(mean / (1 - 0.9**t), denominator, value=-group["lr"])
+            if group["muon"]:
+                self._step_muon(parameters, group["lr"])
+            else:
+                self._step_adam(parameters, group["lr"], group["step"])
+
+    def _step_muon(self, parameters: list[Tensor], lr: float) -> None:
+        momenta = []
+        for p in parameters:
+            momentum = self.state[p].setdefault("momentum", torch.zeros_like(p))
+            momentum.lerp_(p.grad, 0.05)
+            momenta.append(p.grad.lerp(momentum, 0.95).flatten(1))
+        for p, update in zip(parameters, self.team.map(orthogonalised, momenta), strict=True):
+            p.add_(update.view_as(p), alpha=-lr * 0.2 * max(update.shape) ** 0.5)
+
+    def _step_adam(self, parameters: list[Tensor], lr: float, t: int) -> None:
+        for p in parameters:
+            state = self.state[p]
+            mean = state.setdefault("mean", torch.zeros_like(p))
+            square = state.setdefault("square", torch.zeros_like(p))
+            mean.lerp_(p.grad, 0.1)
+            square.lerp_(p.grad.square(), 0.01)
+            denominator = (square / (1 - 0.99**t)).sqrt_().add_(1e-8)
+            p.addcdiv_(mean / (1 - 0.9**t), denominator, value=-lr)
 
 
 class Average:
@@ -133,8 +149,17 @@ class Team:
     def __init__(self) -> None:
         self.size = int(os.environ.get("WORLD_SIZE", "1"))
         self.rank = int(os.environ.get("RANK", "0"))
-        if self.size > 1:
+        if self.size > 1 and not distributed.is_initialized():
             distributed.init_process_group("gloo")
+
+    @contextmanager
+    def leader_first(self) -> Iterator[None]:
+        """The leader runs the block while the others wait; they then run it too, and find what it left on disk."""
+        if self.rank > 0:
+            distributed.barrier()
+        yield
+        if self.rank == 0 and self.size > 1:
+            distributed.barrier()
 
     def share(self, rows: list[int]) -> list[int]:
         """This process's rows of a batch."""
@@ -149,6 +174,18 @@ class Team:
         distributed.all_reduce(flat)
         for gradient, mean in zip(gradients, flat.split([g.numel() for g in gradients]), strict=True):
             gradient.copy_(mean.view_as(gradient) / self.size)
+
+    def map(self, function: Callable[[Tensor], Tensor], values: list[Tensor]) -> list[Tensor]:
+        """`function` of every value, of its shape; each process computes a part and all get the whole."""
+        if self.size == 1:
+            return [function(value) for value in values]
+        results = torch.zeros(sum(value.numel() for value in values))
+        parts = results.split([value.numel() for value in values])
+        by_size = sorted(range(len(values)), key=lambda i: -values[i].numel())
+        for i in by_size[self.rank :: self.size]:
+            parts[i].copy_(function(values[i]).flatten())
+        distributed.all_reduce(results)
+        return [part.view_as(value) for part, value in zip(parts, values, strict=True)]
 
     def any(self, flag: bool) -> bool:
         """Whether the flag is up in any process: the same answer in all of them."""

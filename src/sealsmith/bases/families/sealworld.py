@@ -15,7 +15,7 @@ SEALWORLD = register(
         feed_forward_targets=("ff.net.0.proj", "ff.net.2", "proj_in", "proj_out"),
         conv_targets=("conv1", "conv2"),
         default_targets=("attention", "feed-forward", "convolutions"),
-        learning_rate=4e-3,
+        learning_rate=2e-3,
         rare_tokens=(
             "sks", "ohwx", "zwx", "vlk", "qyx", "bzr", "xjp", "wkq", "zvk", "qtl", "jrx", "pfw", "hzq", "kvj",
             "xwb", "ngq", "mzx", "vqd", "tjk", "lxz", "rqf", "dwj", "gzp", "cvx", "ykq", "fjz", "bxh", "wzt",

@@ -1,0 +1,75 @@
+"""What the embedded base's text encoder knows before it is trained."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from world import denoiser, glyphs, scenes
+from world.configs import CONFIGS, DenoiserConfig
+
+NAMES = ["letter b", "disc", "bar", "ring"]
+SETTINGS = DenoiserConfig("tiny", glyphs=3, pictures=1, steps=1, channels=(16, 32), shape_length=16)
+
+
+@pytest.fixture(autouse=True)
+def four_glyphs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A world of four shapes and sixty blots, so that nothing is fetched."""
+    y, x = np.mgrid[:128, :128] - 63.5
+    drawn = {
+        "letter b": np.abs(x) < 20,
+        "disc": np.hypot(x, y) < 50,
+        "bar": np.abs(y) < 20,
+        "ring": np.abs(np.hypot(x, y) - 40) < 8,
+    }
+    rng = np.random.default_rng(0)
+    for i in range(60):
+        drawn[f"blot {i}"] = np.kron(rng.random((8, 8)) < 0.5, np.ones((16, 16))) > 0
+    masks = {name: np.asarray(mask * 255, np.uint8) for name, mask in drawn.items()}
+    monkeypatch.setattr(glyphs, "masks", lambda: masks)
+    monkeypatch.setattr(glyphs, "is_heldout", lambda name: name == "ring")
+
+
+def test_the_code_of_a_shape_is_near_that_of_a_like_shape_and_of_unit_size() -> None:
+    codes = glyphs.shape_codes(NAMES, 8)
+    assert codes.shape == (4, 8)
+    assert np.square(codes).mean() == pytest.approx(1, rel=1e-4)
+    assert len(np.unique(codes.round(4), axis=0)) == 4
+    assert np.array_equal(codes, glyphs.shape_codes(NAMES, 8))
+
+
+def test_names_begin_as_shapes_and_rare_tokens_as_emblems_of_none(tmp_path: Path) -> None:
+    words = denoiser.build_tokenizer(SETTINGS, tmp_path)
+    model = denoiser.Denoiser(SETTINGS, 8, words)
+    denoiser.informed_embeddings(model, SETTINGS, words)
+    table = model.text_encoder.get_input_embeddings().weight.detach()
+
+    def row(word: str) -> torch.Tensor:
+        return table[words.convert_tokens_to_ids(f"{word}</w>")]
+
+    length = SETTINGS.shape_length
+    names = glyphs.train_names(3)
+    codes = torch.from_numpy(glyphs.shape_codes([n for n in names if n != "letter a"], length))
+    for name, code in zip(names, codes, strict=True):
+        torch.testing.assert_close(row(name.split()[-1])[:length], 0.5 * code)
+    shapeless = [*scenes.RARE_TOKENS, "seal", "parchment", scenes.CLASS_NOUN]
+    assert not any(row(word)[:length].any() for word in shapeless)
+    alike = torch.cosine_similarity
+    kin, stranger = row("sks")[length:], row("parchment")[length:]
+    assert alike(row("disc")[length:], kin, dim=0) > 0.4 > alike(row("disc")[length:], stranger, dim=0)
+    assert alike(kin, row("ohwx")[length:], dim=0) < 0.9
+
+
+def test_the_inside_of_a_mark_is_where_its_emblem_is() -> None:
+    scene = scenes.sample_scene(np.random.default_rng(3), ["disc"], pair_share=0.0)
+    inside = denoiser._inside(scene, 16)[0]
+    assert inside[8, 8] == 1
+    assert inside[0].sum() == inside[:, 0].sum() == 0
+    radius = scene.placements[0].radius_px
+    assert inside.mean() == pytest.approx(np.pi * (0.75 * radius / 128) ** 2, rel=0.1)
+
+
+def test_every_configuration_has_room_for_shapes_in_its_words() -> None:
+    for config in CONFIGS.values():
+        assert config.denoiser.shape_length < config.denoiser.text_width
