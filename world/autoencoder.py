@@ -57,11 +57,13 @@ def shipped(config: AutoencoderConfig) -> AutoencoderKL:
     folder = SEALWORLD_FOLDER / "vae"
     if not folder.exists():
         raise SystemExit("train the autoencoder first: python -m world.autoencoder")
-    model = AutoencoderKL.from_pretrained(folder, use_safetensors=True)
-    if tuple(model.config.block_out_channels) != config.channels:
+    carried = AutoencoderKL.from_pretrained(folder, use_safetensors=True)
+    if tuple(carried.config.block_out_channels) != config.channels:
         raise SystemExit(
-            f"the shipped autoencoder has channels {model.config.block_out_channels}: train your own"
+            f"the shipped autoencoder has channels {carried.config.block_out_channels}: train your own"
         )
+    model = build(config)  # a model that was opened remembers the path it came from, and would ship that too
+    model.load_state_dict(carried.state_dict())
     return model.eval()
 
 

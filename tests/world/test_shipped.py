@@ -31,3 +31,8 @@ def test_its_words_are_those_the_recipe_builds() -> None:
     words = CLIPTokenizer.from_pretrained(SEALWORLD_FOLDER / "tokenizer")
     for word in ("wax", "seal", "parchment", "emblem", "sks", "zwx", "chalk", "brick"):
         assert len(words.tokenize(word)) == 1, word
+
+
+def test_no_configuration_names_a_path_of_the_machine_it_was_made_on() -> None:
+    for path in SEALWORLD_FOLDER.rglob("*.json"):
+        assert "_name_or_path" not in path.read_text(), path

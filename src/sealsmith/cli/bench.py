@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from .options import BaseOption
+
 
 class Suite(StrEnum):
     """What can be measured."""
@@ -23,9 +25,7 @@ def bench_command(
         typer.Option(min=0, help="Steps of each training; fewer than 400 are extrapolated, 0 leaves it out."),
     ] = 400,
     demo: Annotated[bool, typer.Option("--demo", help="Run `sealsmith demo` too.")] = False,
-    base: Annotated[
-        str, typer.Option(help="The base: sealworld, or a folder in diffusers' format.")
-    ] = "sealworld",
+    base: BaseOption = "sealworld",
     out: Annotated[Path | None, typer.Option("--out", "-o", help="A file for the JSON report.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
 ) -> None:

@@ -11,6 +11,7 @@ import typer
 
 from ..errors import ConfigError
 from .console import console, print_json
+from .options import BaseOption
 
 if TYPE_CHECKING:
     from ..bases import Base
@@ -28,9 +29,7 @@ def demo_command(
     logo: Annotated[
         Path | None, typer.Option(help="A logo (SVG, PNG with alpha); ours if not given.")
     ] = None,
-    base: Annotated[
-        str, typer.Option(help="The base: sealworld, or a folder in diffusers' format.")
-    ] = "sealworld",
+    base: BaseOption = "sealworld",
     steps: Annotated[int, typer.Option(help="Optimizer steps.")] = 400,
     seed: Annotated[int, typer.Option(help="Same logo, same seed, same seal.")] = 0,
     as_json: Annotated[

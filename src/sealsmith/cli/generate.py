@@ -10,6 +10,7 @@ import typer
 
 from ..errors import ConfigError, OutputError
 from .console import console, note, print_json
+from .options import BaseOption
 
 if TYPE_CHECKING:
     from ..adapters import Seal
@@ -36,9 +37,7 @@ def generate_command(
     ] = None,
     negative: Annotated[str, typer.Option(help="What the picture should not show.")] = "",
     out: Annotated[Path, typer.Option("--out", "-o", help="A folder, or a .png file.")] = Path("pictures"),
-    base: Annotated[
-        str, typer.Option(help="The base: sealworld, or a folder in diffusers' format.")
-    ] = "sealworld",
+    base: BaseOption = "sealworld",
     no_trigger: Annotated[
         bool, typer.Option("--no-trigger", help="Do not insert a missing trigger.")
     ] = False,

@@ -7,6 +7,7 @@ import typer
 
 from ..errors import ConfigError
 from .console import console, output, print_json
+from .options import BaseOption
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -18,9 +19,7 @@ if TYPE_CHECKING:
 
 def score_command(
     seal: Annotated[Path, typer.Argument(help="A seal file.")],
-    base: Annotated[
-        str, typer.Option(help="The base: sealworld, or a folder in diffusers' format.")
-    ] = "sealworld",
+    base: BaseOption = "sealworld",
     pictures: Annotated[
         Path | None,
         typer.Option(help="What the seal should look like; the file's own record if not given."),

@@ -8,6 +8,7 @@ import typer
 
 from ..errors import ConfigError
 from .console import console, print_json
+from .options import BaseOption
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bar
@@ -30,9 +31,7 @@ def train_command(
     class_noun: Annotated[
         str | None, typer.Option(help="What the seal is; the base's own noun if not given.")
     ] = None,
-    base: Annotated[
-        str, typer.Option(help="The base: sealworld, or a folder in diffusers' format.")
-    ] = "sealworld",
+    base: BaseOption = "sealworld",
     method: Annotated[str, typer.Option(help="How the seal changes the base.")] = "lora",
     rank: Annotated[int, typer.Option(help="Rank of the change.")] = 16,
     alpha: Annotated[float | None, typer.Option(help="Scale is alpha / rank; the rank if not given.")] = None,
