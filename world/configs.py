@@ -76,7 +76,6 @@ CONFIGS = {
             pictures=150_000,
             steps=40_000,
             batch=128,
-            channels=(128, 192, 256),
         ),
         judge=JudgeConfig("cuda", steps=8000, workers=14, width=32),
     ),

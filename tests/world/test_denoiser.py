@@ -5,8 +5,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from transformers import CLIPTokenizer
 
-from world import denoiser, glyphs, scenes
+from sealsmith.bases.base import SEALWORLD_FOLDER
+from sealsmith.score.judge import Judge
+from world import autoencoder, denoiser, glyphs, scenes
 from world.configs import CONFIGS, DenoiserConfig
 
 NAMES = ["letter b", "disc", "bar", "ring"]
@@ -68,6 +71,20 @@ def test_the_inside_of_a_mark_is_where_its_emblem_is() -> None:
     assert inside[0].sum() == inside[:, 0].sum() == 0
     radius = scene.placements[0].radius_px
     assert inside.mean() == pytest.approx(np.pi * (0.75 * radius / 128) ** 2, rel=0.1)
+
+
+@pytest.mark.parametrize("name", sorted(CONFIGS))
+def test_every_configuration_fits_into_the_package(name: str) -> None:
+    config = CONFIGS[name]
+    words = CLIPTokenizer.from_pretrained(SEALWORLD_FOLDER / "tokenizer")
+    with torch.device("meta"):
+        model = denoiser.Denoiser(config.denoiser, config.autoencoder.latent_channels, words)
+        decoder = autoencoder.build(config.autoencoder)
+        looking = Judge(9, 13, 10, config.judge.width, config.judge.size)
+    halves = (model.unet, decoder, looking)
+    num_bytes = sum(2 * p.numel() for part in halves for p in part.parameters())
+    num_bytes += sum(4 * p.numel() for p in model.text_encoder.parameters())
+    assert num_bytes <= 48 * 2**20
 
 
 def test_every_configuration_has_room_for_shapes_in_its_words() -> None:
