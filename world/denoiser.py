@@ -189,12 +189,14 @@ def train(config: Config, device: str, minutes: float, start_shipped: bool = Fal
         words = build_tokenizer(settings, run.folder / "tokenizer")
     torch.manual_seed(0)
     model = Denoiser(settings, data.values.shape[1], words).to(device)
-    informed_embeddings(model, settings, words)
     optimizer = MuonAdam(model, settings.learning_rate, settings.weight_decay, ("embedding",), team)
     average = Average(model, settings.average_steps)
     step = run.resume(model, optimizer, average)
-    if step == 0 and start_shipped:
-        step = load_shipped(model)
+    if step == 0:
+        if start_shipped:
+            step = load_shipped(model)
+        else:
+            informed_embeddings(model, settings, words)
         average = Average(model, settings.average_steps)
     signal = build_scheduler().alphas_cumprod.to(device)
     valid = range(settings.valid_pictures)

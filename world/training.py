@@ -179,7 +179,7 @@ class Team:
         """`function` of every value, of its shape; each process computes a part and all get the whole."""
         if self.size == 1:
             return [function(value) for value in values]
-        results = torch.zeros(sum(value.numel() for value in values))
+        results = values[0].new_zeros(sum(value.numel() for value in values))
         parts = results.split([value.numel() for value in values])
         by_size = sorted(range(len(values)), key=lambda i: -values[i].numel())
         for i in by_size[self.rank :: self.size]:

@@ -6,7 +6,7 @@ import pytest
 import torch
 from peft.tuners.tuners_utils import BaseTunerLayer
 from seal_examples import random_seal
-from torch import Tensor
+from unet_probe import is_untouched, predict, weights
 
 from sealsmith.adapters import Seal, attach, attached, delta, detach
 from sealsmith.adapters.formats import DIFFUSERS
@@ -15,15 +15,6 @@ from sealsmith.errors import BaseMismatchError, ConfigError, SealFormatError, Se
 
 ATTENTION = ("to_q", "to_k", "to_v", "to_out.0")
 EVERYTHING = (*ATTENTION, "ff.net.0.proj", "ff.net.2", "proj_in", "proj_out", "conv1", "conv2")
-
-
-def predict(base: Base) -> Tensor:
-    generator = torch.Generator().manual_seed(1)
-    x = torch.randn(2, *base.latent_shape, generator=generator)
-    text = torch.randn(2, 77, base.unet.config.cross_attention_dim, generator=generator)
-    with torch.no_grad():
-        prediction: Tensor = base.unet(x, 500, encoder_hidden_states=text, return_dict=False)[0]
-    return prediction
 
 
 def merge(base: Base, seal: Seal, strength: float) -> None:
@@ -52,14 +43,12 @@ def test_attached_equals_merged_for_several_seals_at_once(tiny_base: Base, targe
 
 
 def test_detach_restores_the_unet_to_the_bit(tiny_base: Base) -> None:
-    before = {key: tensor.clone() for key, tensor in tiny_base.unet.state_dict().items()}
+    before = weights(tiny_base)
     modules = [(name, type(module)) for name, module in tiny_base.unet.named_modules()]
     attach(tiny_base, [(random_seal(tiny_base, EVERYTHING), 1.0)])
     predict(tiny_base)
     detach(tiny_base)
-    after = tiny_base.unet.state_dict()
-    assert list(after) == list(before)
-    assert all(torch.equal(after[key], before[key]) for key in before)
+    assert is_untouched(tiny_base, before)
     assert [(name, type(module)) for name, module in tiny_base.unet.named_modules()] == modules
     assert not any(isinstance(module, BaseTunerLayer) for module in tiny_base.unet.modules())
     assert not hasattr(tiny_base.unet, "peft_config")

@@ -7,7 +7,7 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from seal_examples import random_seal
-from torch import Tensor
+from unet_probe import is_untouched, predict, weights
 
 from sealsmith.adapters import Seal, attached, fused
 from sealsmith.bases import Base
@@ -15,24 +15,6 @@ from sealsmith.errors import ConfigError, SealShapeError
 
 ATTENTION = ("to_q", "to_k", "to_v", "to_out.0")
 CONVOLUTIONS = ("conv1", "conv2")
-
-
-def predict(base: Base) -> Tensor:
-    generator = torch.Generator().manual_seed(1)
-    x = torch.randn(2, *base.latent_shape, generator=generator)
-    text = torch.randn(2, 77, base.unet.config.cross_attention_dim, generator=generator)
-    with torch.no_grad():
-        prediction: Tensor = base.unet(x, 500, encoder_hidden_states=text, return_dict=False)[0]
-    return prediction
-
-
-def weights(base: Base) -> dict[str, Tensor]:
-    return {key: tensor.clone() for key, tensor in base.unet.state_dict().items()}
-
-
-def is_unchanged(base: Base, before: dict[str, Tensor]) -> bool:
-    after = base.unet.state_dict()
-    return list(after) == list(before) and all(torch.equal(after[key], before[key]) for key in before)
 
 
 def two_seals(base: Base) -> Sequence[tuple[Seal, float]]:
@@ -62,15 +44,15 @@ def test_unfusing_restores_every_weight_to_the_bit(
     before = weights(tiny_base)
     seals = [(random_seal(tiny_base, ATTENTION, seed=seed + i), s) for i, s in enumerate(strengths)]
     with fused(tiny_base, seals):
-        assert not is_unchanged(tiny_base, before)
-    assert is_unchanged(tiny_base, before)
+        assert not is_untouched(tiny_base, before)
+    assert is_untouched(tiny_base, before)
 
 
 def test_an_interruption_still_restores_the_weights(tiny_base: Base) -> None:
     before = weights(tiny_base)
     with pytest.raises(KeyboardInterrupt, match="now"), fused(tiny_base, two_seals(tiny_base)):
         raise KeyboardInterrupt("now")
-    assert is_unchanged(tiny_base, before)
+    assert is_untouched(tiny_base, before)
 
 
 def test_nothing_is_touched_when_one_seal_does_not_fit(tiny_base: Base) -> None:
@@ -82,7 +64,7 @@ def test_nothing_is_touched_when_one_seal_does_not_fit(tiny_base: Base) -> None:
     bad.state[next(key for key in bad.state if key.endswith("lora_A.weight"))] = torch.zeros(4, 999)
     with pytest.raises(SealShapeError, match="the base has"), fused(tiny_base, [(good, 1.0), (bad, 1.0)]):
         pass
-    assert is_unchanged(tiny_base, before)
+    assert is_untouched(tiny_base, before)
 
 
 def test_a_base_with_seals_beside_its_layers_is_not_fused(tiny_base: Base) -> None:

@@ -7,7 +7,7 @@ import pytest
 import torch
 from diffusers import EulerAncestralDiscreteScheduler, EulerDiscreteScheduler, StableDiffusionPipeline
 from seal_examples import random_seal
-from torch import Tensor
+from stock_pictures import largest_difference, stock
 
 from sealsmith.adapters import file_hash, read_seal, write_seal
 from sealsmith.bases import Base
@@ -17,24 +17,6 @@ from sealsmith.generate import Request, generate, generate_batch, generate_each
 ATTENTION = ("to_q", "to_k", "to_v", "to_out.0")
 EVERYTHING = (*ATTENTION, "ff.net.0.proj", "ff.net.2", "proj_in", "proj_out", "conv1", "conv2")
 REQUEST = Request("a red wax seal of sks emblem on wood", "blue ink", seed=5, num_steps=3, guidance=3.5)
-
-
-def stock(pipeline: StableDiffusionPipeline, request: Request) -> Tensor:
-    """The picture of the stock pipeline, [3, H, W] in 0..1."""
-    pictures = pipeline(
-        request.prompt,
-        negative_prompt=request.negative,
-        num_inference_steps=request.num_steps,
-        guidance_scale=request.guidance,
-        generator=torch.Generator("cpu").manual_seed(request.seed),
-        output_type="pt",
-    ).images
-    picture: Tensor = pictures[0]
-    return picture
-
-
-def largest_difference(a: Tensor, b: Tensor) -> float:
-    return float((a - b).abs().max())
 
 
 @pytest.mark.parametrize("guidance", [0.0, 1.0, 3.5])

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from unet_probe import is_untouched, weights
 
 from sealsmith.adapters import Seal, attached, read_seal
 from sealsmith.bases import Base
@@ -44,16 +45,6 @@ class Listening(Silent):
 def assert_same_tensors(one: Seal, other: Seal) -> None:
     assert one.state.keys() == other.state.keys()
     assert all(torch.equal(one.state[key], other.state[key]) for key in one.state)
-
-
-def assert_untouched(base: Base, before: dict[str, torch.Tensor]) -> None:
-    after = base.unet.state_dict()
-    assert after.keys() == before.keys(), "no PEFT layer is left"
-    assert all(torch.equal(after[key], before[key]) for key in before)
-
-
-def weights(base: Base) -> dict[str, torch.Tensor]:
-    return {key: tensor.clone() for key, tensor in base.unet.state_dict().items()}
 
 
 @pytest.fixture(scope="module")
@@ -122,7 +113,7 @@ def test_a_cancelled_trainings_checkpoint_is_a_seal(
     before = weights(tiny_base)
     with pytest.raises(Cancelled, match="stopped after step 3"):
         train(tiny_base, picture_set, quick, tmp_path, progress=InterruptedAt(3))
-    assert_untouched(tiny_base, before)
+    assert is_untouched(tiny_base, before)
     seal = read_seal(tmp_path / "step-000003.safetensors")
     assert seal.header.training["step"] == 3
     with attached(tiny_base, [(seal, 1.0)]) as reports:
@@ -179,7 +170,7 @@ def test_the_base_is_untouched_and_the_seal_says_what_it_is(
 ) -> None:
     before = weights(tiny_base)
     result = train(tiny_base, picture_set, replace(quick, rank=2, alpha=6.0), tmp_path)
-    assert_untouched(tiny_base, before)
+    assert is_untouched(tiny_base, before)
     header = read_seal(result.seal_path).header
     assert (header.trigger, header.class_noun, header.rank, header.alpha) == ("sks", "emblem", 2, 6.0)
     assert (header.base_digest, header.family) == (tiny_base.digest, "sealworld")
@@ -242,7 +233,7 @@ def test_resuming_with_other_settings_is_refused(
     before = weights(tiny_base)
     with pytest.raises(ConfigError, match=f"has {key} = "):
         train(tiny_base, picture_set, replace(quick, **change), tmp_path, resume=True)
-    assert_untouched(tiny_base, before)
+    assert is_untouched(tiny_base, before)
 
 
 def test_resuming_with_other_pictures_is_refused(
@@ -262,7 +253,7 @@ def test_nan_stops_and_keeps_the_last_good_checkpoint(
     with pytest.raises(TrainingError, match=r"broke down at step 2: .*checkpoint is .*step-000001") as error:
         train(tiny_base, picture_set, broken, tmp_path)
     assert "learning rate" in error.value.remedy
-    assert_untouched(tiny_base, before)
+    assert is_untouched(tiny_base, before)
     assert read_seal(tmp_path / "step-000001.safetensors").header.training["step"] == 1
     assert not (tmp_path / "seal.safetensors").exists()
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 import torch
 from peft import get_peft_model_state_dict
+from unet_probe import predict
 
 from sealsmith.bases import Base
 from sealsmith.errors import ConfigError
@@ -15,14 +16,6 @@ from sealsmith.train.methods.lora import target_layers
 
 LORA = find_method("lora")
 ALL = ("attention", "feed-forward", "convolutions")
-
-
-def predict(base: Base) -> torch.Tensor:
-    x = torch.randn((1, *base.latent_shape), generator=torch.Generator().manual_seed(0))
-    text = torch.randn((1, 5, 32), generator=torch.Generator().manual_seed(1))
-    with torch.no_grad():
-        prediction: torch.Tensor = base.unet(x, torch.tensor([7]), text).sample
-    return prediction
 
 
 def test_an_untrained_lora_changes_nothing_and_leaves_nothing(tiny_base: Base) -> None:

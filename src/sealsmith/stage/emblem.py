@@ -30,9 +30,8 @@ def rasterise_svg(svg: str, side_px: int) -> Image.Image:
     try:
         png = resvg_py.svg_to_bytes(svg_string=svg, width=side_px, height=side_px)
     except BaseException as error:
-        if (
-            type(error).__name__ != "PanicException"
-        ):  # a Rust panic, which is no Exception and has no public name
+        # A Rust panic is no Exception, and its class has no public name.
+        if type(error).__name__ != "PanicException":
             raise
         raise ValueError(f"the renderer gave up: {error}") from error
     return Image.open(io.BytesIO(bytes(png))).convert("RGBA")
