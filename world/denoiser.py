@@ -20,6 +20,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from diffusers import DDIMScheduler, UNet2DConditionModel
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
@@ -130,15 +131,15 @@ def cached_latents(config: Config, device: str) -> Latents:
     """Latents [N, C, 16, 16] of the training pictures, computed once and kept in `world/runs/data`."""
     settings = config.denoiser
     data = dataset.rendered("denoiser", settings.pictures, glyphs.train_names(settings.glyphs), seed=2)
-    file = glyphs.RUNS / "data" / f"latents-{config.autoencoder.name}-{settings.pictures}.pt"
+    file = glyphs.RUNS / "data" / f"latents-{config.autoencoder.name}-{settings.pictures}.safetensors"
     if not file.exists():
         model = autoencoder.trained(config.autoencoder).to(device)
         parts = []
         for start in range(0, len(data.pictures), 32):
             pictures = autoencoder.to_tensor(data.pictures[start : start + 32]).to(device)
             parts.append(model.encode(pictures).latent_dist.mode().cpu())
-        torch.save(torch.cat(parts), file)
-    values = torch.load(file, weights_only=True)
+        save_file({"latents": torch.cat(parts)}, file)
+    values = load_file(file)["latents"]
     factor = 1 / values[:2000].std().item()
     inside = torch.stack([_inside(scene, values.shape[-1]) for scene in data.scenes])
     return Latents(values * factor, factor, data.scenes, inside)
