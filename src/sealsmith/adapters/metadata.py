@@ -4,14 +4,18 @@ Only ours are read back; the rest is written so that other people's tools know w
 """
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
 from .. import __version__
 from ..errors import SealFormatError
+from .changes import Change
 from .checks import check_seal_header
+from .identify import family_of
 from .seal import SealHeader
 
 OWN_KEY = "sealsmith"
@@ -40,13 +44,8 @@ def dump_metadata(header: SealHeader, layer_paths: Iterable[str], tensor_hash: s
 def parse_metadata(metadata: Mapping[str, str], name: str) -> SealHeader:
     """The header that `dump_metadata` wrote.
 
-    Raises: SealFormatError naming the file `name`: no header of ours, or one with missing or absurd values.
+    Raises: SealFormatError naming the file `name`: missing or absurd values.
     """
-    if OWN_KEY not in metadata:
-        raise SealFormatError(
-            f"{name!r} was not written by Sealsmith: its header has no {OWN_KEY!r} entry",
-            "train the seal with `sealsmith train`",
-        )
     try:
         header = _HEADER.validate_json(metadata[OWN_KEY], strict=True)
     except ValidationError as error:
@@ -57,6 +56,24 @@ def parse_metadata(metadata: Mapping[str, str], name: str) -> SealHeader:
         ) from error
     check_seal_header(header)
     return header
+
+
+def foreign_header(metadata: Mapping[str, str], layers: Mapping[str, Change], name: str) -> SealHeader:
+    """What can be known of a file that another tool wrote; what cannot is empty."""
+    ranks = Counter((change.rank, change.alpha) for change in layers.values())
+    [((rank, alpha), _)] = ranks.most_common(1)
+    return SealHeader(
+        trigger=metadata.get("modelspec.trigger_phrase", ""),
+        class_noun="",
+        base=metadata.get("ss_sd_model_name", ""),
+        base_digest="",
+        family=family_of(layers),
+        rank=rank,
+        alpha=alpha,
+        targets=(),
+        title=metadata.get("modelspec.title", metadata.get("ss_output_name", Path(name).stem)),
+        created=metadata.get("modelspec.date", ""),
+    )
 
 
 def lora_config(header: SealHeader, layer_paths: Iterable[str]) -> dict[str, Any]:

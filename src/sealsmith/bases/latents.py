@@ -23,4 +23,4 @@ def _normalisation(vae: Any, latents: Tensor) -> tuple[Tensor | float, Tensor | 
     mean, std = vae.config.get("latents_mean"), vae.config.get("latents_std")
     if mean is None or std is None:
         return vae.config.get("shift_factor") or 0.0, 1.0
-    return tuple(torch.tensor(values).view(1, -1, 1, 1).to(latents) for values in (mean, std))
+    return (torch.tensor(mean).view(1, -1, 1, 1).to(latents), torch.tensor(std).view(1, -1, 1, 1).to(latents))

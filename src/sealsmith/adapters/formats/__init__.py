@@ -1,52 +1,44 @@
 """Dialects of seal files, one file each; foreign names for `down` and `up` stop inside this folder.
 
-A dialect tells whether it recognises a file's keys, and translates between those keys and layers. All meet in
-the middle at a mapping from a layer's path ("unet.down_blocks.0...to_q") to a `Layer`.
+All meet in the middle at a mapping from a layer's path ("unet.down_blocks.0...to_q") to its `Change`.
 """
 
-from collections.abc import Iterable, Mapping
-from typing import Protocol
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 from torch import Tensor
 
 from ...errors import SealFormatError
-from ..seal import Layer
-from .diffusers import Diffusers
+from ..changes import Change
+from . import diffusers
 
 
-class Dialect(Protocol):
-    """One way of naming a seal's tensors."""
+@dataclass(frozen=True)
+class Parsed:
+    """What a file's tensors mean."""
 
-    name: str
-
-    def is_mine(self, keys: Iterable[str]) -> bool:
-        """Whether every key is written in this dialect."""
-        ...
-
-    def layers(self, state: Mapping[str, Tensor]) -> dict[str, Layer]:
-        """The layers under their paths; SealFormatError when one has only one of its two tensors."""
-        ...
-
-    def state(self, layers: Mapping[str, Layer]) -> dict[str, Tensor]:
-        """The tensors under this dialect's keys; inverse of `layers`."""
-        ...
+    layers: dict[str, Change]
+    unknown: tuple[str, ...]
+    """Names of tensors nobody here could read; every other tensor is in a layer."""
+    dialect: str
 
 
-DIFFUSERS = Diffusers()
-DIALECTS: tuple[Dialect, ...] = (DIFFUSERS,)
+def read_layers(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> Parsed:
+    """The layers in a file's tensors; alphas come from tensors of their own, from `metadata`, or are the rank.
 
-
-def find_dialect(keys: Iterable[str]) -> Dialect:
-    """The dialect these keys are written in.
-
-    Raises: SealFormatError naming a key nobody recognises.
+    Raises: SealFormatError for a layer without one of its tensors.
     """
-    keys = list(keys)
-    for dialect in DIALECTS:
-        if dialect.is_mine(keys):
-            return dialect
-    known = ", ".join(dialect.name for dialect in DIALECTS)
-    foreign = next((key for key in keys if not DIFFUSERS.is_mine([key])), "")
-    raise SealFormatError(
-        f"unknown tensor name {foreign!r}", f"seal files are read in these dialects: {known}"
-    )
+    layers, unknown = diffusers.read(tensors, metadata)
+    return Parsed(layers, unknown, "diffusers")
+
+
+def write_layers(
+    layers: Mapping[str, Change], dialect: str, family: str
+) -> tuple[dict[str, Tensor], tuple[str, ...]]:
+    """The tensors of a file in `dialect`, and the paths of layers that it cannot say.
+
+    Raises: SealFormatError for a dialect that nobody writes.
+    """
+    if dialect != "diffusers":
+        raise SealFormatError(f"no files are written in the dialect {dialect!r}", "diffusers")
+    return diffusers.write(layers), ()

@@ -1,42 +1,49 @@
 """The dialect of PEFT and diffusers: `unet.<layer>.lora_A.weight` is down, `...lora_B.weight` is up."""
 
+import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 from torch import Tensor
 
 from ...errors import SealFormatError
-from ..seal import Layer
+from ..changes import Change, LowRank
 
 _KEY = re.compile(r"(?P<path>unet\..+)\.lora_(?P<half>[AB])\.weight")
 
 
-class Diffusers:
-    name = "diffusers"
+def read(
+    tensors: Mapping[str, Tensor], metadata: Mapping[str, str]
+) -> tuple[dict[str, Change], tuple[str, ...]]:
+    halves: dict[str, dict[str, Tensor]] = {}
+    unknown = []
+    for key, tensor in tensors.items():
+        match = _KEY.fullmatch(key)
+        if match is None:
+            unknown.append(key)
+            continue
+        halves.setdefault(match["path"], {})[match["half"]] = tensor
+    for path, found in halves.items():
+        if len(found) < 2:
+            missing = "lora_B" if "A" in found else "lora_A"
+            raise SealFormatError(
+                f"layer {path!r} has no {missing}", "the file is incomplete; fetch it again"
+            )
+    try:
+        alpha = json.loads(metadata.get("lora_adapter_metadata", "{}")).get("unet.lora_alpha")
+    except (ValueError, AttributeError) as error:
+        raise SealFormatError(f"'lora_adapter_metadata' is no JSON object: {error}", "damaged") from error
+    layers: dict[str, Change] = {
+        path: LowRank(found["A"], found["B"], float(alpha or found["A"].shape[0]))
+        for path, found in halves.items()
+    }
+    return layers, tuple(unknown)
 
-    def is_mine(self, keys: Iterable[str]) -> bool:
-        return all(_KEY.fullmatch(key) for key in keys)
 
-    def layers(self, state: Mapping[str, Tensor]) -> dict[str, Layer]:
-        halves: dict[str, dict[str, Tensor]] = {}
-        for key, tensor in state.items():
-            match = _KEY.fullmatch(key)
-            if match is None:
-                raise SealFormatError(
-                    f"unknown tensor name {key!r}", "this is not a seal in diffusers' dialect"
-                )
-            halves.setdefault(match["path"], {})[match["half"]] = tensor
-        for path, found in halves.items():
-            if len(found) < 2:
-                missing = "lora_B" if "A" in found else "lora_A"
-                raise SealFormatError(
-                    f"layer {path!r} has no {missing}", "the file is incomplete; fetch it again"
-                )
-        return {path: Layer(down=found["A"], up=found["B"]) for path, found in halves.items()}
-
-    def state(self, layers: Mapping[str, Layer]) -> dict[str, Tensor]:
-        named = {}
-        for path, layer in layers.items():
-            named[f"{path}.lora_A.weight"] = layer.down
-            named[f"{path}.lora_B.weight"] = layer.up
-        return named
+def write(layers: Mapping[str, Change]) -> dict[str, Tensor]:
+    named = {}
+    for path, change in layers.items():
+        low = change.as_low_rank()
+        named[f"{path}.lora_A.weight"] = low.down
+        named[f"{path}.lora_B.weight"] = low.up
+    return named
