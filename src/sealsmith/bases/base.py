@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from diffusers import StableDiffusionPipeline
 from safetensors import SafetensorError
+from torch import nn
 
 from ..errors import BaseError
 from . import families  # noqa: F401 - registers the families
@@ -43,6 +44,11 @@ class Base:
                 with path.open("rb") as weights:
                     digest.update(hashlib.file_digest(weights, "sha256").digest())
         return digest.hexdigest()[:12]
+
+    @property
+    def components(self) -> dict[str, nn.Module]:
+        """The parts a seal can change, by their names in the pipeline."""
+        return {"unet": self.unet, "text_encoder": self.text_encoder}
 
     @property
     def unet(self) -> Any:

@@ -64,9 +64,9 @@ def generate_each(
     Raises: ConfigError; BaseMismatchError and SealShapeError for a seal that is not for this base.
     """
     request = request.resolved(base)
-    with attached(base, seals) as reports:
+    with attached(base, seals) as attachment:
         uses = [_use(seal, strength) for seal, strength in seals]
-        yield from _draw(base, request, seals, uses, reports, on_step)
+        yield from _draw(base, request, seals, uses, attachment.reports, on_step)
 
 
 def _draw(
@@ -81,11 +81,7 @@ def _draw(
     assert request.num_steps is not None
     assert request.guidance is not None
     prompt, warnings = _prompt(base, request, seals)
-    warnings += [
-        f"seal {report.seal!r}: only {report.matched} of {report.total} tensors found their layer"
-        for report in reports
-        if report.matched < report.total
-    ]
+    warnings += [warning for report in reports for warning in report.warnings]
     text = encode_prompt(base, prompt)
     if request.guidance > 1:
         text = torch.cat([encode_prompt(base, request.negative), text])

@@ -14,16 +14,15 @@ from torch import Tensor
 
 from ...errors import SealFormatError
 from ..changes import Change
-from .alphas import CONFIG_KEY, HeaderAlphas, adapter_config
+from .alphas import HeaderAlphas
 from .dialects import DIFFUSERS, DIFFUSERS_COMMON, DIFFUSERS_OLD, KOHYA, ORIGINAL
 from .first import First
 from .fused import split
-from .names_unet import kernel
 from .parts import SIDE_ROLES, Group, Part, change_of
 from .place import Place
-from .writing import WRITERS, Written, write_layers
+from .writing import WRITERS, Written, header_entries, write_layers
 
-__all__ = ["CONFIG_KEY", "WRITERS", "Parsed", "Written", "adapter_config", "read_layers", "write_layers"]
+__all__ = ["WRITERS", "Parsed", "Written", "header_entries", "read_layers", "write_layers"]
 
 
 class Dialect(Protocol):
@@ -97,7 +96,7 @@ def _layers(place: Place, tensors: Mapping[str, Tensor], alphas: HeaderAlphas) -
     path = place.paths[0]
     down = tensors.get("down")
     alpha = None if down is None or "alpha" in tensors else alphas.alpha(path, max(len(down), 1))
-    change = change_of(Group(place, tensors, alpha, kernel(path)))
+    change = change_of(Group(place, tensors, alpha))
     return list(split(place, change).items())
 
 

@@ -66,15 +66,20 @@ def _component_config(component: str, layers: Mapping[str, Change]) -> dict[str,
     anchor = "" if component.startswith("text") else "^"
     return {
         "r": rank,
-        "lora_alpha": alpha,
+        "lora_alpha": _plain(alpha),
         "rank_pattern": {anchor + path: layer.rank for path, layer in layers.items() if layer.rank != rank},
         "alpha_pattern": {
-            anchor + path: layer.alpha for path, layer in layers.items() if layer.alpha != alpha
+            anchor + path: _plain(layer.alpha) for path, layer in layers.items() if layer.alpha != alpha
         },
         "target_modules": sorted(layers),
         "use_dora": any(layer.kind == "dora" for layer in layers.values()),
         "use_rslora": False,
     }
+
+
+def _plain(alpha: float) -> float:
+    """A whole number as an int, which is what PEFT's configuration declares."""
+    return int(alpha) if float(alpha).is_integer() else alpha
 
 
 def _parse(text: str) -> dict[str, Any]:

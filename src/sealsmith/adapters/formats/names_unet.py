@@ -50,17 +50,6 @@ def canonical(module: str) -> str:
     return f"{module}.0" if module.endswith(".to_out") else module
 
 
-def kernel(path: str) -> tuple[int, ...]:
-    """(kh, kw) of the convolution at a canonical path, empty when it is none or its name does not tell.
-
-    For files whose convolutions are stored flat.
-    """
-    leaf = path.rpartition(".")[2]
-    if path.startswith("unet.") and leaf in ("conv", "conv1", "conv2", "conv_in", "conv_out"):
-        return (3, 3)
-    return (1, 1) if leaf == "conv_shortcut" else ()
-
-
 def from_ldm(name: str) -> str | None:
     """diffusers' path for an original name joined by underscores; None when it is no such name."""
     if name in _OUTER:

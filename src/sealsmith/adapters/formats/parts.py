@@ -74,7 +74,6 @@ class Group:
     tensors: Mapping[str, Tensor]
     alpha: float | None
     """From outside the tensors (the header's configuration); an alpha tensor goes before it."""
-    kernel: tuple[int, ...]
 
     @property
     def name(self) -> str:
@@ -134,14 +133,12 @@ def _hadamard(group: Group) -> Change:
     factors_fit = all(factor.ndim == 2 for factor in (w1_a, w1_b, w2_a, w2_b)) and w1_b.shape == w2_b.shape
     _check(group, factors_fit and w1_a.shape == w2_a.shape and w1_b.shape[0] != 0)
     rank = w1_b.shape[0]
-    kernel: tuple[int, ...] = ()
     if t1 is not None and t2 is not None:
         _check(group, w1_a.shape[0] == rank and t1.ndim == 4 and t1.shape == t2.shape)
         _check(group, t1.shape[:2] == (rank, rank))
     else:
         _check(group, w1_a.shape[1] == rank)
-        kernel = _flat_kernel(group.kernel, w1_b.shape[1])
-    return Hadamard(w1_a, w1_b, w2_a, w2_b, _alpha(group, rank), t1, t2, kernel)
+    return Hadamard(w1_a, w1_b, w2_a, w2_b, _alpha(group, rank), t1, t2)
 
 
 def _kronecker(group: Group) -> Change:
@@ -162,10 +159,8 @@ def _kronecker(group: Group) -> Change:
     whole = parts["w2"]
     _check(group, parts["w1"] is None or parts["w1"].ndim == 2)
     _check(group, whole is None or whole.ndim in (2, 4))
-    flat = parts["w2_b"] is not None and parts["t2"] is None
-    kernel = _flat_kernel(group.kernel, parts["w2_b"].shape[1]) if flat and parts["w2_b"] is not None else ()
     rank = next((len(b) for b in (parts["w2_b"], parts["w1_b"]) if b is not None), 1)
-    return Kronecker(_alpha(group, rank), **parts, kernel=kernel)
+    return Kronecker(_alpha(group, rank), **parts)
 
 
 def _full(group: Group) -> Change:
@@ -197,7 +192,8 @@ def _decomposed(group: Group, change: Change) -> Change:
         return Decomposed(change, magnitude.reshape(-1))
     if scale is None:
         return change
-    if scale.ndim >= 2 and scale.shape[0] == 1 and scale.numel() == inputs and (outputs, inputs) != (1, 1):
+    if scale.ndim >= 2 and scale.shape[0] == 1 != outputs:
+        _check(group, inputs % max(scale.numel(), 1) == 0)  # a multiple: kernels may be stored flat
         return Decomposed(change, scale.reshape(1, -1), by_input=True)
     _check(group, scale.numel() == outputs)
     return Decomposed(change, scale.reshape(-1))
@@ -210,10 +206,6 @@ def _alpha(group: Group, rank: int) -> float:
     if tensor.numel() != 1:
         raise SealShapeError(f"layer {group.name!r} has {tensor.numel()} alphas, expected 1", _DAMAGED)
     return float(tensor.item())
-
-
-def _flat_kernel(kernel: tuple[int, ...], flat_inputs: int) -> tuple[int, ...]:
-    return kernel if kernel and flat_inputs % (kernel[0] * kernel[1]) == 0 else ()
 
 
 def _check(group: Group, fits: bool) -> None:

@@ -1,27 +1,26 @@
 """Writing layers as the tensors of a file, in the dialects that others read."""
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from ...errors import ConfigError, SealShapeError
 from ..changes import Change, Decomposed, Full, Hadamard, Kronecker, LowRank
-from .alphas import adapter_config
+from .alphas import CONFIG_KEY, adapter_config
 from .fused import joined, swapped
 from .names import diffusers_name, kohya_name, kohya_place
 
 
 class Written(NamedTuple):
-    """A file's tensors, and what its header must say for them to mean the same."""
+    """A file's tensors, and what could not become any."""
 
     tensors: dict[str, Tensor]
     unwritable: dict[str, str]
     """Path -> reason, of every layer the dialect cannot express."""
-    config: dict[str, Any]
-    """For the header, as JSON under "lora_adapter_metadata": alphas of diffusers' files. Empty for kohya's."""
 
 
 def write_layers(layers: Mapping[str, Change], dialect: str, family: str) -> Written:
@@ -35,18 +34,19 @@ def write_layers(layers: Mapping[str, Change], dialect: str, family: str) -> Wri
     return WRITERS[dialect](layers, family)
 
 
+def header_entries(layers: Mapping[str, Change], dialect: str) -> dict[str, str]:
+    """What a file's header must say for its tensors to mean the same: diffusers' files keep their alphas there.
+
+    kohya's must not have it: stock diffusers refuses a file with two kinds of alphas.
+    """
+    if dialect != "diffusers":
+        return {}
+    return {CONFIG_KEY: json.dumps(adapter_config(_peft_layers(layers)[0]), sort_keys=True)}
+
+
 def _write_diffusers(layers: Mapping[str, Change], family: str) -> Written:
     """diffusers' and PEFT's names. Every kind but DoRA becomes low-rank, which is exact."""
-    unwritable: dict[str, str] = {}
-    written: dict[str, Change] = {}
-    for path, change in layers.items():
-        reason = _why_not_peft(path, change, layers)
-        if reason:
-            unwritable[path] = reason
-        elif isinstance(change, Decomposed):
-            written[path] = replace(change, change=change.change.as_low_rank())
-        else:
-            written[path] = change.as_low_rank()
+    written, unwritable = _peft_layers(layers)
     tensors: dict[str, Tensor] = {}
     for path, change in written.items():
         name = diffusers_name(path)
@@ -56,7 +56,22 @@ def _write_diffusers(layers: Mapping[str, Change], family: str) -> Written:
         tensors[f"{name}.lora_B.weight"] = inner.up
         if isinstance(change, Decomposed):
             tensors[f"{name}.lora_magnitude_vector"] = _peft_magnitude(change)
-    return Written(tensors, unwritable, adapter_config(written))
+    return Written(tensors, unwritable)
+
+
+def _peft_layers(layers: Mapping[str, Change]) -> tuple[dict[str, Change], dict[str, str]]:
+    """The layers as low-rank changes, DoRA around them, and path -> reason of those PEFT cannot hold."""
+    written: dict[str, Change] = {}
+    unwritable: dict[str, str] = {}
+    for path, change in layers.items():
+        reason = _why_not_peft(path, change, layers)
+        if reason:
+            unwritable[path] = reason
+        elif isinstance(change, Decomposed):
+            written[path] = replace(change, change=change.change.as_low_rank())
+        else:
+            written[path] = change.as_low_rank()
+    return written, unwritable
 
 
 def _why_not_peft(path: str, change: Change, layers: Mapping[str, Change]) -> str:
@@ -95,7 +110,7 @@ def _write_kohya(layers: Mapping[str, Change], family: str) -> Written:
             place = kohya_place(name)
             assert place is not None
             unwritable |= {place.paths[index]: str(error) for index in parts}
-    return Written(tensors, unwritable, {})
+    return Written(tensors, unwritable)
 
 
 def _kohya_tensors(name: str, parts: Mapping[int, Change]) -> dict[str, Tensor]:
