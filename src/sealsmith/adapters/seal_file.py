@@ -10,7 +10,7 @@ import safetensors.torch
 from ..errors import SealFormatError
 from .checks import check_file_header, check_finite, check_layers, check_seal_header, check_suffix
 from .files import atomic_write
-from .formats import read_layers, write_layers
+from .formats import header_entries, read_layers, write_layers
 from .metadata import HASH_KEY, OWN_KEY, dump_metadata, foreign_header, parse_metadata
 from .seal import Seal
 
@@ -86,8 +86,10 @@ def dump_seal(seal: Seal, dialect: str = "diffusers") -> bytes:
     check_finite(seal.layers)
     state, unwritable = write_layers(seal.layers, dialect, seal.header.family)
     if unwritable:
+        first = next(iter(unwritable))
         raise SealFormatError(
-            f"{len(unwritable)} layers cannot be written in the dialect {dialect!r}, {unwritable[0]!r} first",
+            f"{len(unwritable)} layers cannot be written in the dialect {dialect!r}, {first!r} first: "
+            f"{unwritable[first]}",
             "write them in the dialect they came in",
         )
     state = {key: tensor.detach().cpu().contiguous() for key, tensor in state.items()}
@@ -95,7 +97,9 @@ def dump_seal(seal: Seal, dialect: str = "diffusers") -> bytes:
     tensors = _tensor_bytes(data)
     file_header = check_file_header(data, seal.header.title)
     # safetensors writes metadata in the order of a hash map, another in every process; we sort it.
-    metadata = dump_metadata(seal.header, seal.layers, hashlib.sha256(tensors).hexdigest())
+    metadata = dump_metadata(
+        seal.header, header_entries(seal.layers, dialect), hashlib.sha256(tensors).hexdigest()
+    )
     text = json.dumps({"__metadata__": metadata} | file_header, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 8)
     return len(text).to_bytes(8, "little") + text + tensors
