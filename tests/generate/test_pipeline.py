@@ -26,7 +26,6 @@ def test_equals_the_stock_pipeline(tiny_base: Base, guidance: float) -> None:
     assert largest_difference(ours.pixels, stock(tiny_base.pipeline, request)) <= 1e-5
 
 
-@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning:diffusers")
 @pytest.mark.parametrize("scheduler", [EulerDiscreteScheduler, EulerAncestralDiscreteScheduler])
 def test_equals_the_stock_pipeline_with_schedulers_that_scale_or_draw_noise(
     tiny_base: Base, scheduler: type
