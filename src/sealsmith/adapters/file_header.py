@@ -10,6 +10,7 @@ The format: 8 bytes little-endian length N, N bytes JSON, then the tensors' byte
 
 import json
 import math
+from collections import Counter
 from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeGuard
 
@@ -20,9 +21,9 @@ LENGTH_BYTES = 8
 MAX_HEADER_BYTES = 8 << 20
 """More than trainers write: tag frequencies of large sets and a thumbnail stay under 4 MiB."""
 MAX_TENSORS = 50_000
-MAX_VALUES = 1_000_000
-"""Commas in a header; together with MAX_BRACKETS it bounds what parsing may cost, about 100 MB."""
-MAX_BRACKETS = 400_000
+MAX_COMMAS = 1_000_000
+MAX_BRACKETS = 250_000
+"""Three a tensor, and those in the strings of its metadata. With MAX_COMMAS it bounds the cost of parsing."""
 MAX_DIMENSIONS = 8
 MAX_NAME_CHARACTERS = 512
 MAX_DIGITS = 19
@@ -76,7 +77,7 @@ def parse_header_length(beginning: bytes, file_bytes: int, name: str) -> int:
     fits = file_bytes >= LENGTH_BYTES + 2 and 2 <= length <= file_bytes - LENGTH_BYTES
     if fits and length <= MAX_HEADER_BYTES:
         return length
-    kind = recognise(beginning)
+    kind = recognise(beginning) if length == 0 or length > MAX_HEADER_BYTES else None
     if kind is not None:
         raise SealFormatError(f"{name!r} is {kind.what}, not a .safetensors file", kind.remedy)
     if fits:
@@ -99,9 +100,7 @@ def parse_file_header(text: bytes, data_bytes: int, name: str) -> FileHeader:
     if not _is_metadata(metadata) or not all(isinstance(entry, dict) for entry in table.values()):
         raise SealFormatError(f"{name!r} has a header that is no table of tensors and strings", FETCH_AGAIN)
     if not 0 < len(table) <= MAX_TENSORS:
-        raise SealFormatError(
-            f"{name!r} holds {len(table)} tensors, expected 1 to {MAX_TENSORS}", FETCH_AGAIN
-        )
+        raise _wrong_count(len(table), name)
     entries = {key: _parse_entry(key, entry, name) for key, entry in table.items()}
     header = FileHeader(entries, metadata, len(text), data_bytes)
     _check_layout(header, name)
@@ -110,11 +109,14 @@ def parse_file_header(text: bytes, data_bytes: int, name: str) -> FileHeader:
 
 def _load_table(text: bytes, name: str) -> dict[str, Any]:
     """The JSON object in `text`, counted before it is built."""
+    num_tensors = text.count(b'"data_offsets"')
+    if num_tensors > MAX_TENSORS:
+        raise _wrong_count(num_tensors, name)
     commas, brackets = text.count(b","), text.count(b"[") + text.count(b"{")
-    if commas > MAX_VALUES or brackets > MAX_BRACKETS:
+    if commas > MAX_COMMAS or brackets > MAX_BRACKETS:
         raise SealFormatError(
             f"{name!r} has an absurd header: {commas} commas and {brackets} brackets, "
-            f"expected at most {MAX_VALUES} and {MAX_BRACKETS}",
+            f"expected at most {MAX_COMMAS} and {MAX_BRACKETS}",
             FETCH_AGAIN,
         )
     try:
@@ -130,12 +132,15 @@ def _load_table(text: bytes, name: str) -> dict[str, Any]:
     return table
 
 
+def _wrong_count(num_tensors: int, name: str) -> SealFormatError:
+    return SealFormatError(f"{name!r} holds {num_tensors} tensors, expected 1 to {MAX_TENSORS}", FETCH_AGAIN)
+
+
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     table = dict(pairs)
     if len(table) < len(pairs):
-        seen: set[str] = set()
-        twice = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
-        raise ValueError(f"the key {clip(twice)} stands in it twice")
+        [(key, times)] = Counter(key for key, _ in pairs).most_common(1)
+        raise ValueError(f"the key {clip(key)} stands in it {times} times")
     return table
 
 
@@ -187,12 +192,12 @@ def _parse_entry(key: str, entry: dict[str, Any], name: str) -> TensorEntry:
     if length != count * item_bytes:
         raise SealShapeError(
             f"tensor {clip(key)} in {name!r} is {length} bytes long, "
-            f"its shape {shape} in {dtype} needs {count * item_bytes}",
+            f"its shape {clip(shape)} in {dtype} needs {clip(count * item_bytes)}",
             FETCH_AGAIN,
         )
     if dtype in INTEGER_BYTES and count != 1:
         raise SealShapeError(
-            f"the alpha {clip(key)} in {name!r} has the shape {shape}, expected one number", FETCH_AGAIN
+            f"the alpha {clip(key)} in {name!r} has the shape {clip(shape)}, expected one number", FETCH_AGAIN
         )
     return TensorEntry(str(dtype), shape, offsets[0], offsets[1])
 

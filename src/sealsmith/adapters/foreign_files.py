@@ -38,9 +38,9 @@ _BY_BEGINNING: tuple[tuple[bytes, ForeignKind], ...] = (
 
 
 def recognise(beginning: bytes) -> ForeignKind | None:
-    """The kind of a file that begins so, or None. Only for files already known to be no `.safetensors`:
+    """The kind of a file that begins so, or None.
 
-    a sound one may begin with any of these bytes, since its first eight are a number.
+    Only for files already known to be no `.safetensors`: a sound one begins with a number, in any bytes.
     """
     text = beginning.removeprefix(b"\xef\xbb\xbf").lstrip(b" \t\r\n")
     for start, kind in _BY_BEGINNING:
