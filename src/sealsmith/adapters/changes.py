@@ -17,7 +17,6 @@ from torch import Tensor
 from ..errors import SealShapeError
 from .algebra import delta
 
-
 SMALLEST_RMS = 1e-8
 """Root mean square of a change below which nothing is left of it: a millionth of what weights usually are."""
 

@@ -56,7 +56,7 @@ def decompose(low: LowRank) -> tuple[Tensor, Tensor, Tensor]:
 
 
 def _decompose_matrix(matrix: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """By the eigenvalues of the smaller Gram matrix: a third of an SVD's time, values right to 1e-7 of the largest."""
+    """By the eigenvalues of the smaller Gram matrix: a third of an SVD's time, right to 1e-7 of the largest."""
     if matrix.shape[0] > matrix.shape[1]:
         left, values, right = _decompose_matrix(matrix.T)
         return right.T, values, left.T

@@ -22,7 +22,9 @@ def inspect_command(
         str | None,
         typer.Option(help="The base to hold it against; its family's published architecture if not given."),
     ] = None,
-    layers: Annotated[bool, typer.Option("--layers", help="List every layer, not only the strongest.")] = False,
+    layers: Annotated[
+        bool, typer.Option("--layers", help="List every layer, not only the strongest.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of tables.")] = False,
 ) -> None:
     """Tell what a seal file is, and whether it fits a base."""
@@ -35,7 +37,9 @@ def inspect_command(
         examination = examine(file, None if own_base is None else open_base(own_base))
     except SealError as error:
         if as_json:
-            print_json({"path": str(file), "verdict": "damaged", "reason": str(error), "advice": error.remedy})
+            print_json(
+                {"path": str(file), "verdict": "damaged", "reason": str(error), "advice": error.remedy}
+            )
         raise
     if as_json:
         print_json(examination.to_dict())
