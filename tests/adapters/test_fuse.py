@@ -1,5 +1,6 @@
 """A fused base answers like an attached one, and is the old base to the bit when the seals are taken out."""
 
+import dataclasses
 from collections.abc import Sequence
 
 import pytest
@@ -27,11 +28,11 @@ def two_seals(base: Base) -> Sequence[tuple[Seal, float]]:
 
 def test_fused_equals_attached_for_several_seals_at_once(tiny_base: Base) -> None:
     plain, seals = predict(tiny_base), two_seals(tiny_base)
-    with attached(tiny_base, seals) as reports:
+    with attached(tiny_base, seals) as attachment:
         beside = predict(tiny_base)
     with fused(tiny_base, seals) as fused_reports:
         inside = predict(tiny_base)
-    assert fused_reports == reports
+    assert fused_reports == attachment.reports
     torch.testing.assert_close(inside, beside, rtol=1e-4, atol=1e-5)
     assert (inside - plain).abs().max() > 1e-3
 
@@ -61,7 +62,8 @@ def test_nothing_is_touched_when_one_seal_does_not_fit(tiny_base: Base) -> None:
         random_seal(tiny_base, ATTENTION),
         random_seal(tiny_base, ATTENTION),
     )
-    bad.state[next(key for key in bad.state if key.endswith("lora_A.weight"))] = torch.zeros(4, 999)
+    path, change = next(iter(bad.layers.items()))
+    bad.layers[path] = dataclasses.replace(change, down=torch.zeros(4, 999))
     with pytest.raises(SealShapeError, match="the base has"), fused(tiny_base, [(good, 1.0), (bad, 1.0)]):
         pass
     assert is_untouched(tiny_base, before)

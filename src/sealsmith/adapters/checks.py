@@ -7,13 +7,14 @@ import math
 from collections.abc import Mapping
 from pathlib import Path
 
-from torch import Tensor
-
 from ..errors import SealFormatError, SealShapeError
+from .changes import Change, LowRank, tensors
 from .magnitude import largest_magnitude
-from .seal import Layer, SealHeader
+from .seal import SealHeader
 
 MAX_RANK = 4096
+SMALL_RANK = 512
+"""Up to this rank a layer may be smaller than its rank: some trainers give every layer the same one."""
 
 _DAMAGED = "fetch or copy the file again; a seal is one .safetensors file"
 
@@ -27,41 +28,52 @@ def check_suffix(path: Path) -> None:
         )
 
 
-def check_finite(state: Mapping[str, Tensor]) -> None:
-    """Refuses NaN and infinity, naming the first tensor that has one."""
-    for key, tensor in state.items():
-        if not math.isfinite(largest_magnitude(tensor)):
-            raise SealFormatError(
-                f"tensor {key!r} holds NaN or infinity", "the training diverged; use an earlier checkpoint"
-            )
+def check_finite(layers: Mapping[str, Change]) -> None:
+    """Refuses NaN and infinity, naming the first layer that has one."""
+    for path, change in layers.items():
+        for name, tensor in tensors(change).items():
+            if not math.isfinite(largest_magnitude(tensor)):
+                raise SealFormatError(
+                    f"layer {path!r} holds NaN or infinity in {name!r}",
+                    "the training diverged; use an earlier checkpoint",
+                )
 
 
 def check_seal_header(header: SealHeader) -> None:
-    """Refuses a rank, alpha or trigger no training can have produced."""
+    """Refuses a rank or alpha that no training can have produced."""
     if not 1 <= header.rank <= MAX_RANK:
         raise SealFormatError(f"absurd rank {header.rank}, expected 1 to {MAX_RANK}", _DAMAGED)
     if not (math.isfinite(header.alpha) and header.alpha > 0):
         raise SealFormatError(f"absurd alpha {header.alpha}, expected a positive number", _DAMAGED)
-    if not header.trigger.strip():
-        raise SealFormatError("the seal has no trigger", "train it again with --trigger")
 
 
-def check_layers(layers: Mapping[str, Layer], rank: int) -> None:
-    """Refuses layers whose tensors do not make a change of this rank, naming the first.
+def check_layers(layers: Mapping[str, Change]) -> None:
+    """Refuses layers whose tensors make no change that a training could have produced, naming the first.
 
     Raises: SealShapeError.
     """
-    for name, (down, up) in layers.items():
-        fits = down.ndim == up.ndim and (down.ndim == 2 or (down.ndim == 4 and up.shape[2:] == (1, 1)))
-        if not fits or down.shape[0] != rank or up.shape[1] != rank or 0 in (*down.shape, *up.shape):
-            raise SealShapeError(
-                f"layer {name!r}: down {tuple(down.shape)} and up {tuple(up.shape)} "
-                f"are no change of rank {rank}",
-                _DAMAGED,
+    for name, change in layers.items():
+        alpha = change.alpha
+        if not (math.isfinite(alpha) and alpha > 0):
+            raise SealFormatError(
+                f"layer {name!r} has the absurd alpha {alpha}, expected a positive number", _DAMAGED
             )
-        if rank > min(up.shape[0], math.prod(down.shape[1:])):
-            size = f"{up.shape[0]} x {math.prod(down.shape[1:])}"
+        if isinstance(change, LowRank):
+            _check_halves(name, change)
+        size = min(change.shape[0], math.prod(change.shape[1:]))
+        if change.rank > MAX_RANK or change.rank > max(size, SMALL_RANK):
             raise SealShapeError(
-                f"layer {name!r}: rank {rank} is larger than the layer, {size}",
-                "train with a smaller rank",
+                f"layer {name!r}: rank {change.rank} is absurd for a layer of "
+                f"{change.shape[0]} x {math.prod(change.shape[1:])}",
+                "the file is damaged, or its layers are not what their names say",
             )
+
+
+def _check_halves(name: str, change: LowRank) -> None:
+    down, up = change.down, change.up
+    fits = down.ndim == up.ndim and (down.ndim == 2 or (down.ndim == 4 and up.shape[2:] == (1, 1)))
+    if not fits or up.shape[1] != down.shape[0] or 0 in (*down.shape, *up.shape):
+        raise SealShapeError(
+            f"layer {name!r}: down {tuple(down.shape)} and up {tuple(up.shape)} are no low-rank change",
+            _DAMAGED,
+        )

@@ -10,36 +10,35 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
-from .algebra import delta
 from .attach import AttachableBase, AttachReport, match_seals
 from .seal import Seal
 
 
 @contextmanager
-def fused(base: AttachableBase, seals: Sequence[tuple[Seal, float]]) -> Iterator[list[AttachReport]]:
-    """A context in which the U-Net's weights are `weight + sum of strength * delta`; one report a seal.
+def fused(base: AttachableBase, seals: Sequence[tuple[Seal, float]]) -> Iterator[tuple[AttachReport, ...]]:
+    """A context in which the base's weights are `weight + sum of strength * delta`; one report a seal.
 
     The sums are made in float32 and rounded once. Afterwards, however the block ended, every weight is bit for
     bit what it was. Needs memory for a second copy of the changed layers. Without seals the base is left alone.
     Raises: as `attach` does, before any weight is touched.
     """
     if not seals:
-        yield []
+        yield ()
         return
-    plans = match_seals(base, seals)
-    changes: dict[nn.Parameter, Tensor] = {}
-    for (seal, strength), (layers, _) in zip(seals, plans, strict=True):
-        for path, layer in layers.items():
-            weight = base.unet.get_parameter(f"{path.removeprefix('unet.')}.weight")
-            down, up = (half.to(weight.device, torch.float32) for half in layer)
-            change = delta(down, up, strength * seal.header.scale)
-            changes[weight] = changes[weight] + change if weight in changes else change
-    kept = {weight: weight.detach().clone() for weight in changes}
+    fits = match_seals(base, seals)
+    sums: dict[nn.Parameter, Tensor] = {}
+    for (_, strength), (fit, _) in zip(seals, fits, strict=True):
+        for path, change in fit.changes.items():
+            weight = fit.modules[path].weight
+            assert isinstance(weight, nn.Parameter)
+            part = strength * change.delta(weight.detach()).to(weight.device)
+            sums[weight] = sums[weight] + part if weight in sums else part
+    kept = {weight: weight.detach().clone() for weight in sums}
     try:
         with torch.no_grad():
-            for weight, change in changes.items():
-                weight.copy_(weight.float() + change)
-        yield [report for _, report in plans]
+            for weight, change_sum in sums.items():
+                weight.copy_(weight.float() + change_sum)
+        yield tuple(report for _, report in fits)
     finally:
         with torch.no_grad():
             for weight, before in kept.items():

@@ -8,7 +8,7 @@ Not for: what a batch holds (batch.py), the objective (losses.py) or the files (
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -105,7 +105,7 @@ def train(
     on_disk = tuple(s for s in checkpoint_steps(config) if checkpoint_path(folder, s).exists())
     previews = [p for s in range(1, config.num_steps + 1) for p in planned_previews(config, folder, s)]
     return TrainResult(
-        seal=Seal(seal.header, seal.state, seal_path),
+        seal=replace(seal, path=seal_path),
         seal_path=seal_path,
         losses=tuple(state.losses),
         checkpoint_steps=on_disk,

@@ -11,7 +11,6 @@ from peft import LoraConfig
 from peft.tuners.tuners_utils import BaseTunerLayer
 from torch import Tensor, nn
 
-from ...adapters import detach
 from ...bases import Base
 from ...errors import ConfigError
 from ..config import TrainConfig
@@ -52,7 +51,7 @@ class Lora:
                 base.unet.add_adapter(lora, ADAPTER)
             yield AdaptedUnet(base.unet)
         finally:
-            detach(base)
+            base.unet.unload_lora()
 
 
 class AdaptedUnet:
