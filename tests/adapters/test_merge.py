@@ -5,6 +5,7 @@ from itertools import permutations
 
 import pytest
 import torch
+from change_examples import PLAIN_KINDS, SHAPES, changes, random_change
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
@@ -23,8 +24,6 @@ from sealsmith.adapters.merge import (
     trim,
 )
 from sealsmith.errors import ConfigError, SealShapeError
-
-from change_examples import PLAIN_KINDS, SHAPES, changes, random_change
 
 WEIGHTS = st.floats(-2, 2, allow_subnormal=False)
 

@@ -4,6 +4,7 @@ import math
 
 import pytest
 import torch
+from change_examples import KINDS, SHAPES, changes, random_change
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -16,8 +17,6 @@ from sealsmith.adapters.spectrum import (
     stable_rank,
 )
 from sealsmith.errors import SealShapeError
-
-from change_examples import KINDS, SHAPES, changes, random_change
 
 ANY_CHANGE = st.sampled_from(SHAPES).flatmap(lambda shape: changes(shape))
 
