@@ -60,7 +60,7 @@ def measure_speed(base: Base, plan: SpeedPlan, command: str, say: Callable[[str]
         figures += training_speed(base, plan.training_steps)
     if plan.load_repeats:
         say(
-            f"loading: {plan.load_repeats} times onto Stable Diffusion 1.5's U-Net, by us and by stock diffusers in turn"
+            f"loading: {plan.load_repeats} times onto sd1's full-size U-Net, by us and by stock diffusers in turn"
         )
         figures += load_figures(full_size_unet(), plan.load_repeats)
     if plan.help_repeats:
