@@ -3,11 +3,9 @@
 Only ours are read back; the rest is written so that other people's tools know what they have.
 """
 
-import json
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -24,17 +22,16 @@ HASH_KEY = "modelspec.hash_sha256"
 _HEADER = TypeAdapter(SealHeader)
 
 
-def dump_metadata(header: SealHeader, layer_paths: Iterable[str], tensor_hash: str) -> dict[str, str]:
+def dump_metadata(header: SealHeader, dialect_entries: Mapping[str, str], tensor_hash: str) -> dict[str, str]:
     """The metadata of a seal file, strings to strings, sorted by key.
 
+    `dialect_entries` are what the tensors' dialect needs in it (`formats.header_entries`);
     `tensor_hash` is the SHA-256, in hex, of the bytes after the file's header.
     """
     entries = {
         "format": "pt",
         OWN_KEY: _HEADER.dump_json(header).decode(),
-        "lora_adapter_metadata": json.dumps(
-            {f"unet.{key}": value for key, value in lora_config(header, layer_paths).items()}, sort_keys=True
-        ),
+        **dialect_entries,
         **_model_spec(header, tensor_hash),
         **_kohya(header, tensor_hash),
     }
@@ -74,23 +71,6 @@ def foreign_header(metadata: Mapping[str, str], layers: Mapping[str, Change], na
         title=metadata.get("modelspec.title", metadata.get("ss_output_name", Path(name).stem)),
         created=metadata.get("modelspec.date", ""),
     )
-
-
-def lora_config(header: SealHeader, layer_paths: Iterable[str]) -> dict[str, Any]:
-    """Arguments of the `peft.LoraConfig` that rebuilds the adapter, alpha included.
-
-    Only what differs from PEFT's defaults or states a fact: a complete dump would fail in every PEFT version
-    that lacks one of its keys. Targets are full layer paths, so that no other layer can match by its ending.
-    """
-    alpha = int(header.alpha) if float(header.alpha).is_integer() else header.alpha
-    return {
-        "r": header.rank,
-        "lora_alpha": alpha,
-        "lora_dropout": 0.0,
-        "target_modules": sorted(path.removeprefix("unet.") for path in layer_paths),
-        "use_dora": False,
-        "use_rslora": False,
-    }
 
 
 def _model_spec(header: SealHeader, tensor_hash: str) -> dict[str, str]:

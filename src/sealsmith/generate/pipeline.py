@@ -15,7 +15,8 @@ from torch import Tensor
 
 from .. import __version__
 from ..adapters import AttachReport, Seal, attached, dump_seal, file_hash, fused, tensor_hash
-from ..bases import Base
+from ..bases import Base, Conditioning, concatenate
+from ..bases.latents import to_vae
 from .prompt import fit_prompt, insert_trigger
 from .recipe import Recipe, SealUse
 from .request import Picture, Request
@@ -78,17 +79,17 @@ def _draw(
     on_step: OnStep | None = None,
 ) -> Iterator[Picture]:
     """The pictures of a resolved request, with `seals` on the base already."""
-    assert request.num_steps is not None
-    assert request.guidance is not None
+    assert request.num_steps is not None and request.guidance is not None, "the request must be resolved"
     prompt, warnings = _prompt(base, request, seals)
     warnings += [warning for report in reports for warning in report.warnings]
-    text = encode_prompt(base, prompt)
-    if request.guidance > 1:
-        text = torch.cat([encode_prompt(base, request.negative), text])
+    workings = base.family.workings
+    conditioning = workings.encode(base, prompt)
+    if workings.is_guided_by_two(base, request.guidance):
+        conditioning = concatenate([workings.unconditional(base, request.negative), conditioning])
     for index in range(request.num_pictures):
         seed = request.seed + index
         count = _counter(request, index, on_step)
-        latents = _denoise(base, text, request.num_steps, request.guidance, seed, count)
+        latents = _denoise(base, conditioning, request, seed, count)
         pixels = decode(base, latents)[0].float()
         recipe = Recipe(
             prompt=prompt,
@@ -108,46 +109,35 @@ def _draw(
         yield Picture(pixels, recipe, tuple(warnings))
 
 
-def encode_prompt(base: Base, prompt: str) -> Tensor:
-    """The text encoder's last hidden states of one prompt, [1, tokens, width]; too long a prompt is cut."""
-    ids = base.tokenizer(
-        prompt,
-        padding="max_length",
-        max_length=base.tokenizer.model_max_length,
-        truncation=True,
-        return_tensors="pt",
-    ).input_ids
-    states: Tensor = base.text_encoder(ids.to(base.device))[0]
-    return states.to(base.unet.dtype)
-
-
 def decode(base: Base, latents: Tensor) -> Tensor:
-    """Pixels [N, 3, H, W] in 0..1 of latents as the U-Net knows them."""
-    config = base.vae.config
-    scaled = latents / config.scaling_factor + (getattr(config, "shift_factor", None) or 0.0)
-    decoded: Tensor = base.vae.decode(scaled, return_dict=False)[0]
+    """Pixels [N, 3, H, W] in 0..1 of latents as the denoiser knows them."""
+    decoded: Tensor = base.vae.decode(to_vae(base.vae, latents), return_dict=False)[0]
     return (decoded / 2 + 0.5).clamp(0, 1)
 
 
 def _denoise(
-    base: Base, text: Tensor, num_steps: int, guidance: float, seed: int, on_step: OnStep | None
+    base: Base, conditioning: Conditioning, request: Request, seed: int, on_step: OnStep | None
 ) -> Tensor:
-    """Latents [1, C, h, w] from the noise of `seed`; when guided, `text` has the unconditional row first."""
-    scheduler = type(base.scheduler).from_config(
-        base.scheduler.config
-    )  # a fresh one: steps leave state in it
-    scheduler.set_timesteps(num_steps, device=base.device)
+    """Latents [1, C, h, w] from the noise of `seed`.
+
+    When guided by two rows, the first of `conditioning` is the unconditional one.
+    """
+    assert request.num_steps and request.width and request.height and request.guidance is not None
+    workings = base.family.workings
     generator = torch.Generator("cpu").manual_seed(seed)
-    noise = randn_tensor((1, *base.latent_shape), generator=generator, device=base.device, dtype=text.dtype)
-    latents = noise * scheduler.init_noise_sigma
+    shape = (1, *base.latent_shape_of(request.width, request.height))
+    noise = randn_tensor(shape, generator=generator, device=base.device, dtype=conditioning.text.dtype)
+    scheduler = workings.scheduler(base, request.num_steps, noise)
+    latents = noise * getattr(scheduler, "init_noise_sigma", 1.0)
+    scale_input = getattr(scheduler, "scale_model_input", lambda x, t: x)
     accepts_generator = "generator" in inspect.signature(scheduler.step).parameters
     extra = {"generator": generator} if accepts_generator else {}
     for done, t in enumerate(scheduler.timesteps, start=1):
-        x = scheduler.scale_model_input(torch.cat([latents] * len(text)), t)
-        prediction = base.unet(x, t, encoder_hidden_states=text, return_dict=False)[0]
-        if guidance > 1:
+        x = scale_input(torch.cat([latents] * len(conditioning)), t)
+        prediction = workings.predict(base, x, t, conditioning, request.guidance)
+        if len(conditioning) == 2:
             unconditional, conditional = prediction.chunk(2)
-            prediction = unconditional + guidance * (conditional - unconditional)
+            prediction = unconditional + request.guidance * (conditional - unconditional)
         latents = scheduler.step(prediction, t, latents, **extra, return_dict=False)[0]
         if on_step is not None:
             on_step(done, len(scheduler.timesteps))
@@ -163,11 +153,16 @@ def _prompt(base: Base, request: Request, seals: Seals) -> tuple[str, list[str]]
             prompt, _ = insert_trigger(
                 prompt, seal.header.trigger, seal.header.class_noun, base.family.slot, taken=triggers[:index]
             )
-    fitted = fit_prompt(base.tokenizer, prompt, triggers if request.use_trigger else ())
+    fitted = fit_prompt(base.prompt_tokenizer, prompt, triggers if request.use_trigger else ())
     warnings = []
     if fitted.cut:
         warnings.append(f"the prompt is too long for the text encoder, it does not see: {fitted.cut!r}")
-    if cut := fit_prompt(base.tokenizer, request.negative).cut:
+    assert request.guidance is not None
+    if request.negative and not base.family.workings.is_guided_by_two(base, request.guidance):
+        warnings.append(
+            f"the negative prompt is not used: {base.name} draws without one at guidance {request.guidance:g}"
+        )
+    elif cut := fit_prompt(base.prompt_tokenizer, request.negative).cut:
         warnings.append(f"the negative prompt is too long for the text encoder, it does not see: {cut!r}")
     return fitted.prompt, warnings
 

@@ -50,7 +50,7 @@ def fit_prompt(tokenizer: Any, prompt: str, triggers: Sequence[str] = ()) -> Fit
     A trigger that would be cut off is repeated in front of the prompt; one the prompt lacks is not added.
     """
     ids = _token_ids(tokenizer, prompt)
-    limit = tokenizer.model_max_length - 2  # the start and the end token take one place each
+    limit = tokenizer.model_max_length - tokenizer.num_special_tokens_to_add()
     if len(ids) <= limit:
         return FittedPrompt(prompt, "")
     lost = [
