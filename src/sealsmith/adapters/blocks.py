@@ -1,8 +1,8 @@
 """Block weights: which block of a network a layer belongs to, and how strong each block of a seal is.
 
-Blocks are named as the field names them, after the networks' first publication: for a U-Net BASE (text encoders, and
-what stands outside the chain of blocks), IN00..., MID, OUT00...; for Flux CLIP, T5, IN, D00..., S00..., OUT. Every
-layer of a base belongs to exactly one block: attention, ResNets, samplers, embeddings and convolutions alike.
+Blocks are named as the field names them, after the networks' first publication: for a U-Net BASE (text encoders,
+and what stands outside the chain of blocks), IN00..., MID, OUT00...; for Flux CLIP, T5, IN, D00..., S00..., OUT.
+Every layer of a base belongs to exactly one block: attention, ResNets, samplers, embeddings and convolutions alike.
 Not for: how strong a seal is as a whole, and when (strength.py).
 """
 
@@ -124,7 +124,10 @@ _LAYOUT_OF_LENGTH: dict[int, Layout] = {12: SDXL, 17: SD1, 20: SDXL, 26: SD1, 61
 
 
 def find_layout(paths: Iterable[str]) -> Layout:
-    """The layout of the denoiser whose module paths these are, with or without `unet.` or `transformer.` in front."""
+    """The layout of the denoiser whose module paths these are, with or without its component in front.
+
+    Raises: ConfigError when it is neither a U-Net nor a Flux transformer.
+    """
     levels, layers, chains = 0, 0, {"transformer_blocks": 0, "single_transformer_blocks": 0}
     for path in paths:
         inner = re.sub(r"^(unet|transformer)\.", "", path)
@@ -193,7 +196,7 @@ def parse_block_weights(numbers: str, elements: str = "", layout: Layout | None 
 
 
 def check_block_weights(numbers: str, elements: str = "") -> None:
-    """Refuses what `lbw=` and `lbwe=` can mean on no architecture, before the base is known. Raises: ConfigError."""
+    """Refuses what `lbw=` and `lbwe=` can mean on no base, before the base is known. Raises: ConfigError."""
     values = _parse_numbers(numbers)
     if numbers and not values and numbers.upper() not in PRESETS:
         raise _unknown_preset(numbers)

@@ -244,13 +244,17 @@ def _values(strength: Strength) -> dict[str, Curve | Moment | int | str]:
 
 
 def _strength(named: Mapping[str, str]) -> Strength:
-    curves = {key: parse_curve(named[key]) for key in ("te", "te2", "unet", "mid", "out") if key in named}
-    if "in" in named:
-        curves["ins"] = parse_curve(named["in"])
+    curves = {
+        key: parse_curve(named[key]) for key in ("te", "unet", "te2", "in", "mid", "out") if key in named
+    }
     start, stop = _window(named)
     lbw, lbwe = named.get("lbw", ""), named.get("lbwe", "")
     check_block_weights(lbw, lbwe)
-    return Strength(**curves, start=start, stop=stop, lbw=lbw, lbwe=lbwe, dyn=_rows(named.get("dyn", "0")))
+    return Strength(
+        curves.get("te", Strength.te), curves.get("unet"), curves.get("te2"),
+        curves.get("in"), curves.get("mid"), curves.get("out"),
+        start, stop, lbw, lbwe, _rows(named.get("dyn", "0")),
+    )  # fmt: skip
 
 
 def _window(named: Mapping[str, str]) -> tuple[Moment | None, Moment | None]:
