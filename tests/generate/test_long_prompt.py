@@ -1,17 +1,18 @@
 """Laws of chunks: nothing lost, nothing torn apart, and what fits is encoded as ever."""
 
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from tests.conftest import WORDS
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sealsmith.bases import Base, open_base
 from sealsmith.generate.long_prompt import BACKTRACK, encode_chunks, pad_chunks, split_pair, split_prompt
 from sealsmith.generate.prompt import find_run, token_ids
+from tests.conftest import WORDS
 
 PROMPTS = st.lists(st.sampled_from([*WORDS, ",", ",", "qxqxq", "unknownword"]), max_size=150).map(" ".join)
 SHORT = st.lists(st.sampled_from([*WORDS, ","]), max_size=75).map(" ".join)
@@ -44,7 +45,7 @@ def encode(base: Base, ids: torch.Tensor) -> torch.Tensor:
 def test_chunks_hold_all_words_in_order(base: Base, prompt: str) -> None:
     chunks = split_prompt(base.tokenizer, prompt)
     assert chunks.shape[1] == 77
-    assert sum(contents(base.tokenizer, chunks), []) == token_ids(base.tokenizer, prompt)
+    assert list(chain(*contents(base.tokenizer, chunks))) == token_ids(base.tokenizer, prompt)
 
 
 @given(PROMPTS)

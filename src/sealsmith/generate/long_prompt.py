@@ -6,6 +6,7 @@ limit of its own (`fit_prompt` says what it cuts), and prompts that are to be cu
 """
 
 from collections.abc import Callable, Sequence
+from itertools import chain, pairwise
 from typing import Any
 
 import torch
@@ -66,7 +67,7 @@ def _units(
         for start in find_run(ids, run) if run else []:
             ends -= set(range(start + 1, start + len(run)))
     borders = [0, *sorted(ends - {len(ids)}), len(ids)]
-    words = [list(ids[start:stop]) for start, stop in zip(borders, borders[1:], strict=False)]
+    words = [list(ids[start:stop]) for start, stop in pairwise(borders)]
     return [word[i : i + size] for word in words for i in range(0, len(word), size)]
 
 
@@ -77,10 +78,10 @@ def _fill(units: Sequence[list[int]], size: int, comma: list[int]) -> list[list[
     for unit in units:
         while current and sum(map(len, current)) + len(unit) > size:
             kept = _border(current, comma)
-            chunks.append(sum(current[:kept], []))
+            chunks.append(list(chain(*current[:kept])))
             current = current[kept:]
         current.append(unit)
-    return [*chunks, sum(current, [])] if current else chunks
+    return [*chunks, list(chain(*current))] if current else chunks
 
 
 def _border(units: Sequence[list[int]], comma: list[int]) -> int:
