@@ -10,6 +10,7 @@ SealsmithError
 │   └── SealError               a seal file
 │       ├── SealFormatError     not a seal: damaged, other dialect, absurd header
 │       ├── SealShapeError      a tensor of the wrong shape, or a rank larger than its layer
+│       ├── SealEffectError     a seal that changes nothing
 │       └── BaseMismatchError   trained for another base
 ├── OutputError                 a result cannot be written: path, rights, full disk   exit 2, HTTP 507
 ├── TrainingError               training cannot go on: NaN                            exit 2, HTTP 500
@@ -68,6 +69,10 @@ class SealFormatError(SealError):
 
 class SealShapeError(SealError):
     code = "seal-shape"
+
+
+class SealEffectError(SealError):
+    code = "seal-effect"
 
 
 class BaseMismatchError(SealError):

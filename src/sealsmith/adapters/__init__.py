@@ -4,16 +4,26 @@ Not for: learning a seal (train/) or drawing with it (generate/).
 """
 
 from .algebra import delta
-from .attach import AttachReport, attach, attached, check_base, detach
+from .attach import Attachment, AttachReport, attach, attached, check_base, detach, is_attached
+from .changes import Change, Decomposed, Full, Hadamard, Kronecker, LowRank
 from .effect import largest_change
 from .files import atomic_write, check_writable
-from .fuse import fused
-from .seal import Layer, Seal, SealHeader
+from .fit import Fit, fit_seal
+from .fuse import Fusion, fused, is_fused
+from .seal import Seal, SealHeader
 from .seal_file import dump_seal, file_hash, parse_seal, read_seal, tensor_hash, write_seal
 
 __all__ = [
     "AttachReport",
-    "Layer",
+    "Attachment",
+    "Change",
+    "Decomposed",
+    "Fit",
+    "Full",
+    "Fusion",
+    "Hadamard",
+    "Kronecker",
+    "LowRank",
     "Seal",
     "SealHeader",
     "atomic_write",
@@ -25,7 +35,10 @@ __all__ = [
     "detach",
     "dump_seal",
     "file_hash",
+    "fit_seal",
     "fused",
+    "is_attached",
+    "is_fused",
     "largest_change",
     "parse_seal",
     "read_seal",

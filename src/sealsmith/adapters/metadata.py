@@ -3,15 +3,17 @@
 Only ours are read back; the rest is written so that other people's tools know what they have.
 """
 
-import json
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
 from .. import __version__
 from ..errors import SealFormatError
+from .changes import Change
 from .checks import check_seal_header
+from .identify import family_of
 from .seal import SealHeader
 
 OWN_KEY = "sealsmith"
@@ -20,17 +22,16 @@ HASH_KEY = "modelspec.hash_sha256"
 _HEADER = TypeAdapter(SealHeader)
 
 
-def dump_metadata(header: SealHeader, layer_paths: Iterable[str], tensor_hash: str) -> dict[str, str]:
+def dump_metadata(header: SealHeader, dialect_entries: Mapping[str, str], tensor_hash: str) -> dict[str, str]:
     """The metadata of a seal file, strings to strings, sorted by key.
 
+    `dialect_entries` are what the tensors' dialect needs in it (`formats.header_entries`);
     `tensor_hash` is the SHA-256, in hex, of the bytes after the file's header.
     """
     entries = {
         "format": "pt",
         OWN_KEY: _HEADER.dump_json(header).decode(),
-        "lora_adapter_metadata": json.dumps(
-            {f"unet.{key}": value for key, value in lora_config(header, layer_paths).items()}, sort_keys=True
-        ),
+        **dialect_entries,
         **_model_spec(header, tensor_hash),
         **_kohya(header, tensor_hash),
     }
@@ -40,13 +41,8 @@ def dump_metadata(header: SealHeader, layer_paths: Iterable[str], tensor_hash: s
 def parse_metadata(metadata: Mapping[str, str], name: str) -> SealHeader:
     """The header that `dump_metadata` wrote.
 
-    Raises: SealFormatError naming the file `name`: no header of ours, or one with missing or absurd values.
+    Raises: SealFormatError naming the file `name`: missing or absurd values.
     """
-    if OWN_KEY not in metadata:
-        raise SealFormatError(
-            f"{name!r} was not written by Sealsmith: its header has no {OWN_KEY!r} entry",
-            "train the seal with `sealsmith train`",
-        )
     try:
         header = _HEADER.validate_json(metadata[OWN_KEY], strict=True)
     except ValidationError as error:
@@ -59,21 +55,22 @@ def parse_metadata(metadata: Mapping[str, str], name: str) -> SealHeader:
     return header
 
 
-def lora_config(header: SealHeader, layer_paths: Iterable[str]) -> dict[str, Any]:
-    """Arguments of the `peft.LoraConfig` that rebuilds the adapter, alpha included.
-
-    Only what differs from PEFT's defaults or states a fact: a complete dump would fail in every PEFT version
-    that lacks one of its keys. Targets are full layer paths, so that no other layer can match by its ending.
-    """
-    alpha = int(header.alpha) if float(header.alpha).is_integer() else header.alpha
-    return {
-        "r": header.rank,
-        "lora_alpha": alpha,
-        "lora_dropout": 0.0,
-        "target_modules": sorted(path.removeprefix("unet.") for path in layer_paths),
-        "use_dora": False,
-        "use_rslora": False,
-    }
+def foreign_header(metadata: Mapping[str, str], layers: Mapping[str, Change], name: str) -> SealHeader:
+    """What can be known of a file that another tool wrote; what cannot is empty."""
+    ranks = Counter((change.rank, change.alpha) for change in layers.values())
+    [((rank, alpha), _)] = ranks.most_common(1)
+    return SealHeader(
+        trigger=metadata.get("modelspec.trigger_phrase", ""),
+        class_noun="",
+        base=metadata.get("ss_sd_model_name", ""),
+        base_digest="",
+        family=family_of(layers),
+        rank=rank,
+        alpha=alpha,
+        targets=(),
+        title=metadata.get("modelspec.title", metadata.get("ss_output_name", Path(name).stem)),
+        created=metadata.get("modelspec.date", ""),
+    )
 
 
 def _model_spec(header: SealHeader, tensor_hash: str) -> dict[str, str]:
