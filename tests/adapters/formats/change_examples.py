@@ -52,7 +52,18 @@ LAYERS: dict[str, dict[str, tuple[int, ...]]] = {
     },
 }
 """Family -> layers, one of every sort, and small weights' shapes for them."""
-KINDS = ("lora", "loha", "loha-core", "lokr", "lokr-whole", "lokr-core", "full", "dora", "dora-loha", "dora-input")
+KINDS = (
+    "lora",
+    "loha",
+    "loha-core",
+    "lokr",
+    "lokr-whole",
+    "lokr-core",
+    "full",
+    "dora",
+    "dora-loha",
+    "dora-input",
+)
 
 
 def random_change(kind: str, shape: tuple[int, ...], rank: int, alpha: float, seed: int) -> Change:

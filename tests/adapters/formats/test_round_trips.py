@@ -35,7 +35,7 @@ def test_what_is_written_reads_back_as_the_same_change(
     shapes = LAYERS[family]
     layers = random_layers(shapes, kinds, ranks, alphas)
     written, unwritable = write_layers(layers, dialect, family)
-    assert all(layers[path].kind == "dora" for path in unwritable)
+    assert all("DoRA" in reason for reason in unwritable.values())
     parsed = read_layers(written, header_entries(layers, dialect))
     assert parsed.unknown == ()
     assert parsed.dialect in ("", dialect)
@@ -55,7 +55,9 @@ def test_dora_of_every_layer_can_be_written(dialect: str, family: str) -> None:
     assert {change.kind for change in again.values()} == {"dora"}
 
 
-@pytest.mark.parametrize("kind", ["loha", "loha-core", "lokr", "lokr-whole", "lokr-core", "full", "dora-input"])
+@pytest.mark.parametrize(
+    "kind", ["loha", "loha-core", "lokr", "lokr-whole", "lokr-core", "full", "dora-input"]
+)
 def test_kohya_files_keep_each_kind_as_it_is(kind: str) -> None:
     layers = random_layers(LAYERS["sdxl"], [kind], [2], [1.0])
     again = read_layers(write_layers(layers, "kohya", "sdxl").tensors).layers
