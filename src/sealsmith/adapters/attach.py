@@ -19,7 +19,7 @@ from torch.utils.hooks import RemovableHandle
 from ..errors import BaseMismatchError, ConfigError, SealEffectError, SealShapeError
 from .changes import Change, Decomposed, LowRank
 from .checks import check_finite
-from .fit import NO_EFFECT, OTHER_FAMILY, OTHER_SHAPE, ComponentFit, Fit, fit_seal
+from .fit import NO_EFFECT, OTHER_FAMILY, ComponentFit, Fit, fit_seal
 from .seal import Seal
 
 
@@ -43,6 +43,11 @@ class AttachableBase(Protocol):
 
 class Schedule(Protocol):
     """A strength that depends on the layer and on the step (`sealsmith.adapters.Strength` is one)."""
+
+    @property
+    def is_constant(self) -> bool:
+        """Whether every layer has the same factor in all steps."""
+        ...
 
     def factor(self, path: str, step: int, num_steps: int) -> float:
         """The multiplier for the layer at `path` in step `step` of `num_steps`, counted from 0."""
@@ -199,7 +204,7 @@ def _match(base: AttachableBase, seal: Seal, strength: float | Schedule) -> tupl
 
 def _check_fit(base: AttachableBase, seal: Seal, fit: Fit) -> None:
     wanted = seal.header
-    if fit.verdict == OTHER_FAMILY and fit.total and fit.matched:
+    if fit.verdict == OTHER_FAMILY and fit.matched and not fit.misshapen:
         raise BaseMismatchError(
             f"seal {seal.name!r} was made for {wanted.family}, this base, {base.name!r}, is {base.family.name}",
             f"open the base it was trained on ({wanted.base or wanted.family}), or train it again on this one",
@@ -209,7 +214,7 @@ def _check_fit(base: AttachableBase, seal: Seal, fit: Fit) -> None:
             f"none of the {fit.total} layers of seal {seal.name!r} exist in {base.name!r}",
             "the seal was made for another architecture; open the base it was trained on",
         )
-    if fit.verdict in (OTHER_FAMILY, OTHER_SHAPE):
+    if fit.misshapen:
         path, (found, shape) = next(iter(fit.misshapen.items()))
         raise SealShapeError(
             f"layer {path!r}: the seal changes weights of shape {found}, the base has {shape} "

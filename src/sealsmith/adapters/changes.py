@@ -17,6 +17,9 @@ from torch import Tensor
 from ..errors import SealShapeError
 from .algebra import delta
 
+SMALLEST_RMS = 1e-8
+"""Root mean square of a change below which nothing is left of it: a millionth of what weights usually are."""
+
 
 class Change(Protocol):
     """One layer's change of weight. All tensors are fields; `alpha / rank` is the file's own factor."""
@@ -305,13 +308,23 @@ def moved(change: Change, device: Any, dtype: torch.dtype | None = None) -> Chan
     return result
 
 
+def norm(change: Change, weight: Tensor | None = None) -> Tensor:
+    """The Frobenius norm of a change, float64; `weight` is needed by "dora" alone.
+
+    A low-rank product is never formed: |up @ down|^2 = sum of (up^T up) * (down down^T), both [rank, rank].
+    """
+    if not isinstance(change, LowRank):
+        return change.delta(weight).double().norm().cpu()
+    down, up = change.down.double().flatten(1), change.up.double().flatten(1)
+    square = ((up.T @ up) * (down @ down.T)).sum().clamp(min=0)
+    return (change.scale * square.sqrt()).cpu()
+
+
 def has_effect(change: Change) -> bool:
-    """Whether the change is anything but zero, told from its factors."""
+    """Whether the change is large enough to reach a picture: more than `SMALLEST_RMS` a weight."""
     if isinstance(change, Decomposed):
         return True  # the magnitude alone may change the weight
-    if isinstance(change, LowRank):
-        return bool(change.up.any()) and bool(change.down.any())
-    return bool(change.delta().any())
+    return float(norm(change)) > SMALLEST_RMS * math.sqrt(math.prod(change.shape))
 
 
 def reshaped(change: Change, shape: tuple[int, ...]) -> Change | None:

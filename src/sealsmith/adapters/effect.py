@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from .attach import weight_of
-from .changes import Change, LowRank
+from .changes import norm
 from .fit import fit_seal
 from .seal import Seal
 
@@ -23,15 +23,3 @@ def largest_change(components: Mapping[str, nn.Module], seal: Seal) -> float:
         weight = weight_of(fit.modules[path])
         changes.append(norm(change, weight) / weight.double().norm().cpu())
     return float(torch.stack(changes).amax())
-
-
-def norm(change: Change, weight: Tensor | None = None) -> Tensor:
-    """The Frobenius norm of a change, float64; `weight` is needed by "dora" alone.
-
-    A low-rank product is never formed: |up @ down|^2 = sum of (up^T up) * (down down^T), both [rank, rank].
-    """
-    if not isinstance(change, LowRank):
-        return change.delta(weight).double().norm().cpu()
-    down, up = change.down.double().flatten(1), change.up.double().flatten(1)
-    square = ((up.T @ up) * (down @ down.T)).sum().clamp(min=0)
-    return (change.scale * square.sqrt()).cpu()

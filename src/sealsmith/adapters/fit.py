@@ -15,8 +15,8 @@ from .seal import Seal
 FITS = "fits"
 PARTLY = "fits partly"
 OTHER_FAMILY = "other family"
-OTHER_SHAPE = "other shape"
 NO_EFFECT = "does nothing"
+DAMAGED = "damaged"
 
 
 @dataclass(frozen=True)
@@ -108,6 +108,23 @@ def is_compatible(seal_family: str, base_family: str) -> bool:
     return seal_family in ("", base_family) or (seal_family, base_family) == ("sd2", "sd1")
 
 
+def advice(fit: Fit, seal: Seal) -> str:
+    """What to do about the verdict, one sentence; empty where nothing is to be done."""
+    header = seal.header
+    made_for = header.base or header.family or "the base it was trained on"
+    if fit.verdict == OTHER_FAMILY:
+        return f"open {made_for}, or train the seal again on this base"
+    if fit.verdict == DAMAGED:
+        return "fetch or copy the file again; layers of several shapes are mixed in it"
+    if fit.verdict == NO_EFFECT:
+        return "it was saved before it was trained; use a later checkpoint"
+    if fit.verdict == PARTLY:
+        what = [f"{len(fit.unmatched)} layers have no place here"] if fit.unmatched else []
+        what += [f"{len(seal.unknown)} tensors are of no known kind"] if seal.unknown else []
+        return f"{' and '.join(what)}; the rest is used, the seal may look weaker"
+    return ""
+
+
 def _verdict(
     seal: Seal,
     family: str,
@@ -118,7 +135,7 @@ def _verdict(
     if not changes or not is_compatible(seal.header.family, family):
         return OTHER_FAMILY
     if misshapen:
-        return OTHER_SHAPE
+        return OTHER_FAMILY if len(misshapen) >= len(changes) else DAMAGED
     if not any(has_effect(change) for change in changes.values()):
         return NO_EFFECT
     return PARTLY if unmatched or seal.unknown else FITS

@@ -4,15 +4,15 @@ import hashlib
 import json
 from pathlib import Path
 
-import safetensors
 import safetensors.torch
 
 from ..errors import SealFormatError
-from .checks import check_file_header, check_finite, check_layers, check_seal_header, check_suffix
+from .checks import check_finite, check_layers, check_seal_header, check_suffix
 from .files import atomic_write
 from .formats import header_entries, read_layers, write_layers
 from .metadata import HASH_KEY, OWN_KEY, dump_metadata, foreign_header, parse_metadata
 from .seal import Seal
+from .tensor_file import TensorFile, parse_tensor_file, read_tensor_file
 
 
 def read_seal(path: Path | str) -> Seal:
@@ -22,13 +22,7 @@ def read_seal(path: Path | str) -> Seal:
     """
     path = Path(path)
     check_suffix(path)
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise SealFormatError(
-            f"cannot read the seal file {str(path)!r}: {error.strerror or error}", "check the path"
-        ) from error
-    seal = parse_seal(data, str(path))
+    seal = _seal_of(read_tensor_file(path), str(path))
     seal.path = path
     return seal
 
@@ -45,26 +39,24 @@ def write_seal(path: Path | str, seal: Seal) -> None:
 
 def parse_seal(data: bytes, name: str = "seal") -> Seal:
     """The seal in the bytes of a file; `name` is what errors call it. Raises as `read_seal` does."""
-    file_header = check_file_header(data, name)
-    metadata = file_header.get("__metadata__", {})
-    if metadata.get(HASH_KEY) not in (None, f"0x{tensor_hash(data)}"):
+    return _seal_of(parse_tensor_file(data, name), name)
+
+
+def _seal_of(file: TensorFile, name: str) -> Seal:
+    metadata = file.metadata
+    if metadata.get(HASH_KEY) not in (None, f"0x{file.tensor_hash()}"):
         raise SealFormatError(
             f"{name!r} is damaged: its tensors do not have the hash its header states",
             "fetch or copy the file again",
         )
-    try:
-        state = safetensors.torch.load(data)
-    except safetensors.SafetensorError as error:
-        raise SealFormatError(f"{name!r} is damaged: {error}", "fetch or copy the file again") from error
-    parsed = read_layers(state, metadata)
+    parsed = read_layers(file.tensors, metadata)
     if not parsed.layers:
         raise SealFormatError(
-            f"{name!r} holds no layers of a seal: none of its {len(state)} tensors is known, "
+            f"{name!r} holds no layers of a seal: none of its {len(file.tensors)} tensors is known, "
             f"{parsed.unknown[0]!r} first",
             "it may be a whole model, an embedding or a seal of a kind not supported",
         )
     check_layers(parsed.layers)
-    check_finite(parsed.layers)
     own = OWN_KEY in metadata
     header = parse_metadata(metadata, name) if own else foreign_header(metadata, parsed.layers, name)
     return Seal(
@@ -95,7 +87,7 @@ def dump_seal(seal: Seal, dialect: str = "diffusers") -> bytes:
     state = {key: tensor.detach().cpu().contiguous() for key, tensor in state.items()}
     data = safetensors.torch.save(state)
     tensors = _tensor_bytes(data)
-    file_header = check_file_header(data, seal.header.title)
+    file_header = json.loads(data[8 : len(data) - len(tensors)])
     # safetensors writes metadata in the order of a hash map, another in every process; we sort it.
     metadata = dump_metadata(
         seal.header, header_entries(seal.layers, dialect), hashlib.sha256(tensors).hexdigest()
