@@ -30,7 +30,7 @@ class Settings(BaseSettings):
     """All settings, frozen. None means: as the command or the base's family has it."""
 
     base: str | None = Field(None, min_length=1)
-    """The base to work with: `sealworld`, or a folder in diffusers' format."""
+    """The base to work with: `sealworld`, a diffusers folder, a `.safetensors` checkpoint, or a hub id."""
     steps: int | None = Field(None, ge=1, le=1000)
     """Denoising steps of a picture."""
     guidance: float | None = Field(None, ge=0, le=100, allow_inf_nan=False)

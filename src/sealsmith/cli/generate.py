@@ -10,7 +10,7 @@ import typer
 
 from ..errors import ConfigError, OutputError
 from .console import console, note, print_json
-from .options import BaseOption
+from .options import BaseOption, DeviceOption
 
 if TYPE_CHECKING:
     from ..adapters import Seal
@@ -38,6 +38,9 @@ def generate_command(
     negative: Annotated[str, typer.Option(help="What the picture should not show.")] = "",
     out: Annotated[Path, typer.Option("--out", "-o", help="A folder, or a .png file.")] = Path("pictures"),
     base: BaseOption = "sealworld",
+    width: Annotated[int | None, typer.Option(help="Pixels; the base decides if not given.")] = None,
+    height: Annotated[int | None, typer.Option(help="Pixels; the base decides if not given.")] = None,
+    device: DeviceOption = "cpu",
     no_trigger: Annotated[
         bool, typer.Option("--no-trigger", help="Do not insert a missing trigger.")
     ] = False,
@@ -52,11 +55,11 @@ def generate_command(
     from ..generate import Request
 
     seals = [(read_seal(path), strength) for path, strength in chosen]
-    opened = open_base(base)
+    opened = open_base(base, device)
     first_seed = secrets.randbelow(2**32) if seed is None else seed
-    request = Request(prompt, negative, first_seed, num_pictures, steps, guidance, not no_trigger).resolved(
-        opened
-    )
+    request = Request(
+        prompt, negative, first_seed, num_pictures, steps, guidance, not no_trigger, width, height
+    ).resolved(opened)
     if seed is None:
         note(f"seed: {first_seed}")
     pictures, paths = _draw(opened, request, seals, out, quiet=as_json)
