@@ -8,11 +8,13 @@ from .attach import AttachReport, attach, attached, check_base, detach
 from .effect import largest_change
 from .files import atomic_write, check_writable
 from .fuse import fused
+from .hashes import FileHashes, file_hash, hash_file, tensor_hash
 from .seal import Layer, Seal, SealHeader
-from .seal_file import dump_seal, file_hash, parse_seal, read_seal, tensor_hash, write_seal
+from .seal_file import dump_seal, parse_seal, read_seal, write_seal
 
 __all__ = [
     "AttachReport",
+    "FileHashes",
     "Layer",
     "Seal",
     "SealHeader",
@@ -26,6 +28,7 @@ __all__ = [
     "dump_seal",
     "file_hash",
     "fused",
+    "hash_file",
     "largest_change",
     "parse_seal",
     "read_seal",

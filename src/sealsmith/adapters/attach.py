@@ -14,9 +14,10 @@ from typing import Any, Protocol
 from torch import nn
 
 from ..errors import BaseMismatchError, ConfigError, SealShapeError
+from .changes import LowRank
 from .checks import check_finite, check_layers
 from .formats import DIFFUSERS
-from .metadata import lora_config
+from .peft_config import adapter_config
 from .seal import Layer, Seal
 
 
@@ -150,7 +151,7 @@ def _load(unet: Any, adapter: str, seal: Seal, layers: dict[str, Layer]) -> None
     """One adapter into the U-Net by diffusers' own loader, the one stock `load_lora_weights` ends in."""
     device, dtype = unet.device, unet.dtype  # each look walks the whole U-Net
     state = {key: tensor.to(device, dtype) for key, tensor in DIFFUSERS.state(layers).items()}
-    config = {f"unet.{key}": value for key, value in lora_config(seal.header, layers).items()}
+    config = adapter_config({path: LowRank(*layer, seal.header.alpha) for path, layer in layers.items()})
     with warnings.catch_warnings():
         # PEFT suspects a mistake when a model gets its second adapter; here it is what was asked for.
         warnings.filterwarnings("ignore", message="Already found a `peft_config` attribute")

@@ -1,40 +1,63 @@
-"""The strings in a seal file's header: ours, ModelSpec 1.0.1, kohya's minimum, and diffusers' LoRA config.
+"""The strings in a seal file's header: ours, ModelSpec 1.0.1, kohya's `ss_`, and diffusers' LoRA config.
 
-Only ours are read back; the rest is written so that other people's tools know what they have.
+Ours hold the whole truth and are what we read back; the rest is written so that other people's tools know what
+they have. What other tools wrote is read by foreign_header.py.
 """
 
 import json
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Mapping
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
 from .. import __version__
 from ..errors import SealFormatError
+from .changes import Change
 from .checks import check_seal_header
+from .family_names import ARCHITECTURES
+from .hashes import kohya_hashes
+from .kohya_metadata import LAST_LAYER_FAMILIES, kohya_metadata, network_metadata
+from .peft_config import ADAPTER_KEY, adapter_config
 from .seal import SealHeader
 
 OWN_KEY = "sealsmith"
 HASH_KEY = "modelspec.hash_sha256"
+THUMBNAIL = re.compile(r"data:image/jpeg;base64,[A-Za-z0-9+/]+={0,2}")
+"""The one form of picture ModelSpec has in a header."""
 
 _HEADER = TypeAdapter(SealHeader)
 
 
-def dump_metadata(header: SealHeader, layer_paths: Iterable[str], tensor_hash: str) -> dict[str, str]:
+def dump_metadata(
+    header: SealHeader,
+    layers: Mapping[str, Change],
+    entries: Mapping[str, Any],
+    tensors: memoryview,
+    dialect: str = "diffusers",
+    kept: Mapping[str, str] | None = None,
+) -> dict[str, str]:
     """The metadata of a seal file, strings to strings, sorted by key.
 
-    `tensor_hash` is the SHA-256, in hex, of the bytes after the file's header.
+    `layers` by canonical path; `entries` are the tensors of the file's header (name -> dtype, shape, offsets),
+    `tensors` the bytes behind it. `kept` is the metadata of the file the seal came from: what it says in
+    `ss_` and `modelspec.` entries stays unless we know better.
     """
-    entries = {
+    foreign = {key: value for key, value in (kept or {}).items() if key.startswith(("ss_", "modelspec."))}
+    words = _kohya(header, layers, foreign)
+    model_hash, legacy_hash = kohya_hashes(entries, tensors, words)
+    words |= {
         "format": "pt",
         OWN_KEY: _HEADER.dump_json(header).decode(),
-        "lora_adapter_metadata": json.dumps(
-            {f"unet.{key}": value for key, value in lora_config(header, layer_paths).items()}, sort_keys=True
-        ),
-        **_model_spec(header, tensor_hash),
-        **_kohya(header, tensor_hash),
+        "sshs_model_hash": model_hash,
+        "sshs_legacy_hash": legacy_hash,
+        **_model_spec(header, dialect),
+        HASH_KEY: f"0x{model_hash}",
     }
-    return dict(sorted(entries.items()))
+    kinds = {layer.kind for layer in layers.values()}
+    if dialect == "diffusers" and (kinds == {"lora"} or kinds == {"dora"}):
+        words[ADAPTER_KEY] = json.dumps(adapter_config(layers, use_dora=kinds == {"dora"}), sort_keys=True)
+    return dict(sorted(words.items()))
 
 
 def parse_metadata(metadata: Mapping[str, str], name: str) -> SealHeader:
@@ -59,49 +82,36 @@ def parse_metadata(metadata: Mapping[str, str], name: str) -> SealHeader:
     return header
 
 
-def lora_config(header: SealHeader, layer_paths: Iterable[str]) -> dict[str, Any]:
-    """Arguments of the `peft.LoraConfig` that rebuilds the adapter, alpha included.
-
-    Only what differs from PEFT's defaults or states a fact: a complete dump would fail in every PEFT version
-    that lacks one of its keys. Targets are full layer paths, so that no other layer can match by its ending.
-    """
-    alpha = int(header.alpha) if float(header.alpha).is_integer() else header.alpha
-    return {
-        "r": header.rank,
-        "lora_alpha": alpha,
-        "lora_dropout": 0.0,
-        "target_modules": sorted(path.removeprefix("unet.") for path in layer_paths),
-        "use_dora": False,
-        "use_rslora": False,
-    }
+def _kohya(header: SealHeader, layers: Mapping[str, Change], kept: Mapping[str, str]) -> dict[str, str]:
+    """`ss_` entries, with those that were there: behind ours if the training is ours, before them if not."""
+    comment = {"ss_training_comment": f"sealsmith {__version__}"}
+    ours = kohya_metadata(header, layers)
+    if header.training:
+        return {**comment, **kept, **ours}
+    return {**comment, **ours, **kept, **network_metadata(header, layers)}
 
 
-def _model_spec(header: SealHeader, tensor_hash: str) -> dict[str, str]:
-    entries = {
+def _model_spec(header: SealHeader, dialect: str) -> dict[str, str]:
+    """ModelSpec's entries but for the hash, as far as their content is known."""
+    side = header.resolution_px
+    architecture = header.architecture or ARCHITECTURES.get(header.family, header.family)
+    use_hint = f"write {header.trigger!r} before {header.class_noun!r}"
+    known = {
         "sai_model_spec": "1.0.1",
-        "architecture": f"{header.architecture or header.family}/lora",
-        "implementation": "diffusers",
+        "architecture": f"{architecture}/lora" if architecture else "",
+        "implementation": "diffusers" if dialect == "diffusers" else "sd-scripts",
         "title": header.title,
+        "resolution": f"{side}x{side}" if side else "",
         "date": header.created,
-        "hash_sha256": f"0x{tensor_hash}",
+        "description": header.description,
+        "author": header.author,
+        "license": header.license,
+        "tags": ", ".join(header.tags),
+        "merged_from": ", ".join(header.merged_from),
+        "thumbnail": header.thumbnail if THUMBNAIL.fullmatch(header.thumbnail) else "",
         "trigger_phrase": header.trigger,
-        "usage_hint": f"write {header.trigger!r} before {header.class_noun!r}",
+        "usage_hint": use_hint if header.trigger and header.class_noun else "",
+        "prediction_type": header.prediction_type,
+        "encoder_layer": "1" if header.training and header.family in LAST_LAYER_FAMILIES else "",
     }
-    if header.resolution_px:
-        entries["resolution"] = f"{header.resolution_px}x{header.resolution_px}"
-    return {f"modelspec.{key}": value for key, value in entries.items()}
-
-
-def _kohya(header: SealHeader, tensor_hash: str) -> dict[str, str]:
-    return {
-        "ss_v2": "False",
-        "ss_base_model_version": header.kohya_version or header.family,
-        "ss_network_module": "networks.lora",
-        "ss_network_dim": str(header.rank),
-        "ss_network_alpha": str(header.alpha),
-        "ss_network_args": "{}",
-        "ss_output_name": header.title,
-        "ss_sd_model_name": header.base,
-        "ss_training_comment": f"sealsmith {__version__}",
-        "sshs_model_hash": tensor_hash,
-    }
+    return {f"modelspec.{key}": value for key, value in known.items() if value}

@@ -1,6 +1,5 @@
 """Reading and writing seal files: one `.safetensors`, complete in itself, same bytes for the same seal."""
 
-import hashlib
 import json
 from pathlib import Path
 
@@ -8,9 +7,11 @@ import safetensors
 import safetensors.torch
 
 from ..errors import SealFormatError
+from .changes import LowRank
 from .checks import check_file_header, check_finite, check_layers, check_seal_header, check_suffix
 from .files import atomic_write
 from .formats import DIFFUSERS, find_dialect
+from .hashes import tensor_hash
 from .metadata import HASH_KEY, dump_metadata, parse_metadata
 from .seal import Seal
 
@@ -74,32 +75,11 @@ def dump_seal(seal: Seal) -> bytes:
     tensors = _tensor_bytes(data)
     file_header = check_file_header(data, seal.header.title)
     # safetensors writes metadata in the order of a hash map, another in every process; we sort it.
-    metadata = dump_metadata(seal.header, layers, hashlib.sha256(tensors).hexdigest())
+    changes = {path: LowRank(down, up, seal.header.alpha) for path, (down, up) in layers.items()}
+    metadata = dump_metadata(seal.header, changes, file_header, tensors)
     text = json.dumps({"__metadata__": metadata} | file_header, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 8)
     return len(text).to_bytes(8, "little") + text + tensors
-
-
-def file_hash(path: Path | str) -> str:
-    """SHA-256 of a whole file, 64 hex digits; the first 10 are what others call AutoV2.
-
-    Raises: SealFormatError when it cannot be read.
-    """
-    try:
-        with Path(path).open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise SealFormatError(
-            f"cannot read {str(path)!r}: {error.strerror or error}", "check the path"
-        ) from error
-
-
-def tensor_hash(data: bytes) -> str:
-    """SHA-256 of a seal file's bytes after its header, 64 hex digits; its first 12 are called AutoV3.
-
-    It stays the same when only the header changes: a new title, a scorecard.
-    """
-    return hashlib.sha256(_tensor_bytes(data)).hexdigest()
 
 
 def _tensor_bytes(data: bytes) -> memoryview:
