@@ -12,6 +12,7 @@ SealsmithError
 │       ├── SealShapeError      a tensor of the wrong shape, or a rank larger than its layer
 │       └── BaseMismatchError   trained for another base
 ├── OutputError                 a result cannot be written: path, rights, full disk   exit 2, HTTP 507
+├── RegistryError               a registry of seals did not answer, or not sensibly    exit 1, HTTP 502
 ├── TrainingError               training cannot go on: NaN                            exit 2, HTTP 500
 └── Cancelled                   the user stopped it                                    exit 130, HTTP 499
 
@@ -79,6 +80,11 @@ class OutputError(SealsmithError):
     code = "output"
     exit_status = 2
     http_status = 507
+
+
+class RegistryError(SealsmithError):
+    code = "registry"
+    http_status = 502
 
 
 class TrainingError(SealsmithError):
