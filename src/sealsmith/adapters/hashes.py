@@ -103,7 +103,7 @@ def kohya_hashes(
     `entries` are the header's tensors (name -> dtype, shape, offsets), `tensors` the bytes behind it.
     """
     kept = {key: value for key, value in metadata.items() if key.startswith("ss_")}
-    table = ({"__metadata__": kept} if kept else {}) | dict(entries)
+    table = {"__metadata__": kept} | dict(entries)
     # As safetensors writes it: UTF-8 as it is, no spaces, padded to 8 bytes.
     text = json.dumps(table, separators=(",", ":"), ensure_ascii=False).encode(errors="surrogatepass")
     text += b" " * (-len(text) % 8)

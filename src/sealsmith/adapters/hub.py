@@ -84,7 +84,7 @@ def hub_card(header: SealHeader, pictures: Sequence[GalleryPicture] = ()) -> str
 
 def card_facts(header: SealHeader, pictures: Sequence[GalleryPicture] = ()) -> dict[str, Any]:
     """The card's YAML as a table. `base_model` only where the base's name could be a hub's."""
-    facts: dict[str, Any] = {"tags": [*TAGS, *(tag for tag in header.tags if tag not in TAGS)]}
+    facts: dict[str, Any] = {"tags": list(dict.fromkeys((*TAGS, *filter(None, header.tags))))}
     if _REPOSITORY.fullmatch(header.base):
         facts["base_model"] = header.base
     if header.trigger:

@@ -193,7 +193,7 @@ def _rewritable(path: Path) -> dict[str, Any]:
 
 
 def _write_table(path: Path, table: Mapping[str, Any]) -> None:
-    atomic_write(path, json.dumps(table, indent=4, ensure_ascii=False).encode(errors="replace") + b"\n")
+    atomic_write(path, json.dumps(table, indent=4).encode() + b"\n")
 
 
 def _text(table: Mapping[str, Any], key: str, path: Path, notes: list[str]) -> str:

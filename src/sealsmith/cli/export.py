@@ -52,8 +52,13 @@ def export_command(
     if hub is not None:
         check_empty(hub)
     gallery = [gallery_picture(path) for path in pictures or []]
-    stated = {"license": license_name, "author": author, "description": description, "base": base_model}
-    stated |= {"tags": tuple(tags) if tags else None}
+    stated = {
+        "license": license_name,
+        "author": author,
+        "description": description,
+        "base": base_model,
+        "tags": tuple(tags or ()),
+    }
     described = _described(read_seal(seal), {key: value for key, value in stated.items() if value}, gallery)
     written: list[Path] = []
     if hub is not None:
