@@ -5,22 +5,18 @@ import dataclasses
 import io
 import json
 from collections.abc import Mapping
-from typing import NamedTuple
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
-from peft import LoraConfig, inject_adapter_in_model
 from PIL import Image
-from torch import nn
 
 from sealsmith.adapters import SealHeader
 from sealsmith.adapters.changes import Change, Hadamard, LowRank
 from sealsmith.adapters.foreign_header import foreign_header
 from sealsmith.adapters.kohya_metadata import kohya_metadata, tag_frequency
 from sealsmith.adapters.metadata import dump_metadata, parse_metadata
-from sealsmith.adapters.peft_config import adapter_config, lora_config
 from sealsmith.adapters.thumbnail import thumbnail
 
 HEADER = SealHeader(
@@ -181,78 +177,6 @@ def test_what_we_write_a_foreign_reader_understands(
     assert (facts.trigger, facts.family, facts.rank, facts.alpha) == ("sks", "sdxl", 4, 6.0)
     assert (facts.tags, facts.resolution_px, facts.num_pictures) == (tuple(tags), (side, side), 12)
     assert facts.candidates[0] == ("sks", 12)
-
-
-class Size(NamedTuple):
-    rank: int
-    alpha: float
-
-
-class Inner(nn.Module):
-    def __init__(self) -> None:
-        super().__init__()
-        self.to_q, self.proj_out = nn.Linear(16, 16), nn.Linear(16, 16)
-
-
-class Blocks(nn.Module):
-    """Names that are ends of other names, as Flux has them."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.blocks = nn.ModuleList(Inner() for _ in range(12))
-        self.single_blocks = nn.ModuleList(Inner() for _ in range(12))
-        self.proj_out = nn.Linear(16, 16)
-
-
-PATHS = [name for name, module in Blocks().named_modules() if isinstance(module, nn.Linear)]
-
-
-@settings(max_examples=30, deadline=None)
-@given(
-    st.dictionaries(
-        st.sampled_from(PATHS),
-        st.builds(Size, st.integers(1, 4), st.sampled_from([1.0, 2.5, 8.0])),
-        min_size=1,
-    )
-)
-def test_peft_builds_exactly_these_layers_with_these_ranks_and_alphas(sizes: dict[str, Size]) -> None:
-    model = Blocks()
-    config = lora_config({f"transformer.{path}": size for path, size in sizes.items()}, "transformer")
-    config = json.loads(json.dumps(config))
-    given_exactly = {f"{path}.lora_A.weight": torch.zeros(size.rank, 16) for path, size in sizes.items()}
-    given_exactly |= {f"{path}.lora_B.weight": torch.zeros(16, size.rank) for path, size in sizes.items()}
-    inject_adapter_in_model(LoraConfig(**config), model, state_dict=given_exactly)
-    built = {
-        name: Size(module.r["default"], module.lora_alpha["default"])
-        for name, module in model.named_modules()
-        if hasattr(module, "lora_alpha")
-    }
-    assert built == sizes
-
-
-@pytest.mark.parametrize("nested", [True, False])
-def test_a_text_encoders_layers_are_found_with_and_without_the_level_transformers_dropped(
-    nested: bool,
-) -> None:
-    sizes = {"encoder.blocks.1.to_q": Size(2, 1.0), "encoder.blocks.2.to_q": Size(3, 4.0)}
-    model: nn.Module = nn.ModuleDict({"encoder": Blocks()})
-    model = nn.ModuleDict({"text_model": model}) if nested else model
-    config = lora_config({f"text_encoder.{path}": size for path, size in sizes.items()}, "text_encoder")
-    inject_adapter_in_model(LoraConfig(**config), model)
-    built = {
-        name.removeprefix("text_model."): Size(module.r["default"], module.lora_alpha["default"])
-        for name, module in model.named_modules()
-        if hasattr(module, "lora_alpha")
-    }
-    assert built == sizes
-
-
-def test_each_component_has_its_own_config() -> None:
-    layers = {"unet.a.b": Size(4, 2.0), "text_encoder.a.b": Size(2, 2.0), "text_encoder_2.a.b": Size(8, 2.0)}
-    config = adapter_config(layers)
-    ranks = {key: value for key, value in config.items() if key.endswith(".r")}
-    assert ranks == {"unet.r": 4, "text_encoder.r": 2, "text_encoder_2.r": 8}
-    assert config["unet.target_modules"] == ["a.b"]
 
 
 @pytest.mark.parametrize("size", [(1, 1), (300, 40), (1000, 1000)])
