@@ -1,12 +1,13 @@
-"""Seals with random weights for whatever layers a U-Net has, for tests."""
+"""Seals with random weights for whatever layers a denoiser has, for tests."""
 
+import dataclasses
 from typing import Any
 
 import torch
 from torch import nn
 
-from sealsmith.adapters import Layer, Seal, SealHeader
-from sealsmith.adapters.formats import DIFFUSERS
+from sealsmith.adapters import Change, LowRank, Seal, SealHeader
+from sealsmith.adapters.formats import write_layers
 from sealsmith.bases import Base
 
 
@@ -21,16 +22,17 @@ def random_seal(
 ) -> Seal:
     """A seal that changes every layer of `base` whose name ends in one of `targets`, and visibly so."""
     generator = torch.Generator().manual_seed(seed)
-    layers = {}
-    for path, module in base.unet.named_modules():
+    layers: dict[str, Change] = {}
+    for path, module in base.denoiser.named_modules():
         if not path.endswith(tuple(f".{target}" for target in targets)):
             continue
         assert isinstance(module, nn.Linear | nn.Conv2d)
         weight = module.weight
         up_shape = (weight.shape[0], rank) + (1, 1) * (weight.ndim == 4)
-        layers[f"unet.{path}"] = Layer(
+        layers[f"{base.family.denoiser}.{path}"] = LowRank(
             torch.randn((rank, *weight.shape[1:]), generator=generator) * 0.2,
             torch.randn(up_shape, generator=generator) * 0.2,
+            alpha,
         )
     header = SealHeader(
         trigger=trigger,
@@ -48,4 +50,29 @@ def random_seal(
         kohya_version=base.family.kohya_version,
         resolution_px=base.picture_px,
     )
-    return Seal(header, DIFFUSERS.state(layers))
+    return Seal(header, layers)
+
+
+def state(seal: Seal) -> dict[str, torch.Tensor]:
+    """The seal's tensors as its file holds them."""
+    return write_layers(seal.layers, "diffusers", seal.header.family)[0]
+
+
+def changed(seal: Seal, down: float = 1.0, up: float = 1.0) -> Seal:
+    """The seal with all its `down` and all its `up` multiplied."""
+    layers: dict[str, Change] = {}
+    for path, change in seal.layers.items():
+        assert isinstance(change, LowRank)
+        layers[path] = dataclasses.replace(change, down=change.down * down, up=change.up * up)
+    return dataclasses.replace(seal, layers=layers)
+
+
+def equal_layers(one: Seal, other: Seal) -> bool:
+    """Whether two seals have the same tensors and alphas under the same paths, bit for bit."""
+    alphas = [{path: change.alpha for path, change in seal.layers.items()} for seal in (one, other)]
+    mine, theirs = state(one), state(other)
+    return (
+        alphas[0] == alphas[1]
+        and mine.keys() == theirs.keys()
+        and all(torch.equal(mine[key], theirs[key]) for key in mine)
+    )

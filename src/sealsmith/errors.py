@@ -10,6 +10,7 @@ SealsmithError
 │   └── SealError               a seal file
 │       ├── SealFormatError     not a seal: damaged, other dialect, absurd header
 │       ├── SealShapeError      a tensor of the wrong shape, or a rank larger than its layer
+│       ├── SealEffectError     a seal that changes nothing
 │       └── BaseMismatchError   trained for another base
 ├── OutputError                 a result cannot be written: path, rights, full disk   exit 2, HTTP 507
 ├── RegistryError               a registry of seals did not answer, or not sensibly    exit 1, HTTP 502
@@ -69,6 +70,10 @@ class SealFormatError(SealError):
 
 class SealShapeError(SealError):
     code = "seal-shape"
+
+
+class SealEffectError(SealError):
+    code = "seal-effect"
 
 
 class BaseMismatchError(SealError):

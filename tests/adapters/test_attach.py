@@ -4,14 +4,18 @@ import dataclasses
 
 import pytest
 import torch
-from peft.tuners.tuners_utils import BaseTunerLayer
-from seal_examples import random_seal
+from seal_examples import changed, random_seal
 from unet_probe import is_untouched, predict, weights
 
-from sealsmith.adapters import Seal, attach, attached, delta, detach
-from sealsmith.adapters.formats import DIFFUSERS
+from sealsmith.adapters import LowRank, Seal, attach, attached, detach, is_attached
 from sealsmith.bases import Base
-from sealsmith.errors import BaseMismatchError, ConfigError, SealFormatError, SealShapeError
+from sealsmith.errors import (
+    BaseMismatchError,
+    ConfigError,
+    SealEffectError,
+    SealFormatError,
+    SealShapeError,
+)
 
 ATTENTION = ("to_q", "to_k", "to_v", "to_out.0")
 EVERYTHING = (*ATTENTION, "ff.net.0.proj", "ff.net.2", "proj_in", "proj_out", "conv1", "conv2")
@@ -19,9 +23,9 @@ EVERYTHING = (*ATTENTION, "ff.net.0.proj", "ff.net.2", "proj_in", "proj_out", "c
 
 def merge(base: Base, seal: Seal, strength: float) -> None:
     """The seal added into the base's weights, by our own algebra."""
-    for path, (down, up) in DIFFUSERS.layers(seal.state).items():
+    for path, change in seal.layers.items():
         weight = base.unet.get_submodule(path.removeprefix("unet.")).weight
-        weight.data += strength * delta(down, up, seal.header.scale)
+        weight.data += strength * change.delta()
 
 
 @pytest.mark.parametrize("targets", [ATTENTION, EVERYTHING])
@@ -31,10 +35,10 @@ def test_attached_equals_merged_for_several_seals_at_once(tiny_base: Base, targe
         (random_seal(tiny_base, targets, rank=4, alpha=7.0, seed=1), 0.7),
         (random_seal(tiny_base, ("to_v", "conv1"), rank=2, alpha=2.0, trigger="ohwx", seed=2), -0.3),
     ]
-    with attached(tiny_base, seals) as reports:
+    with attached(tiny_base, seals) as attachment:
         bypassed = predict(tiny_base)
-    for report, (seal, _) in zip(reports, seals, strict=True):
-        assert (report.matched, report.total, report.unmatched) == (len(seal.state), len(seal.state), ())
+    for report, (seal, _) in zip(attachment.reports, seals, strict=True):
+        assert (report.matched, report.total, report.unmatched) == (len(seal.layers), len(seal.layers), ())
     for seal, strength in seals:
         merge(tiny_base, seal, strength)
     merged = predict(tiny_base)
@@ -50,8 +54,8 @@ def test_detach_restores_the_unet_to_the_bit(tiny_base: Base) -> None:
     detach(tiny_base)
     assert is_untouched(tiny_base, before)
     assert [(name, type(module)) for name, module in tiny_base.unet.named_modules()] == modules
-    assert not any(isinstance(module, BaseTunerLayer) for module in tiny_base.unet.modules())
-    assert not hasattr(tiny_base.unet, "peft_config")
+    assert not any(module._forward_hooks for module in tiny_base.unet.modules())
+    assert not is_attached(tiny_base)
 
 
 def test_attaching_twice_in_a_row_gives_the_same_prediction(tiny_base: Base) -> None:
@@ -73,42 +77,54 @@ def test_an_error_inside_the_context_still_detaches(tiny_base: Base) -> None:
     seals = [(random_seal(tiny_base, ATTENTION), 1.0)]
     with pytest.raises(KeyboardInterrupt, match="now"), attached(tiny_base, seals):
         raise KeyboardInterrupt("now")
-    assert not hasattr(tiny_base.unet, "peft_config")
+    assert not is_attached(tiny_base)
 
 
 def test_layers_without_a_place_are_reported_and_left_out(tiny_base: Base) -> None:
     seal = random_seal(tiny_base, ATTENTION)
     strange = "unet.down_blocks.9.attentions.0.to_q"
-    seal.state |= {f"{strange}.lora_A.weight": torch.ones(4, 8), f"{strange}.lora_B.weight": torch.ones(8, 4)}
-    with attached(tiny_base, [(seal, 1.0)]) as (report,):
-        assert (report.matched, report.total) == (len(seal.state) - 2, len(seal.state))
+    seal.layers[strange] = LowRank(torch.ones(4, 8), torch.ones(8, 4), 4.0)
+    with attached(tiny_base, [(seal, 1.0)]) as attachment:
+        (report,) = attachment.reports
+        assert (report.matched, report.total) == (len(seal.layers) - 1, len(seal.layers))
         assert report.unmatched == (strange,)
 
 
 def test_a_seal_without_any_place_is_refused(tiny_base: Base) -> None:
     seal = random_seal(tiny_base, ATTENTION)
-    seal.state = {key.replace("attentions", "elsewhere"): tensor for key, tensor in seal.state.items()}
-    with pytest.raises(BaseMismatchError, match=f"none of the {len(seal.state) // 2} layers"):
+    seal.layers = {path.replace("attentions", "elsewhere"): change for path, change in seal.layers.items()}
+    with pytest.raises(BaseMismatchError, match=f"none of the {len(seal.layers)} layers"):
         attach(tiny_base, [(seal, 1.0)])
 
 
-@pytest.mark.parametrize("change", [{"base_digest": "0" * 12}, {"family": "sdxl"}])
-def test_a_seal_of_another_base_is_refused(tiny_base: Base, change: dict[str, str]) -> None:
+def test_a_seal_of_another_family_is_refused(tiny_base: Base) -> None:
     seal = random_seal(tiny_base, ATTENTION)
-    other = Seal(dataclasses.replace(seal.header, base="elsewhere", **change), seal.state)
-    with pytest.raises(BaseMismatchError, match="was trained on 'elsewhere'") as caught:
-        attach(tiny_base, [(other, 1.0)])
-    assert "--base elsewhere" in caught.value.remedy
+    seal.header = dataclasses.replace(seal.header, base="elsewhere", family="sdxl")
+    with pytest.raises(BaseMismatchError, match="was made for sdxl") as caught:
+        attach(tiny_base, [(seal, 1.0)])
+    assert "elsewhere" in caught.value.remedy
+
+
+def test_a_seal_of_another_base_of_the_family_is_taken_and_said(tiny_base: Base) -> None:
+    seal = random_seal(tiny_base, ATTENTION)
+    seal.header = dataclasses.replace(seal.header, base="elsewhere", base_digest="0" * 12)
+    with attached(tiny_base, [(seal, 1.0)]) as attachment:
+        assert attachment.reports[0].other_base == "elsewhere"
+        assert "was trained on 'elsewhere'" in attachment.reports[0].warnings[0]
+
+
+def test_a_seal_that_changes_nothing_is_refused(tiny_base: Base) -> None:
+    with pytest.raises(SealEffectError, match="does nothing"):
+        attach(tiny_base, [(changed(random_seal(tiny_base, ATTENTION), up=0.0), 1.0)])
 
 
 def test_a_wrong_shape_is_named_and_nothing_is_attached(tiny_base: Base) -> None:
     good, bad = random_seal(tiny_base, ATTENTION), random_seal(tiny_base, ATTENTION)
-    key = next(key for key in bad.state if key.endswith("lora_A.weight"))
-    bad.state[key] = torch.zeros(4, 999)
-    layer = key.removesuffix(".lora_A.weight")
+    layer = next(iter(bad.layers))
+    bad.layers[layer] = dataclasses.replace(bad.layers[layer], down=torch.zeros(4, 999))
     with pytest.raises(SealShapeError, match=rf"layer '{layer}': .*\(\d+, 999\)"):
         attach(tiny_base, [(good, 1.0), (bad, 1.0)])
-    assert not hasattr(tiny_base.unet, "peft_config")
+    assert not is_attached(tiny_base)
 
 
 @pytest.mark.parametrize("strength", [float("nan"), float("inf")])
@@ -119,7 +135,7 @@ def test_a_strength_must_be_finite(tiny_base: Base, strength: float) -> None:
 
 def test_values_must_be_finite(tiny_base: Base) -> None:
     seal = random_seal(tiny_base, ATTENTION)
-    next(iter(seal.state.values()))[0, 0] = torch.nan
+    next(iter(seal.layers.values())).up[0, 0] = torch.nan
     with pytest.raises(SealFormatError, match="NaN or infinity"):
         attach(tiny_base, [(seal, 1.0)])
 

@@ -15,8 +15,9 @@ from PIL import Image
 from sealsmith.adapters import SealHeader
 from sealsmith.adapters.changes import Change, Hadamard, LowRank
 from sealsmith.adapters.foreign_header import foreign_header
+from sealsmith.adapters.formats import header_entries
 from sealsmith.adapters.kohya_metadata import kohya_metadata, tag_frequency
-from sealsmith.adapters.metadata import dump_metadata, parse_metadata
+from sealsmith.adapters.metadata import dump_metadata, header_of_foreign, parse_metadata
 from sealsmith.adapters.thumbnail import thumbnail
 
 HEADER = SealHeader(
@@ -44,7 +45,8 @@ def dumped(
     dialect: str = "diffusers",
     kept: Mapping[str, str] | None = None,
 ) -> dict[str, str]:
-    return dump_metadata(header, layers, {"x": {}}, memoryview(b"tensors"), dialect, kept)
+    own = header_entries(layers, dialect)
+    return dump_metadata(header, layers, {"x": {}}, memoryview(b"tensors"), own, dialect, kept)
 
 
 def test_everything_modelspec_demands_and_everything_known_is_there() -> None:
@@ -153,6 +155,24 @@ def test_what_another_tool_wrote_stays_but_for_the_tensors_facts() -> None:
     assert "dead" not in entries["modelspec.hash_sha256"] + entries["sshs_model_hash"]
     assert "else" not in entries
     assert "unet.r" in entries["lora_adapter_metadata"]
+
+
+def test_what_our_header_no_longer_says_does_not_come_back_from_the_old_file() -> None:
+    before = dumped(dataclasses.replace(HEADER, description="old", author="them"))
+    after = dumped(dataclasses.replace(HEADER, author="me"), kept=before)
+    assert "modelspec.description" not in after
+    assert after == dumped(dataclasses.replace(HEADER, author="me"))
+
+
+def test_a_foreign_header_has_what_its_words_say_and_the_family_its_layers_have() -> None:
+    words = {"ss_base_model_version": "sd_v1", "modelspec.trigger_phrase": "ohwx", "modelspec.title": "dog"}
+    wide = LowRank(torch.ones(4, 2048), torch.ones(8, 4), 2.0)
+    named = header_of_foreign(words, LAYERS, "files/my dog.safetensors")
+    assert (named.family, named.kohya_version, named.trigger, named.title) == ("sd1", "sd_v1", "ohwx", "dog")
+    assert (named.rank, named.alpha, named.base_digest) == (4, 6.0, "")
+    shown = header_of_foreign(words, {"unet.x.attn2.to_k": wide}, "my dog.safetensors")
+    assert (shown.family, shown.kohya_version) == ("sdxl", "")
+    assert header_of_foreign({}, LAYERS, "files/my dog.safetensors").title == "my dog"
 
 
 def test_ours_beats_what_was_there_when_the_training_was_ours() -> None:

@@ -1,12 +1,11 @@
 """The base that the package carries: stock diffusers opens it, and it draws what it is asked for."""
 
-import dataclasses
 from pathlib import Path
 
 import pytest
 import torch
 from diffusers import DiffusionPipeline
-from seal_examples import random_seal
+from seal_examples import changed, random_seal
 from stock_pictures import largest_difference, stock
 
 from sealsmith.adapters import Seal, read_seal, write_seal
@@ -28,7 +27,7 @@ def sealworld() -> Base:
 def gentle_seal(sealworld: Base) -> Seal:
     """A seal of a trained one's size: it changes a picture visibly and does not wreck it."""
     seal = random_seal(sealworld, ("to_q", "to_k", "to_v", "to_out.0", "conv1", "conv2"), rank=4, alpha=4.0)
-    return dataclasses.replace(seal, state={key: tensor * 0.2 for key, tensor in seal.state.items()})
+    return changed(seal, down=0.2, up=0.2)
 
 
 def test_stock_diffusers_draws_the_same_picture_with_and_without_a_seal(

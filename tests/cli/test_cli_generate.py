@@ -140,15 +140,15 @@ def test_bad_input_gets_a_sentence_and_leaves_nothing(
     assert set(tmp_path.rglob("*")) == before
 
 
-def test_a_seal_of_another_base_is_refused(
+def test_a_seal_of_another_family_is_refused(
     tiny_base_folder: Path, tiny_base: Base, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     seal = random_seal(tiny_base, ("to_q",))
-    seal.header = dataclasses.replace(seal.header, base="elsewhere", base_digest="0" * 12)
+    seal.header = dataclasses.replace(seal.header, base="elsewhere", family="flux")
     write_seal("other.safetensors", seal)
     assert run(tiny_base_folder, "--seal", "other.safetensors") == 2
     err = capsys.readouterr().err
-    assert "error: seal 'other' was trained on 'elsewhere'" in err
+    assert "error: seal 'other' was made for flux" in err
     assert "hint: open the base it was trained on" in err
     assert not (tmp_path / "pictures").exists()
 

@@ -9,7 +9,7 @@ from diffusers import EulerAncestralDiscreteScheduler, EulerDiscreteScheduler, S
 from seal_examples import random_seal
 from stock_pictures import largest_difference, stock
 
-from sealsmith.adapters import file_hash, read_seal, write_seal
+from sealsmith.adapters import LowRank, file_hash, is_attached, read_seal, write_seal
 from sealsmith.bases import Base
 from sealsmith.errors import BaseMismatchError, ConfigError
 from sealsmith.generate import Request, generate, generate_batch, generate_each
@@ -26,7 +26,6 @@ def test_equals_the_stock_pipeline(tiny_base: Base, guidance: float) -> None:
     assert largest_difference(ours.pixels, stock(tiny_base.pipeline, request)) <= 1e-5
 
 
-@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning:diffusers")
 @pytest.mark.parametrize("scheduler", [EulerDiscreteScheduler, EulerAncestralDiscreteScheduler])
 def test_equals_the_stock_pipeline_with_schedulers_that_scale_or_draw_noise(
     tiny_base: Base, scheduler: type
@@ -88,7 +87,7 @@ def test_the_base_is_clean_after_every_way_out(tiny_base: Base) -> None:
     before = stock(tiny_base.pipeline, REQUEST)
     pictures = generate_each(tiny_base, dataclasses.replace(REQUEST, num_pictures=2), seals)
     next(pictures)
-    assert tiny_base.unet.peft_config
+    assert is_attached(tiny_base)
     pictures.close()
 
     def interrupt(done: int, total: int) -> None:
@@ -96,7 +95,7 @@ def test_the_base_is_clean_after_every_way_out(tiny_base: Base) -> None:
 
     with pytest.raises(KeyboardInterrupt, match="at step 1 of 3"):
         generate(tiny_base, REQUEST, seals, interrupt)
-    assert not hasattr(tiny_base.unet, "peft_config")
+    assert not is_attached(tiny_base)
     assert torch.equal(stock(tiny_base.pipeline, REQUEST), before)
 
 
@@ -130,13 +129,12 @@ def test_a_prompt_too_long_is_said_and_its_trigger_is_kept(tiny_base: Base) -> N
 
 def test_layers_without_a_place_are_warned_of(tiny_base: Base) -> None:
     seal = random_seal(tiny_base, ATTENTION)
-    seal.state |= {
-        f"unet.nowhere.to_q.lora_{half}.weight": torch.ones(shape)
-        for half, shape in (("A", (4, 8)), ("B", (8, 4)))
-    }
+    seal.layers["unet.nowhere.to_q"] = LowRank(torch.ones(4, 8), torch.ones(8, 4), 4.0)
     (picture,) = generate(tiny_base, dataclasses.replace(REQUEST, num_steps=1), [(seal, 1.0)])
-    total = len(seal.state)
-    assert picture.warnings == (f"seal 'seal of sks': only {total - 2} of {total} tensors found their layer",)
+    total = len(seal.layers)
+    assert picture.warnings == (
+        f"seal 'seal of sks': only {total - 1} of {total} layers found their place (unet {total - 1} of {total})",
+    )
 
 
 def test_progress_counts_every_step_of_every_picture(tiny_base: Base) -> None:
@@ -170,8 +168,15 @@ def test_values_out_of_range_are_named(tiny_base: Base, change: dict[str, object
         generate(tiny_base, dataclasses.replace(REQUEST, **change))
 
 
-def test_a_seal_of_another_base_is_refused(tiny_base: Base) -> None:
+def test_a_seal_of_another_family_is_refused(tiny_base: Base) -> None:
     seal = random_seal(tiny_base, ATTENTION)
-    seal.header = dataclasses.replace(seal.header, base_digest="0" * 12)
-    with pytest.raises(BaseMismatchError, match="was trained on"):
+    seal.header = dataclasses.replace(seal.header, family="sdxl")
+    with pytest.raises(BaseMismatchError, match="was made for sdxl"):
         generate(tiny_base, REQUEST, [(seal, 1.0)])
+
+
+def test_a_seal_of_another_base_of_the_family_is_used_and_said(tiny_base: Base) -> None:
+    seal = random_seal(tiny_base, ATTENTION)
+    seal.header = dataclasses.replace(seal.header, base="elsewhere", base_digest="0" * 12)
+    (picture,) = generate(tiny_base, dataclasses.replace(REQUEST, num_steps=1), [(seal, 1.0)])
+    assert picture.warnings == ("seal 'seal of sks' was trained on 'elsewhere': it may look different here",)

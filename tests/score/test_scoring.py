@@ -5,9 +5,9 @@ import pytest
 import torch
 from judge_examples import random_judge
 from PIL import Image
-from seal_examples import random_seal
+from seal_examples import changed, random_seal
 
-from sealsmith.adapters import Seal, read_seal, write_seal
+from sealsmith.adapters import read_seal, write_seal
 from sealsmith.errors import BaseMismatchError, ConfigError, PictureSetError
 from sealsmith.score import ScoreSettings, record_reference, record_scorecard, reference_embedding, score_seal
 from sealsmith.score.measure import plan_shots
@@ -75,8 +75,7 @@ def test_without_a_judge_nothing_is_faked(tiny_base):
 
 def test_a_seal_without_effect_fails_before_anything_is_drawn(tiny_base, judge):
     seal = random_seal(tiny_base, ("to_q",))
-    untrained = Seal(seal.header, {k: t * 0 if "lora_B" in k else t for k, t in seal.state.items()})
-    card = score_seal(tiny_base, untrained, PICTURES, TINY, judge)
+    card = score_seal(tiny_base, changed(seal, up=0.0), PICTURES, TINY, judge)
     check_shape(card.to_dict())
     assert not card.has_passed
     assert card.shots == ()
@@ -89,16 +88,15 @@ def test_a_seal_that_says_nothing_of_its_look_needs_pictures(tiny_base, judge):
 
 def test_a_seal_of_another_architecture_is_refused_and_not_called_useless(tiny_base, judge):
     seal = random_seal(tiny_base, ("to_q",))
-    state = {key.replace("unet.", "unet.elsewhere."): tensor for key, tensor in seal.state.items()}
-    foreign = Seal(replace(seal.header, base_digest="0" * 12), state)
-    with pytest.raises(BaseMismatchError, match="was trained on"):
-        score_seal(tiny_base, foreign, PICTURES, TINY, judge)
+    layers = {path.replace("unet.", "unet.elsewhere."): change for path, change in seal.layers.items()}
+    with pytest.raises(BaseMismatchError, match="none of the"):
+        score_seal(tiny_base, replace(seal, layers=layers), PICTURES, TINY, judge)
 
 
-def test_another_bases_seal_is_refused(tiny_base, judge):
+def test_another_familys_seal_is_refused(tiny_base, judge):
     seal = random_seal(tiny_base, ("to_q",))
-    foreign = Seal(replace(seal.header, base_digest="0" * 12), seal.state)
-    with pytest.raises(BaseMismatchError, match="was trained on"):
+    foreign = replace(seal, header=replace(seal.header, family="flux"))
+    with pytest.raises(BaseMismatchError, match="was made for flux"):
         score_seal(tiny_base, foreign, PICTURES, TINY, judge)
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from seal_examples import equal_layers
 from unet_probe import is_untouched, weights
 
 from sealsmith.adapters import Seal, attached, read_seal
@@ -43,8 +44,7 @@ class Listening(Silent):
 
 
 def assert_same_tensors(one: Seal, other: Seal) -> None:
-    assert one.state.keys() == other.state.keys()
-    assert all(torch.equal(one.state[key], other.state[key]) for key in one.state)
+    assert equal_layers(one, other)
 
 
 @pytest.fixture(scope="module")
@@ -116,8 +116,8 @@ def test_a_cancelled_trainings_checkpoint_is_a_seal(
     assert is_untouched(tiny_base, before)
     seal = read_seal(tmp_path / "step-000003.safetensors")
     assert seal.header.training["step"] == 3
-    with attached(tiny_base, [(seal, 1.0)]) as reports:
-        assert reports[0].matched == reports[0].total == len(seal.state)
+    with attached(tiny_base, [(seal, 1.0)]) as attachment:
+        assert attachment.reports[0].matched == attachment.reports[0].total == len(seal.layers)
 
 
 def test_ctrl_c_during_a_save_leaves_the_checkpoint_whole(

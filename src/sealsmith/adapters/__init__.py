@@ -4,18 +4,28 @@ Not for: learning a seal (train/) or drawing with it (generate/).
 """
 
 from .algebra import delta
-from .attach import AttachReport, attach, attached, check_base, detach
+from .attach import Attachment, AttachReport, attach, attached, check_base, detach, is_attached
+from .changes import Change, Decomposed, Full, Hadamard, Kronecker, LowRank
 from .effect import largest_change
 from .files import atomic_write, check_writable
-from .fuse import fused
+from .fit import Fit, fit_seal
+from .fuse import Fusion, fused, is_fused
 from .hashes import FileHashes, file_hash, hash_file, tensor_hash
-from .seal import Layer, Seal, SealHeader
+from .seal import Seal, SealHeader
 from .seal_file import dump_seal, parse_seal, read_seal, write_seal
 
 __all__ = [
     "AttachReport",
+    "Attachment",
+    "Change",
+    "Decomposed",
     "FileHashes",
-    "Layer",
+    "Fit",
+    "Full",
+    "Fusion",
+    "Hadamard",
+    "Kronecker",
+    "LowRank",
     "Seal",
     "SealHeader",
     "atomic_write",
@@ -27,8 +37,11 @@ __all__ = [
     "detach",
     "dump_seal",
     "file_hash",
+    "fit_seal",
     "fused",
     "hash_file",
+    "is_attached",
+    "is_fused",
     "largest_change",
     "parse_seal",
     "read_seal",

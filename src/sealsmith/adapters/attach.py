@@ -1,24 +1,26 @@
-"""Putting seals on a base's U-Net and taking them off again, with an account of every tensor.
+"""Putting seals beside a base's layers and taking them off again, with an account of every layer.
 
-Not for: fusing into the weights (fuse.py). The base's own weights are never written to, so detaching restores it
-exactly.
+Every changed layer gets a hook that adds the seals' part to what the layer computes. The base's own modules and
+weights are never touched, so detaching restores it exactly; and where its weights rest (offloaded, quantised,
+in half precision) is no concern of the seals. Not for: fusing into the weights (fuse.py).
 """
 
 import math
-import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
+from weakref import WeakKeyDictionary
 
-from torch import nn
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.utils.hooks import RemovableHandle
 
-from ..errors import BaseMismatchError, ConfigError, SealShapeError
-from .changes import LowRank
-from .checks import check_finite, check_layers
-from .formats import DIFFUSERS
-from .peft_config import adapter_config
-from .seal import Layer, Seal
+from ..errors import BaseMismatchError, ConfigError, SealEffectError, SealShapeError
+from .changes import Change, Decomposed, LowRank
+from .checks import check_finite
+from .fit import NO_EFFECT, OTHER_FAMILY, ComponentFit, Fit, fit_seal
+from .seal import Seal
 
 
 class _Named(Protocol):
@@ -30,7 +32,7 @@ class AttachableBase(Protocol):
     """What attaching needs to know about a base (`sealsmith.bases.Base` is one)."""
 
     @property
-    def unet(self) -> Any: ...
+    def components(self) -> Mapping[str, nn.Module]: ...
     @property
     def name(self) -> str: ...
     @property
@@ -39,122 +41,259 @@ class AttachableBase(Protocol):
     def family(self) -> _Named: ...
 
 
+class Schedule(Protocol):
+    """A strength that depends on the layer and on the step (`sealsmith.adapters.Strength` is one)."""
+
+    @property
+    def is_constant(self) -> bool:
+        """Whether every layer has the same factor in all steps."""
+        ...
+
+    def factor(self, path: str, step: int, num_steps: int) -> float:
+        """The multiplier for the layer at `path` in step `step` of `num_steps`, counted from 0."""
+        ...
+
+
+Weighted = Sequence[tuple[Seal, float | Schedule]]
+"""Seals and how strongly each acts."""
+
+
 @dataclass(frozen=True)
 class AttachReport:
-    """How much of one seal found its place in one component of the base. Counts are tensors."""
+    """How much of one seal found its place in the base. Counts are layers."""
 
     seal: str
-    component: str
-    matched: int
-    total: int
+    components: tuple[ComponentFit, ...]
     unmatched: tuple[str, ...]
-    """Paths of the layers the component does not have."""
-    strength: float
+    """Paths of the layers the base does not have."""
+    unknown: tuple[str, ...]
+    """Tensors of the seal's file that nobody could read."""
+    other_base: str = ""
+    """Name of the base it was trained on, if that is another one of the same family."""
+
+    @property
+    def matched(self) -> int:
+        return sum(part.matched for part in self.components)
+
+    @property
+    def total(self) -> int:
+        return sum(part.total for part in self.components)
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What the user should know, one sentence each; empty when everything fits."""
+        said = []
+        if self.matched < self.total:
+            parts = ", ".join(f"{part.component} {part.matched} of {part.total}" for part in self.components)
+            said.append(
+                f"seal {self.seal!r}: only {self.matched} of {self.total} layers found their place ({parts})"
+            )
+        if self.unknown:
+            said.append(
+                f"seal {self.seal!r}: {len(self.unknown)} tensors of its file are of no known kind and are "
+                f"not used, {self.unknown[0]!r} first"
+            )
+        if self.other_base:
+            said.append(f"seal {self.seal!r} was trained on {self.other_base!r}: it may look different here")
+        return tuple(said)
 
 
-def attach(base: AttachableBase, seals: Sequence[tuple[Seal, float]]) -> list[AttachReport]:
-    """Puts seals on the base's U-Net as PEFT adapters at their strengths; one report a seal, in order.
+@dataclass
+class Attachment:
+    """Seals on a base. `at` tells them what time it is; only strengths that change with it need to know."""
+
+    reports: tuple[AttachReport, ...]
+    _layers: Sequence["_Layer"] = field(repr=False)
+    _handles: list[RemovableHandle] = field(repr=False)
+
+    def at(self, step: int, num_steps: int) -> None:
+        """Sets every layer's strength for step `step` of `num_steps`, counted from 0."""
+        for layer in self._layers:
+            layer.at(step, num_steps)
+
+    def remove(self) -> None:
+        for handle in self._handles:
+            handle.remove()
+        self._handles.clear()
+
+
+_ATTACHED: "WeakKeyDictionary[nn.Module, Attachment]" = WeakKeyDictionary()
+
+
+def attach(base: AttachableBase, seals: Weighted) -> Attachment:
+    """Puts seals beside the layers of the base at their strengths, as they are at a picture's first step.
 
     All seals are checked before the first is attached: after an error the base is as it was.
     Raises: ConfigError for a strength that is no finite number, or seals already on the base;
-    BaseMismatchError for a seal of another base or one with no layer in this one; SealShapeError.
+    BaseMismatchError for a seal of another family or one with no layer in this one; SealShapeError;
+    SealEffectError for one that changes nothing.
     """
-    plans = match_seals(base, seals)
-    for index, ((seal, _), (layers, _)) in enumerate(zip(seals, plans, strict=True)):
-        _load(base.unet, f"seal_{index}", seal, layers)
+    fits = match_seals(base, seals)
+    changes: dict[nn.Module, list[_Part]] = {}
+    for (_, strength), (fit, _) in zip(seals, fits, strict=True):
+        for path, change in fit.changes.items():
+            changes.setdefault(fit.modules[path], []).append(_Part(path, change, strength))
+    layers = [_Layer(module, parts) for module, parts in changes.items()]
+    handles = [layer.module.register_forward_hook(layer.add) for layer in layers]
+    attachment = Attachment(tuple(report for _, report in fits), layers, handles)
+    attachment.at(0, 1)
     if seals:
-        base.unet.set_adapters([f"seal_{i}" for i in range(len(seals))], [strength for _, strength in seals])
-    return [report for _, report in plans]
+        _ATTACHED.update(dict.fromkeys(base.components.values(), attachment))
+    return attachment
 
 
 def detach(base: AttachableBase) -> None:
-    """Takes every adapter off the base's U-Net: no PEFT layer is left, the weights are those from before."""
-    base.unet.unload_lora()
+    """Takes all seals off the base: no hook of ours is left, the weights were never touched."""
+    for component in base.components.values():
+        if (attachment := _ATTACHED.pop(component, None)) is not None:
+            attachment.remove()
+
+
+def is_attached(base: AttachableBase) -> bool:
+    """Whether seals are on the base, ours or PEFT's."""
+    parts = base.components.values()
+    return any(part in _ATTACHED or getattr(part, "peft_config", None) for part in parts)
 
 
 @contextmanager
-def attached(base: AttachableBase, seals: Sequence[tuple[Seal, float]]) -> Iterator[list[AttachReport]]:
+def attached(base: AttachableBase, seals: Weighted) -> Iterator[Attachment]:
     """A context in which seals are on the base; without seals it leaves the base entirely alone."""
     if not seals:
-        yield []
+        yield Attachment((), (), [])
         return
-    reports = attach(base, seals)
+    attachment = attach(base, seals)
     try:
-        yield reports
+        yield attachment
     finally:
         detach(base)
 
 
-def match_seals(
-    base: AttachableBase, seals: Sequence[tuple[Seal, float]]
-) -> list[tuple[dict[str, Layer], AttachReport]]:
-    """For each seal its layers that the U-Net has, by path, and the account of all; changes nothing.
+def match_seals(base: AttachableBase, seals: Weighted) -> list[tuple[Fit, AttachReport]]:
+    """For each seal its layers that the base has, and the account of all; changes nothing.
 
     Raises: as `attach` does.
     """
-    if getattr(base.unet, "peft_config", None):
+    if is_attached(base):
         raise ConfigError(
             "the base already carries adapters", "detach them first; give all seals in one call"
         )
     return [_match(base, seal, strength) for seal, strength in seals]
 
 
-def _match(base: AttachableBase, seal: Seal, strength: float) -> tuple[dict[str, Layer], AttachReport]:
-    """The layers of `seal` that the U-Net has, and the report that says which it has not."""
-    if not math.isfinite(strength):
+def check_base(base: AttachableBase, seal: Seal) -> None:
+    """Refuses a seal that this base cannot take. Raises: BaseMismatchError, SealShapeError."""
+    _check_fit(base, seal, fit_seal(base.components, base.family.name, seal))
+
+
+def _match(base: AttachableBase, seal: Seal, strength: float | Schedule) -> tuple[Fit, AttachReport]:
+    if isinstance(strength, int | float) and not math.isfinite(strength):
         raise ConfigError(
             f"the strength of {seal.name!r} is {strength}", "give a finite number, mostly 0 to 1"
         )
-    check_base(base, seal)
-    check_finite(seal.state)
-    layers = DIFFUSERS.layers(seal.state)
-    check_layers(layers, seal.header.rank)
-    modules = dict(base.unet.named_modules())
-    matched = {}
-    for path, layer in layers.items():
-        module = modules.get(path.removeprefix("unet."))
-        if isinstance(module, nn.Linear | nn.Conv2d):
-            _check_shape(path, layer, module)
-            matched[path] = layer
-    if not matched:
+    check_finite(seal.layers)
+    fit = fit_seal(base.components, base.family.name, seal)
+    _check_fit(base, seal, fit)
+    if fit.verdict == NO_EFFECT:
+        raise SealEffectError(
+            f"seal {seal.name!r} does nothing: every change in it is zero",
+            "it was saved before it was trained; use a later checkpoint",
+        )
+    other = seal.header.base if seal.header.base_digest not in ("", base.digest) else ""
+    return fit, AttachReport(seal.name, fit.components, fit.unmatched, seal.unknown, other)
+
+
+def _check_fit(base: AttachableBase, seal: Seal, fit: Fit) -> None:
+    wanted = seal.header
+    if fit.verdict == OTHER_FAMILY and fit.matched and not fit.misshapen:
         raise BaseMismatchError(
-            f"none of the {len(layers)} layers of seal {seal.name!r} exist in {base.name!r}",
+            f"seal {seal.name!r} was made for {wanted.family}, this base, {base.name!r}, is {base.family.name}",
+            f"open the base it was trained on ({wanted.base or wanted.family}), or train it again on this one",
+        )
+    if fit.verdict == OTHER_FAMILY and not fit.misshapen:
+        raise BaseMismatchError(
+            f"none of the {fit.total} layers of seal {seal.name!r} exist in {base.name!r}",
             "the seal was made for another architecture; open the base it was trained on",
         )
-    unmatched = tuple(path for path in layers if path not in matched)
-    return matched, AttachReport(seal.name, "unet", 2 * len(matched), 2 * len(layers), unmatched, strength)
-
-
-def check_base(base: AttachableBase, seal: Seal) -> None:
-    """Refuses a seal of another base. Raises: BaseMismatchError."""
-    wanted = seal.header
-    if (wanted.family, wanted.base_digest) == (base.family.name, base.digest):
-        return
-    raise BaseMismatchError(
-        f"seal {seal.name!r} was trained on {wanted.base!r} ({wanted.family}, {wanted.base_digest}), "
-        f"this base is {base.name!r} ({base.family.name}, {base.digest})",
-        f"open the base it was trained on (--base {wanted.base}), or train the seal again on this one",
-    )
-
-
-def _check_shape(path: str, layer: Layer, module: nn.Linear | nn.Conv2d) -> None:
-    weight = tuple(module.weight.shape)
-    found = (layer.up.shape[0], *layer.down.shape[1:])
-    if found != weight:
+    if fit.misshapen:
+        path, (found, shape) = next(iter(fit.misshapen.items()))
         raise SealShapeError(
-            f"layer {path!r}: the seal changes weights of shape {found}, the base has {weight}",
+            f"layer {path!r}: the seal changes weights of shape {found}, the base has {shape} "
+            f"({len(fit.misshapen)} of {fit.total} layers differ)",
             "the seal was made for another base, or the file is damaged",
         )
 
 
-def _load(unet: Any, adapter: str, seal: Seal, layers: dict[str, Layer]) -> None:
-    """One adapter into the U-Net by diffusers' own loader, the one stock `load_lora_weights` ends in."""
-    device, dtype = unet.device, unet.dtype  # each look walks the whole U-Net
-    state = {key: tensor.to(device, dtype) for key, tensor in DIFFUSERS.state(layers).items()}
-    config = adapter_config({path: LowRank(*layer, seal.header.alpha) for path, layer in layers.items()})
-    with warnings.catch_warnings():
-        # PEFT suspects a mistake when a model gets its second adapter; here it is what was asked for.
-        warnings.filterwarnings("ignore", message="Already found a `peft_config` attribute")
-        unet.load_lora_adapter(
-            state, prefix="unet", adapter_name=adapter, metadata=config, low_cpu_mem_usage=True
+class _Part:
+    """One seal's share in one layer."""
+
+    def __init__(self, path: str, change: Change, strength: float | Schedule):
+        self.path = path
+        self.change = change
+        self.strength = strength
+        self.factor = 0.0
+        self._tensors: tuple[Tensor, ...] = ()
+
+    def at(self, step: int, num_steps: int) -> None:
+        strength = self.strength
+        factor = (
+            strength if isinstance(strength, int | float) else strength.factor(self.path, step, num_steps)
         )
+        self.factor = float(factor)
+
+    def tensors(self, module: nn.Module, x: Tensor) -> tuple[Tensor, ...]:
+        """(down, up) of a low-rank change, (delta,) of any other, where `x` is and of its type."""
+        ready = self._tensors
+        if not ready:
+            change = self.change
+            if isinstance(change, LowRank):
+                ready = (change.down, change.up)
+            else:
+                ready = (change.delta(weight_of(module) if isinstance(change, Decomposed) else None),)
+        if (ready[0].device, ready[0].dtype) != (x.device, x.dtype) or not self._tensors:
+            self._tensors = tuple(tensor.to(x.device, x.dtype) for tensor in ready)
+        return self._tensors
+
+
+class _Layer:
+    """One module and the parts that seals add to its output."""
+
+    def __init__(self, module: nn.Module, parts: list[_Part]):
+        self.module = module
+        self.parts = parts
+
+    def at(self, step: int, num_steps: int) -> None:
+        for part in self.parts:
+            part.at(step, num_steps)
+
+    def add(self, module: nn.Module, inputs: tuple[Any, ...], output: Tensor) -> Tensor:
+        """The module's output with every seal's part added: a forward hook."""
+        x = inputs[0]
+        for part in self.parts:
+            if part.factor == 0:
+                continue
+            first, *rest = part.tensors(module, x)
+            change = part.change
+            if isinstance(change, LowRank):
+                beside = _apply(module, x, first, rest[0]) * (part.factor * change.scale)
+            else:
+                beside = _apply(module, x, first) * part.factor
+            output = output + beside.to(output.dtype)
+        return output
+
+
+def weight_of(module: nn.Module) -> Tensor:
+    """A layer's weight, also where offloading keeps it elsewhere and leaves an empty one in its place."""
+    weight: Tensor = module.weight  # type: ignore[assignment]
+    hook = getattr(module, "_hf_hook", None)
+    if weight.device.type == "meta" and hook is not None:
+        weight = hook.weights_map["weight"]
+    return weight.detach()
+
+
+def _apply(module: nn.Module, x: Tensor, first: Tensor, second: Tensor | None = None) -> Tensor:
+    """`second(first(x))`, `first` as the module applies its weight."""
+    if isinstance(module, nn.Conv2d):
+        y = functional.conv2d(x, first, None, module.stride, module.padding, module.dilation)
+        return y if second is None else functional.conv2d(y, second)
+    y = functional.linear(x, first)
+    return y if second is None else functional.linear(y, second)

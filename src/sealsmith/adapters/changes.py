@@ -17,6 +17,9 @@ from torch import Tensor
 from ..errors import SealShapeError
 from .algebra import delta
 
+SMALLEST_RMS = 1e-8
+"""Root mean square of a change below which nothing is left of it: a millionth of what weights usually are."""
+
 
 class Change(Protocol):
     """One layer's change of weight. All tensors are fields; `alpha / rank` is the file's own factor."""
@@ -90,8 +93,8 @@ class LowRank:
 class Hadamard:
     """LoHa: `alpha / rank * (w1_a @ w1_b) * (w2_a @ w2_b)`, products of entries.
 
-    Shapes: w1_a, w2_a [O, R]; w1_b, w2_b [R, I * kh * kw]; with cores t1, t2 [R, R, kh, kw] (convolutions) w1_b
-    and w2_b are [R, I] and w1_a, w2_a [R, O].
+    Shapes: w1_a, w2_a [O, R]; w1_b, w2_b [R, I], where I is I * kh * kw of a convolution; with cores
+    t1, t2 [R, R, kh, kw] (convolutions) w1_b and w2_b are [R, I] and w1_a, w2_a [R, O].
     Source: LyCORIS, arXiv:2309.14859; Hyeon-Woo et al. 2021, arXiv:2108.06098.
     """
 
@@ -102,8 +105,6 @@ class Hadamard:
     alpha: float
     t1: Tensor | None = None
     t2: Tensor | None = None
-    kernel: tuple[int, ...] = ()
-    """(kh, kw) of a convolution without cores, where the tensors do not say it; else empty."""
     kind = "loha"
 
     @property
@@ -114,8 +115,7 @@ class Hadamard:
     def shape(self) -> tuple[int, ...]:
         if self.t1 is not None:
             return (int(self.w1_a.shape[1]), int(self.w1_b.shape[1]), *self.t1.shape[2:])
-        inputs = int(self.w1_b.shape[1]) // math.prod(self.kernel)
-        return (int(self.w1_a.shape[0]), inputs, *self.kernel)
+        return (int(self.w1_a.shape[0]), int(self.w1_b.shape[1]))
 
     def delta(self, weight: Tensor | None = None) -> Tensor:
         product = _half(self.w1_a, self.w1_b, self.t1) * _half(self.w2_a, self.w2_b, self.t2)
@@ -141,7 +141,7 @@ class Kronecker:
     """LoKr: `alpha / rank * kron(w1, w2)`; either factor is whole or a product `a @ b`.
 
     Shapes: w1 [o, i] or w1_a [o, R], w1_b [R, i]; w2 [O/o, I/i] (convolution: with kh, kw) or w2_a [O/o, R],
-    w2_b [R, I/i * kh * kw]; with the core t2 [R, R, kh, kw] w2_a is [R, O/o] and w2_b [R, I/i]. With both
+    w2_b [R, I/i], kernels flat; with the core t2 [R, R, kh, kw] w2_a is [R, O/o] and w2_b [R, I/i]. With both
     factors whole the factor alpha / rank is 1, as LyCORIS has it.
     Source: LyCORIS, arXiv:2309.14859; Yeh et al.; Edalati et al. 2022, arXiv:2212.10650.
     """
@@ -154,8 +154,6 @@ class Kronecker:
     w2_a: Tensor | None = None
     w2_b: Tensor | None = None
     t2: Tensor | None = None
-    kernel: tuple[int, ...] = ()
-    """(kh, kw) of a convolution whose w2_b holds it flat; else empty."""
     kind = "lokr"
 
     @property
@@ -197,8 +195,7 @@ class Kronecker:
             return self.w2.float()
         assert self.w2_a is not None
         assert self.w2_b is not None
-        whole = _half(self.w2_a, self.w2_b, self.t2)
-        return whole.reshape(whole.shape[0], -1, *self.kernel) if self.kernel else whole
+        return _half(self.w2_a, self.w2_b, self.t2)
 
 
 @dataclass(frozen=True, eq=False)
@@ -309,6 +306,47 @@ def moved(change: Change, device: Any, dtype: torch.dtype | None = None) -> Chan
             updates[field.name] = moved(value, device, dtype)
     result: Change = replace(change, **updates)  # type: ignore[type-var]
     return result
+
+
+def norm(change: Change, weight: Tensor | None = None) -> Tensor:
+    """The Frobenius norm of a change, float64; `weight` is needed by "dora" alone.
+
+    A low-rank product is never formed: |up @ down|^2 = sum of (up^T up) * (down down^T), both [rank, rank].
+    """
+    if not isinstance(change, LowRank):
+        return change.delta(weight).double().norm().cpu()
+    down, up = change.down.double().flatten(1), change.up.double().flatten(1)
+    square = ((up.T @ up) * (down @ down.T)).sum().clamp(min=0)
+    return (change.scale * square.sqrt()).cpu()
+
+
+def has_effect(change: Change) -> bool:
+    """Whether the change is large enough to reach a picture: more than `SMALLEST_RMS` a weight."""
+    if isinstance(change, Decomposed):
+        return True  # the magnitude alone may change the weight
+    return float(norm(change)) > SMALLEST_RMS * math.sqrt(math.prod(change.shape))
+
+
+def reshaped(change: Change, shape: tuple[int, ...]) -> Change | None:
+    """The same change for a weight of `shape`, or None where the two are no match.
+
+    A linear layer and a convolution of 1x1 are the same matrix, and some files know only one of the two; others
+    keep a convolution's kernel flat.
+    """
+    if change.shape == shape:
+        return change
+    if change.shape[0] != shape[0] or math.prod(change.shape) != math.prod(shape):
+        return None
+    if isinstance(change, Decomposed):
+        inner = reshaped(change.change, shape)
+        return None if inner is None else replace(change, change=inner)
+    if isinstance(change, LowRank):
+        ones = (1,) * (len(shape) - 2)
+        down = change.down.reshape(change.rank, *shape[1:])
+        return replace(change, down=down, up=change.up.reshape(shape[0], change.rank, *ones))
+    if isinstance(change, Full):
+        return replace(change, diff=change.diff.reshape(shape))
+    return Full(change.delta().reshape(shape))
 
 
 def _half(a: Tensor, b: Tensor, core: Tensor | None) -> Tensor:

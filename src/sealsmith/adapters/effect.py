@@ -3,24 +3,23 @@
 from collections.abc import Mapping
 
 import torch
-from torch import Tensor
+from torch import nn
 
-from .formats import DIFFUSERS
+from .attach import weight_of
+from .changes import norm
+from .fit import fit_seal
 from .seal import Seal
 
 
-def largest_change(weights: Mapping[str, Tensor], seal: Seal) -> float:
-    """The largest `|scale * up @ down| / |weight|` (Frobenius norms) of any layer; nan if one is not finite.
+def largest_change(components: Mapping[str, nn.Module], seal: Seal) -> float:
+    """The largest `|change| / |weight|` (Frobenius norms) of any layer; nan if one is not finite.
 
-    `weights` are the U-Net's parameters by name; layers it lacks don't count, and 0 is returned when it lacks
-    all. The product is never formed: |up @ down|^2 = sum of (up^T up) * (down down^T), both [rank, rank].
+    `components` are a base's, by their names; layers they lack don't count, and 0 is returned when they lack
+    all.
     """
+    fit = fit_seal(components, seal.header.family, seal)
     changes = [torch.zeros((), dtype=torch.float64)]
-    for path, layer in DIFFUSERS.layers(seal.state).items():
-        weight = weights.get(path.removeprefix("unet.") + ".weight")
-        if weight is None:
-            continue
-        down, up = layer.down.double().flatten(1), layer.up.double().flatten(1)
-        square = ((up.T @ up) * (down @ down.T)).sum().clamp(min=0)
-        changes.append(seal.header.scale * square.sqrt() / weight.double().norm().cpu())
+    for path, change in fit.changes.items():
+        weight = weight_of(fit.modules[path])
+        changes.append(norm(change, weight) / weight.double().norm().cpu())
     return float(torch.stack(changes).amax())

@@ -1,12 +1,14 @@
-"""The strings in a seal file's header: ours, ModelSpec 1.0.1, kohya's `ss_`, and diffusers' LoRA config.
+"""The strings in a seal file's header: ours, ModelSpec 1.0.1, kohya's `ss_`, and what the dialect needs.
 
 Ours hold the whole truth and are what we read back; the rest is written so that other people's tools know what
 they have. What other tools wrote is read by foreign_header.py.
 """
 
-import json
 import re
+from collections import Counter
 from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
@@ -16,9 +18,10 @@ from ..errors import SealFormatError
 from .changes import Change
 from .checks import check_seal_header
 from .family_names import ARCHITECTURES
+from .foreign_header import foreign_header
 from .hashes import kohya_hashes
+from .identify import family_of
 from .kohya_metadata import LAST_LAYER_FAMILIES, kohya_metadata, network_metadata
-from .peft_config import ADAPTER_KEY, adapter_config
 from .seal import SealHeader
 
 OWN_KEY = "sealsmith"
@@ -34,42 +37,44 @@ def dump_metadata(
     layers: Mapping[str, Change],
     entries: Mapping[str, Any],
     tensors: memoryview,
+    dialect_entries: Mapping[str, str],
     dialect: str = "diffusers",
     kept: Mapping[str, str] | None = None,
 ) -> dict[str, str]:
     """The metadata of a seal file, strings to strings, sorted by key.
 
     `layers` by canonical path; `entries` are the tensors of the file's header (name -> dtype, shape, offsets),
-    `tensors` the bytes behind it. `kept` is the metadata of the file the seal came from: what it says in
-    `ss_` and `modelspec.` entries stays unless we know better.
+    `tensors` the bytes behind it; `dialect_entries` what their dialect needs (`formats.header_entries`).
+    `kept` is the metadata of the file the seal came from: what it says in `ss_` and `modelspec.` entries stays
+    unless we know better.
     """
-    foreign = {key: value for key, value in (kept or {}).items() if key.startswith(("ss_", "modelspec."))}
-    words = _kohya(header, layers, foreign)
-    model_hash, legacy_hash = kohya_hashes(entries, tensors, words)
-    words |= {
+    kept = kept or {}
+    spec = _model_spec(header, dialect)
+    ours = OWN_KEY in kept  # then the header has all that our own `modelspec.` entries said
+    foreign_spec = {
+        key: text for key, text in kept.items() if key.startswith("modelspec.") and not (ours and key in spec)
+    }
+    training = _kohya(header, layers, {key: text for key, text in kept.items() if key.startswith("ss_")})
+    model_hash, legacy_hash = kohya_hashes(entries, tensors, training)
+    words = {
+        **foreign_spec,
+        **training,
+        **{key: text for key, text in spec.items() if text},
+        **dialect_entries,
         "format": "pt",
         OWN_KEY: _HEADER.dump_json(header).decode(),
         "sshs_model_hash": model_hash,
         "sshs_legacy_hash": legacy_hash,
-        **_model_spec(header, dialect),
         HASH_KEY: f"0x{model_hash}",
     }
-    kinds = {layer.kind for layer in layers.values()}
-    if dialect == "diffusers" and (kinds == {"lora"} or kinds == {"dora"}):
-        words[ADAPTER_KEY] = json.dumps(adapter_config(layers, use_dora=kinds == {"dora"}), sort_keys=True)
     return dict(sorted(words.items()))
 
 
 def parse_metadata(metadata: Mapping[str, str], name: str) -> SealHeader:
     """The header that `dump_metadata` wrote.
 
-    Raises: SealFormatError naming the file `name`: no header of ours, or one with missing or absurd values.
+    Raises: SealFormatError naming the file `name`: missing or absurd values.
     """
-    if OWN_KEY not in metadata:
-        raise SealFormatError(
-            f"{name!r} was not written by Sealsmith: its header has no {OWN_KEY!r} entry",
-            "train the seal with `sealsmith train`",
-        )
     try:
         header = _HEADER.validate_json(metadata[OWN_KEY], strict=True)
     except ValidationError as error:
@@ -82,6 +87,22 @@ def parse_metadata(metadata: Mapping[str, str], name: str) -> SealHeader:
     return header
 
 
+def header_of_foreign(metadata: Mapping[str, str], layers: Mapping[str, Change], name: str) -> SealHeader:
+    """What can be known of a file that another tool wrote; what cannot is empty.
+
+    Rank and alpha are the most frequent ones of its layers. Where the layers tell another family than the
+    header's words, the layers are right.
+    """
+    ranks = Counter((change.rank, change.alpha) for change in layers.values())
+    [((rank, alpha), _)] = ranks.most_common(1)
+    facts = foreign_header(metadata)
+    header = facts.as_header(rank, alpha)
+    family = family_of(layers)
+    if family and family != facts.family:
+        header = replace(header, family=family, architecture="", kohya_version="")
+    return header if header.title else replace(header, title=Path(name).stem)
+
+
 def _kohya(header: SealHeader, layers: Mapping[str, Change], kept: Mapping[str, str]) -> dict[str, str]:
     """`ss_` entries, with those that were there: behind ours if the training is ours, before them if not."""
     comment = {"ss_training_comment": f"sealsmith {__version__}"}
@@ -92,7 +113,7 @@ def _kohya(header: SealHeader, layers: Mapping[str, Change], kept: Mapping[str, 
 
 
 def _model_spec(header: SealHeader, dialect: str) -> dict[str, str]:
-    """ModelSpec's entries but for the hash, as far as their content is known."""
+    """ModelSpec's entries but for the hash; empty where their content is not known."""
     side = header.resolution_px
     architecture = header.architecture or ARCHITECTURES.get(header.family, header.family)
     use_hint = f"write {header.trigger!r} before {header.class_noun!r}"
@@ -114,4 +135,4 @@ def _model_spec(header: SealHeader, dialect: str) -> dict[str, str]:
         "prediction_type": header.prediction_type,
         "encoder_layer": "1" if header.training and header.family in LAST_LAYER_FAMILIES else "",
     }
-    return {f"modelspec.{key}": value for key, value in known.items() if value}
+    return {f"modelspec.{key}": value for key, value in known.items()}

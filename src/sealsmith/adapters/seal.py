@@ -1,28 +1,21 @@
-"""What a seal is once it is in memory: a header that says whose it is and what it needs, and its tensors.
+"""What a seal is once it is in memory: a header that says whose it is and what it needs, and its layers.
 
 Not for: files (seal_file.py), key dialects (formats/) or models (attach.py).
 """
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-from torch import Tensor
-
-
-class Layer(NamedTuple):
-    """One layer's low-rank change, in our own words.
-
-    Shapes: linear: down [R, I], up [O, R]; convolution: down [R, I, kh, kw], up [O, R, 1, 1].
-    """
-
-    down: Tensor
-    up: Tensor
+from .changes import Change
 
 
 @dataclass(frozen=True)
 class SealHeader:
-    """Everything a seal file says about itself, kept as JSON under `sealsmith` in the file's header."""
+    """Everything a seal file says about itself, kept as JSON under `sealsmith` in the file's header.
+
+    Of a file that another tool wrote, only some of it is known: texts are empty then, and `created` too.
+    """
 
     trigger: str
     class_noun: str
@@ -31,6 +24,7 @@ class SealHeader:
     base_digest: str
     family: str
     rank: int
+    """As it was asked for; every layer knows its own."""
     alpha: float
     targets: tuple[str, ...]
     """Module name endings that were adapted, e.g. "to_q"."""
@@ -46,6 +40,8 @@ class SealHeader:
     """`ss_base_model_version`; empty: the family's name."""
     resolution_px: int = 0
     """Side of the training pictures; 0: not known."""
+    merged_from: tuple[str, ...] = ()
+    """Titles or hashes of the seals it was merged from."""
     thumbnail: str = ""
     """A small picture of the seal: "data:image/jpeg;base64,..."."""
     author: str = ""
@@ -53,29 +49,35 @@ class SealHeader:
     """An SPDX name, or in words."""
     description: str = ""
     tags: tuple[str, ...] = ()
-    merged_from: tuple[str, ...] = ()
-    """Titles or hashes of the seals it was merged from."""
     prediction_type: str = ""
     """What the base predicts, in ModelSpec's words: "epsilon" or "v"."""
-
-    @property
-    def scale(self) -> float:
-        """Factor of the file's own on `up @ down`; a request's strength comes on top."""
-        return self.alpha / self.rank
 
 
 @dataclass
 class Seal:
-    """A seal: header and tensors.
+    """A seal: header and layers.
 
-    `state` has diffusers' names (`unet.<layer>.lora_A.weight`): PEFT and stock pipelines take it as it is.
+    `layers` maps a layer's path to its change. A path is the component's name in a diffusers pipeline and the
+    module's path in it ("unet.down_blocks.0.attentions.0.proj_in"); in text encoders without the level
+    `text_model`, which some versions of transformers have and others lack.
     """
 
     header: SealHeader
-    state: dict[str, Tensor]
+    layers: dict[str, Change]
     path: Path | None = None
+    dialect: str = "diffusers"
+    """The one its file was written in."""
+    unknown: tuple[str, ...] = ()
+    """Tensors of the file that nobody here could read."""
+    metadata: dict[str, str] = field(default_factory=dict)
+    """The strings in the file's header, as they stood there."""
 
     @property
     def name(self) -> str:
         """What to call it in a recipe: the file's stem, else its title."""
         return self.path.stem if self.path else self.header.title
+
+    @property
+    def components(self) -> tuple[str, ...]:
+        """The parts of a pipeline that it changes, e.g. ("text_encoder", "unet")."""
+        return tuple(sorted({path.partition(".")[0] for path in self.layers}))

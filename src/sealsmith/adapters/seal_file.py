@@ -1,36 +1,33 @@
 """Reading and writing seal files: one `.safetensors`, complete in itself, same bytes for the same seal."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
-import safetensors
 import safetensors.torch
 
 from ..errors import SealFormatError
-from .changes import LowRank
-from .checks import check_file_header, check_finite, check_layers, check_seal_header, check_suffix
+from .checks import check_finite, check_layers, check_seal_header, check_suffix
 from .files import atomic_write
-from .formats import DIFFUSERS, find_dialect
-from .hashes import tensor_hash
-from .metadata import HASH_KEY, dump_metadata, parse_metadata
+from .formats import header_entries, read_layers, write_layers
+from .metadata import HASH_KEY, OWN_KEY, dump_metadata, header_of_foreign, parse_metadata
 from .seal import Seal
+from .sidecars import facts_beside
+from .tensor_file import TensorFile, parse_tensor_file, read_tensor_file
 
 
 def read_seal(path: Path | str) -> Seal:
     """The seal in a file, checked: every tensor finite, named, paired, of the header's rank, and undamaged.
 
+    One whose header names no trigger takes it from the sidecars beside it, where there are any.
     Raises: SealFormatError; SealShapeError naming the layer.
     """
     path = Path(path)
     check_suffix(path)
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise SealFormatError(
-            f"cannot read the seal file {str(path)!r}: {error.strerror or error}", "check the path"
-        ) from error
-    seal = parse_seal(data, str(path))
+    seal = _seal_of(read_tensor_file(path), str(path))
     seal.path = path
+    if not seal.header.trigger:
+        seal.header = replace(seal.header, trigger=facts_beside(path).trigger)
     return seal
 
 
@@ -46,37 +43,65 @@ def write_seal(path: Path | str, seal: Seal) -> None:
 
 def parse_seal(data: bytes, name: str = "seal") -> Seal:
     """The seal in the bytes of a file; `name` is what errors call it. Raises as `read_seal` does."""
-    file_header = check_file_header(data, name)
-    metadata = file_header.get("__metadata__", {})
-    header = parse_metadata(metadata, name)
-    if metadata.get(HASH_KEY) not in (None, f"0x{tensor_hash(data)}"):
+    return _seal_of(parse_tensor_file(data, name), name)
+
+
+def _seal_of(file: TensorFile, name: str) -> Seal:
+    metadata = file.metadata
+    if metadata.get(HASH_KEY) not in (None, f"0x{file.tensor_hash()}"):
         raise SealFormatError(
             f"{name!r} is damaged: its tensors do not have the hash its header states",
             "fetch or copy the file again",
         )
-    try:
-        state = safetensors.torch.load(data)
-    except safetensors.SafetensorError as error:
-        raise SealFormatError(f"{name!r} is damaged: {error}", "fetch or copy the file again") from error
-    check_finite(state)
-    layers = find_dialect(state).layers(state)
-    check_layers(layers, header.rank)
-    return Seal(header, DIFFUSERS.state(layers))
+    parsed = read_layers(file.tensors, metadata)
+    if not parsed.layers:
+        raise SealFormatError(
+            f"{name!r} holds no layers of a seal: none of its {len(file.tensors)} tensors is known, "
+            f"{parsed.unknown[0]!r} first",
+            "it may be a whole model, an embedding or a seal of a kind not supported",
+        )
+    check_layers(parsed.layers)
+    own = OWN_KEY in metadata
+    header = parse_metadata(metadata, name) if own else header_of_foreign(metadata, parsed.layers, name)
+    return Seal(
+        header,
+        parsed.layers,
+        dialect=parsed.dialect,
+        unknown=tuple(sorted(parsed.unknown)),
+        metadata=dict(metadata),
+    )
 
 
-def dump_seal(seal: Seal) -> bytes:
-    """The bytes of a seal's file; the same seal gives the same bytes."""
+def dump_seal(seal: Seal, dialect: str = "diffusers") -> bytes:
+    """The bytes of a seal's file in `dialect`; the same seal gives the same bytes.
+
+    Raises: SealFormatError when the dialect cannot say one of its layers.
+    """
     check_seal_header(seal.header)
-    check_finite(seal.state)
-    layers = DIFFUSERS.layers(seal.state)
-    check_layers(layers, seal.header.rank)
-    state = {key: tensor.detach().cpu().contiguous() for key, tensor in seal.state.items()}
+    check_layers(seal.layers)
+    check_finite(seal.layers)
+    state, unwritable = write_layers(seal.layers, dialect, seal.header.family)
+    if unwritable:
+        first = next(iter(unwritable))
+        raise SealFormatError(
+            f"{len(unwritable)} layers cannot be written in the dialect {dialect!r}, {first!r} first: "
+            f"{unwritable[first]}",
+            "write them in the dialect they came in",
+        )
+    state = {key: tensor.detach().cpu().contiguous() for key, tensor in state.items()}
     data = safetensors.torch.save(state)
     tensors = _tensor_bytes(data)
-    file_header = check_file_header(data, seal.header.title)
+    file_header = json.loads(data[8 : len(data) - len(tensors)])
     # safetensors writes metadata in the order of a hash map, another in every process; we sort it.
-    changes = {path: LowRank(down, up, seal.header.alpha) for path, (down, up) in layers.items()}
-    metadata = dump_metadata(seal.header, changes, file_header, tensors)
+    metadata = dump_metadata(
+        seal.header,
+        seal.layers,
+        file_header,
+        tensors,
+        header_entries(seal.layers, dialect),
+        dialect=dialect,
+        kept=seal.metadata,
+    )
     text = json.dumps({"__metadata__": metadata} | file_header, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 8)
     return len(text).to_bytes(8, "little") + text + tensors

@@ -3,7 +3,9 @@
 Not for: seals (adapters/) or making pictures (generate/).
 """
 
-from .base import Base, open_base
+from .base import Base
+from .conditioning import Conditioning, concatenate
 from .family import FAMILIES, TARGET_GROUPS, Family
+from .opening import open_base
 
-__all__ = ["FAMILIES", "TARGET_GROUPS", "Base", "Family", "open_base"]
+__all__ = ["FAMILIES", "TARGET_GROUPS", "Base", "Conditioning", "Family", "concatenate", "open_base"]

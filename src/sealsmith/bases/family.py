@@ -1,6 +1,10 @@
 """What all instances of one architecture have in common, and the registry of the families known here."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from .workings import Workings
 
 TARGET_GROUPS = ("attention", "feed-forward", "convolutions")
 
@@ -10,6 +14,9 @@ class Family:
     """An architecture: what can be adapted in it, and how it is asked for pictures."""
 
     name: str
+    pipeline: str
+    """Name of the diffusers pipeline whose folders are of this family."""
+    workings: Workings
     architecture: str
     """ModelSpec 1.0.1 `modelspec.architecture` of a base of this family, without the `/lora`."""
     kohya_version: str
@@ -31,6 +38,19 @@ class Family:
     slot: str | None = None
     """Where a missing trigger goes in a prompt without the class noun: " of <trigger>" before the last
     occurrence of these words. None: in front of the prompt."""
+    denoiser: str = "unet"
+    """Attribute of the pipeline that holds the denoiser."""
+    text_encoders: tuple[str, ...] = ("text_encoder",)
+    """Attributes of the pipeline that hold text encoders."""
+    prompt_tokenizer: str = "tokenizer"
+    """Attribute of the pipeline that holds the tokenizer whose limit decides what a prompt may be."""
+    objective: str = "diffusion"
+    """What the denoiser is trained for: "diffusion" (epsilon, v or sample, as the scheduler says) or "flow"."""
+    pipeline_options: Mapping[str, Any] = field(default_factory=dict)
+    """What the pipeline is opened with besides its parts."""
+    training_guidance: float = 1.0
+    """The guidance a denoiser that takes it as an input is trained at: 1, no guidance, which asks the
+    distilled model for the data itself."""
 
     def targets(self, groups: tuple[str, ...]) -> tuple[str, ...]:
         """Module name endings of the named target groups."""

@@ -15,7 +15,8 @@ from torch import Tensor
 
 from .. import __version__
 from ..adapters import AttachReport, Seal, attached, dump_seal, file_hash, fused, tensor_hash
-from ..bases import Base
+from ..bases import Base, Conditioning, concatenate
+from ..bases.latents import to_vae
 from .prompt import fit_prompt, insert_trigger
 from .recipe import Recipe, SealUse
 from .request import Picture, Request
@@ -64,9 +65,9 @@ def generate_each(
     Raises: ConfigError; BaseMismatchError and SealShapeError for a seal that is not for this base.
     """
     request = request.resolved(base)
-    with attached(base, seals) as reports:
+    with attached(base, seals) as attachment:
         uses = [_use(seal, strength) for seal, strength in seals]
-        yield from _draw(base, request, seals, uses, reports, on_step)
+        yield from _draw(base, request, seals, uses, attachment.reports, on_step)
 
 
 def _draw(
@@ -81,18 +82,17 @@ def _draw(
     assert request.num_steps is not None
     assert request.guidance is not None
     prompt, warnings = _prompt(base, request, seals)
-    warnings += [
-        f"seal {report.seal!r}: only {report.matched} of {report.total} tensors found their layer"
-        for report in reports
-        if report.matched < report.total
-    ]
-    text = encode_prompt(base, prompt)
-    if request.guidance > 1:
-        text = torch.cat([encode_prompt(base, request.negative), text])
+    warnings += [warning for report in reports for warning in report.warnings]
+    workings = base.family.workings
+    conditioning = workings.encode(base, prompt)
+    if workings.is_guided_by_two(base, request.guidance):
+        conditioning = concatenate([workings.unconditional(base, request.negative), conditioning])
     for index in range(request.num_pictures):
         seed = request.seed + index
         count = _counter(request, index, on_step)
-        latents = _denoise(base, text, request.num_steps, request.guidance, seed, count)
+        generator = torch.Generator("cpu").manual_seed(seed)
+        noise = _noise(base, request.size_px, generator)
+        latents = _denoise(base, conditioning, noise, request.num_steps, request.guidance, generator, count)
         pixels = decode(base, latents)[0].float()
         recipe = Recipe(
             prompt=prompt,
@@ -112,44 +112,38 @@ def _draw(
         yield Picture(pixels, recipe, tuple(warnings))
 
 
-def encode_prompt(base: Base, prompt: str) -> Tensor:
-    """The text encoder's last hidden states of one prompt, [1, tokens, width]; too long a prompt is cut."""
-    ids = base.tokenizer(
-        prompt,
-        padding="max_length",
-        max_length=base.tokenizer.model_max_length,
-        truncation=True,
-        return_tensors="pt",
-    ).input_ids
-    states: Tensor = base.text_encoder(ids.to(base.device))[0]
-    return states.to(base.unet.dtype)
-
-
 def decode(base: Base, latents: Tensor) -> Tensor:
-    """Pixels [N, 3, H, W] in 0..1 of latents as the U-Net knows them."""
-    config = base.vae.config
-    scaled = latents / config.scaling_factor + (getattr(config, "shift_factor", None) or 0.0)
-    decoded: Tensor = base.vae.decode(scaled, return_dict=False)[0]
+    """Pixels [N, 3, H, W] in 0..1 of latents as the denoiser knows them."""
+    decoded: Tensor = base.vae.decode(to_vae(base.vae, latents), return_dict=False)[0]
     return (decoded / 2 + 0.5).clamp(0, 1)
 
 
+def _noise(base: Base, size_px: tuple[int, int], generator: torch.Generator) -> Tensor:
+    """Latents [1, C, h, w] of nothing but noise, for one picture of this width and height."""
+    shape = (1, *base.latent_shape_of(*size_px))
+    return randn_tensor(shape, generator=generator, device=base.device, dtype=base.denoiser.dtype)
+
+
 def _denoise(
-    base: Base, text: Tensor, num_steps: int, guidance: float, seed: int, on_step: OnStep | None
+    base: Base,
+    conditioning: Conditioning,
+    noise: Tensor,
+    num_steps: int,
+    guidance: float,
+    generator: torch.Generator,
+    on_step: OnStep | None,
 ) -> Tensor:
-    """Latents [1, C, h, w] from the noise of `seed`; when guided, `text` has the unconditional row first."""
-    scheduler = type(base.scheduler).from_config(
-        base.scheduler.config
-    )  # a fresh one: steps leave state in it
-    scheduler.set_timesteps(num_steps, device=base.device)
-    generator = torch.Generator("cpu").manual_seed(seed)
-    noise = randn_tensor((1, *base.latent_shape), generator=generator, device=base.device, dtype=text.dtype)
-    latents = noise * scheduler.init_noise_sigma
+    """Latents [1, C, h, w] from noise. Of two rows of `conditioning`, the first is the unconditional one."""
+    workings = base.family.workings
+    scheduler = workings.scheduler(base, num_steps, noise)
+    latents = noise * getattr(scheduler, "init_noise_sigma", 1.0)
+    scale_input = getattr(scheduler, "scale_model_input", lambda x, t: x)  # flows neither scale it nor noise
     accepts_generator = "generator" in inspect.signature(scheduler.step).parameters
     extra = {"generator": generator} if accepts_generator else {}
     for done, t in enumerate(scheduler.timesteps, start=1):
-        x = scheduler.scale_model_input(torch.cat([latents] * len(text)), t)
-        prediction = base.unet(x, t, encoder_hidden_states=text, return_dict=False)[0]
-        if guidance > 1:
+        x = scale_input(torch.cat([latents] * len(conditioning)), t)
+        prediction = workings.predict(base, x, t, conditioning, guidance)
+        if len(conditioning) == 2:
             unconditional, conditional = prediction.chunk(2)
             prediction = unconditional + guidance * (conditional - unconditional)
         latents = scheduler.step(prediction, t, latents, **extra, return_dict=False)[0]
@@ -167,11 +161,16 @@ def _prompt(base: Base, request: Request, seals: Seals) -> tuple[str, list[str]]
             prompt, _ = insert_trigger(
                 prompt, seal.header.trigger, seal.header.class_noun, base.family.slot, taken=triggers[:index]
             )
-    fitted = fit_prompt(base.tokenizer, prompt, triggers if request.use_trigger else ())
+    fitted = fit_prompt(base.prompt_tokenizer, prompt, triggers if request.use_trigger else ())
     warnings = []
     if fitted.cut:
         warnings.append(f"the prompt is too long for the text encoder, it does not see: {fitted.cut!r}")
-    if cut := fit_prompt(base.tokenizer, request.negative).cut:
+    assert request.guidance is not None
+    if request.negative and not base.family.workings.is_guided_by_two(base, request.guidance):
+        warnings.append(
+            f"the negative prompt is not used: {base.name} draws without one at guidance {request.guidance:g}"
+        )
+    elif cut := fit_prompt(base.prompt_tokenizer, request.negative).cut:
         warnings.append(f"the negative prompt is too long for the text encoder, it does not see: {cut!r}")
     return fitted.prompt, warnings
 

@@ -14,6 +14,7 @@ from .recipe import Recipe
 MAX_PICTURES = 10_000
 MAX_STEPS = 1_000
 MAX_GUIDANCE = 100.0
+MAX_SIDE_PX = 8192
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,16 @@ class Request:
     """Weight of classifier-free guidance; 1 or less: one pass without it. None: the family decides."""
     use_trigger: bool = True
     """Whether a seal's trigger is inserted where the prompt lacks it."""
+    width: int | None = None
+    """Pixels. None: the base's own size."""
+    height: int | None = None
+
+    @property
+    def size_px(self) -> tuple[int, int]:
+        """Width and height of a resolved request."""
+        assert self.width is not None
+        assert self.height is not None
+        return self.width, self.height
 
     def resolved(self, base: Base) -> "Request":
         """The same request with every choice made, checked against what the base can do.
@@ -40,6 +51,8 @@ class Request:
             self,
             num_steps=base.family.num_steps if self.num_steps is None else self.num_steps,
             guidance=base.family.guidance if self.guidance is None else float(self.guidance),
+            width=base.picture_px if self.width is None else self.width,
+            height=base.picture_px if self.height is None else self.height,
         )
         most_steps = min(MAX_STEPS, int(base.scheduler.config.num_train_timesteps))
         _check_whole("number of pictures", request.num_pictures, 1, MAX_PICTURES)
@@ -48,6 +61,8 @@ class Request:
         guidance = request.guidance
         if guidance is None or not (math.isfinite(guidance) and 0 <= guidance <= MAX_GUIDANCE):
             raise ConfigError(f"the guidance is {guidance}", f"give a number from 0 to {MAX_GUIDANCE:g}")
+        _check_side("width", request.width, base.family.workings.pixel_step)
+        _check_side("height", request.height, base.family.workings.pixel_step)
         _check_text("prompt", request.prompt)
         _check_text("negative prompt", request.negative)
         return request
@@ -72,6 +87,14 @@ class Picture:
 def _check_whole(name: str, value: int | None, low: int, high: int) -> None:
     if not isinstance(value, int) or not low <= value <= high:
         raise ConfigError(f"the {name} is {value}", f"give a whole number from {low} to {high}")
+
+
+def _check_side(name: str, value: int | None, step: int) -> None:
+    if not isinstance(value, int) or value % step or not step <= value <= MAX_SIDE_PX:
+        raise ConfigError(
+            f"the {name} is {value} px",
+            f"give a multiple of {step} from {step} to {MAX_SIDE_PX} for this base",
+        )
 
 
 def _check_text(name: str, text: str) -> None:

@@ -7,6 +7,7 @@ how much of them is too much depends on what the seal is for.
 import torch
 
 from ..adapters import Seal, largest_change
+from ..adapters.changes import tensors
 from ..bases import Base
 from .scorecard import Fidelity, Margin
 
@@ -19,10 +20,14 @@ never trained changes exactly nothing; a working one changes its strongest layer
 
 def weight_reasons(base: Base, seal: Seal) -> list[str]:
     """Why this seal's weights cannot work, so that nothing need be drawn: not finite, or without effect."""
-    broken = [key for key, tensor in seal.state.items() if not bool(torch.isfinite(tensor).all())]
+    broken = [
+        path
+        for path, change in seal.layers.items()
+        if not all(bool(torch.isfinite(tensor).all()) for tensor in tensors(change).values())
+    ]
     if broken:
-        return [f"The weights are not finite: NaN or infinity in {len(broken)} tensors, {broken[0]} first."]
-    change = largest_change(dict(base.unet.named_parameters()), seal)
+        return [f"The weights are not finite: NaN or infinity in {len(broken)} layers, {broken[0]} first."]
+    change = largest_change(base.components, seal)
     if change < MIN_CHANGE:
         return [
             f"The seal changes nothing: its largest change is {change:.1e} of a layer's weights, "

@@ -6,7 +6,7 @@ state to save: every draw is a function of the seed and the step (streams.py).
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,7 +17,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from ..adapters import Seal, SealHeader, atomic_write, write_seal
+from ..adapters import Change, LowRank, Seal, SealHeader, atomic_write, write_seal
 from ..bases import Base
 from ..errors import ConfigError, SealFormatError
 from ..stage.captions import named_contexts
@@ -68,7 +68,8 @@ class TrainingState:
             return path
         with interrupts_deferred():
             state = self.adapted.state()
-            write_seal(path, Seal(header=self.header(self.step), state=state, path=None))
+            header = self.header(self.step)
+            write_seal(path, Seal(header, low_rank_layers(state, header.alpha)))
             tensors = {PARAMETER + key: tensor for key, tensor in state.items()}
             for number, slots in self.optimizer.state_dict()["state"].items():
                 tensors |= {f"{OPTIMIZER}{number}/{name}": slot.cpu() for name, slot in slots.items()}
@@ -100,6 +101,13 @@ class TrainingState:
         self.seconds = facts["seconds"]
         self.saved_step = self.step
         return True
+
+
+def low_rank_layers(state: Mapping[str, Tensor], alpha: float) -> dict[str, Change]:
+    """The layers of a method's state, whose keys are `<path>.lora_A.weight` and `<path>.lora_B.weight`."""
+    down, up = ".lora_A.weight", ".lora_B.weight"
+    paths = [key.removesuffix(down) for key in state if key.endswith(down)]
+    return {path: LowRank(state[path + down], state[path + up], alpha) for path in paths}
 
 
 def seal_header(base: Base, pictures: PictureSet, config: TrainConfig, step: int) -> SealHeader:

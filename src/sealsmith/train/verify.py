@@ -10,7 +10,7 @@ SMALLEST_CHANGE = 1e-6
 
 def check_learned(base: Base, seal: Seal) -> None:
     """Raises: TrainingError with the reason when the seal does nothing or is not finite."""
-    change = largest_change(dict(base.unet.named_parameters()), seal)
+    change = largest_change(base.components, seal)
     if not change < float("inf"):
         raise TrainingError(
             f"the training failed: after step {seal.header.training['step']} the weights are not finite",

@@ -1,52 +1,109 @@
-"""Dialects of seal files, one file each; foreign names for `down` and `up` stop inside this folder.
+"""Dialects of seal files; foreign names for tensors and layers stop inside this folder.
 
-A dialect tells whether it recognises a file's keys, and translates between those keys and layers. All meet in
-the middle at a mapping from a layer's path ("unet.down_blocks.0...to_q") to a `Layer`.
+Reading: every tensor is sorted by the first dialect that understands its name, tensors of one module are put
+together, and fused modules are taken apart into the layers they stand for. A file may mix dialects. A tensor that
+nobody understands is reported, never dropped.
 """
 
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Protocol
 
 from torch import Tensor
 
 from ...errors import SealFormatError
-from ..seal import Layer
-from .diffusers import Diffusers
+from ..changes import Change
+from .alphas import HeaderAlphas
+from .dialects import DIFFUSERS, DIFFUSERS_COMMON, DIFFUSERS_OLD, KOHYA, ORIGINAL
+from .first import First
+from .fused import split
+from .parts import SIDE_ROLES, Group, Part, change_of
+from .place import Place
+from .writing import WRITERS, Written, header_entries, write_layers
+
+__all__ = ["WRITERS", "Parsed", "Written", "header_entries", "read_layers", "write_layers"]
 
 
 class Dialect(Protocol):
     """One way of naming a seal's tensors."""
 
-    name: str
+    @property
+    def name(self) -> str: ...
 
-    def is_mine(self, keys: Iterable[str]) -> bool:
-        """Whether every key is written in this dialect."""
-        ...
-
-    def layers(self, state: Mapping[str, Tensor]) -> dict[str, Layer]:
-        """The layers under their paths; SealFormatError when one has only one of its two tensors."""
-        ...
-
-    def state(self, layers: Mapping[str, Layer]) -> dict[str, Tensor]:
-        """The tensors under this dialect's keys; inverse of `layers`."""
+    def sort(self, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> dict[str, Part]:
+        """What each tensor is that this dialect understands, by its name. `metadata`: the header's strings."""
         ...
 
 
-DIFFUSERS = Diffusers()
-DIALECTS: tuple[Dialect, ...] = (DIFFUSERS,)
+DIALECTS: tuple[Dialect, ...] = (First(), KOHYA, DIFFUSERS, DIFFUSERS_OLD, DIFFUSERS_COMMON, ORIGINAL)
 
 
-def find_dialect(keys: Iterable[str]) -> Dialect:
-    """The dialect these keys are written in.
+@dataclass(frozen=True)
+class Parsed:
+    """What was read from a file's tensors."""
 
-    Raises: SealFormatError naming a key nobody recognises.
+    layers: dict[str, Change]
+    """By canonical path."""
+    unknown: tuple[str, ...]
+    """Names of the tensors nobody understood, sorted."""
+    dialect: str
+    """The one most of its tensors are written in; "" when there is none."""
+
+
+def read_layers(tensors: Mapping[str, Tensor], metadata: Mapping[str, str] | None = None) -> Parsed:
+    """The layers in a file's tensors; `metadata` are its header's strings, which hold diffusers' alphas.
+
+    Every tensor is in a layer or in `unknown`.
+    Raises: SealFormatError naming a layer that lacks a tensor, has two of one, or stands in the file twice;
+    SealShapeError naming a layer whose tensors do not fit each other.
     """
-    keys = list(keys)
+    metadata = metadata or {}
+    parts = _sorted_parts(tensors, metadata)
+    groups: dict[Place, dict[str, str]] = {}
+    for name, part in parts.items():
+        names = groups.setdefault(part.place, {})
+        if part.role in names:
+            raise _twice(part.place.paths[0], names[part.role], name)
+        names[part.role] = name
+    alphas = HeaderAlphas(metadata)
+    layers: dict[str, Change] = {}
+    unread = tensors.keys() - parts.keys()
+    for place, names in groups.items():
+        if names.keys() <= SIDE_ROLES:
+            unread |= set(names.values())
+            continue
+        for path, change in _layers(place, {role: tensors[name] for role, name in names.items()}, alphas):
+            if path in layers:
+                raise _twice(path, *list(names.values())[:1])
+            layers[path] = change
+    dialects = Counter(part.dialect for name, part in parts.items() if name not in unread)
+    dialect = max(dialects, key=lambda name: dialects[name], default="")
+    return Parsed(layers, tuple(sorted(unread)), dialect)
+
+
+def _sorted_parts(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> dict[str, Part]:
+    left = dict(tensors)
+    parts: dict[str, Part] = {}
     for dialect in DIALECTS:
-        if dialect.is_mine(keys):
-            return dialect
-    known = ", ".join(dialect.name for dialect in DIALECTS)
-    foreign = next((key for key in keys if not DIFFUSERS.is_mine([key])), "")
-    raise SealFormatError(
-        f"unknown tensor name {foreign!r}", f"seal files are read in these dialects: {known}"
+        found = dialect.sort(left, metadata)
+        parts |= found
+        left = {name: tensor for name, tensor in left.items() if name not in found}
+    return parts
+
+
+def _layers(place: Place, tensors: Mapping[str, Tensor], alphas: HeaderAlphas) -> list[tuple[str, Change]]:
+    path = place.paths[0]
+    down = tensors.get("down")
+    alpha = None
+    if down is not None and down.ndim > 0 and "alpha" not in tensors:
+        alpha = alphas.alpha(path, down.shape[0])
+    change = change_of(Group(place, tensors, alpha))
+    return list(split(place, change).items())
+
+
+def _twice(path: str, *names: str) -> SealFormatError:
+    where = " and ".join(repr(name) for name in names)
+    return SealFormatError(
+        f"layer {path!r} stands in the file twice ({where})", "two seals were put into one file; use either"
     )

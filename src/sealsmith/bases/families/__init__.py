@@ -1,5 +1,5 @@
 """One module a family; importing this package registers them all."""
 
-from . import sd1, sealworld
+from . import flux, sd1, sdxl, sealworld
 
-__all__ = ["sd1", "sealworld"]
+__all__ = ["flux", "sd1", "sdxl", "sealworld"]

@@ -1,10 +1,14 @@
-"""`sd1`: Stable Diffusion 1.x and what was fine-tuned from it."""
+"""`sd1`: Stable Diffusion 1.x and what was fine-tuned from it; 2.x too, which differs in its text encoder alone."""
 
 from ..family import Family, register
+from ..workings import NO_SAFETY_CHECKER, UnetWorkings
 
 SD1 = register(
     Family(
         name="sd1",
+        pipeline="StableDiffusionPipeline",
+        pipeline_options=NO_SAFETY_CHECKER,
+        workings=UnetWorkings(),
         architecture="stable-diffusion-v1",
         kohya_version="sd_v1",
         resolution_px=512,

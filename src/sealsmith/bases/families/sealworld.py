@@ -1,10 +1,14 @@
 """`sealworld`: the small base the project carries itself, an `sd1`-shaped pipeline at 128 px."""
 
 from ..family import Family, register
+from ..workings import NO_SAFETY_CHECKER, UnetWorkings
 
 SEALWORLD = register(
     Family(
         name="sealworld",
+        pipeline="StableDiffusionPipeline",
+        pipeline_options=NO_SAFETY_CHECKER,
+        workings=UnetWorkings(),
         architecture="sealworld-v1",
         kohya_version="sealworld_v1",
         resolution_px=128,

@@ -1,0 +1,104 @@
+"""How an architecture is asked for pictures: everything in which families differ as programs, not as data.
+
+`Workings` is the whole protocol; each family's file in `families/` brings its own. Latents are always
+[N, C, h, w] here: what a denoiser wants packed, its workings pack. Not for: loops (generate/, train/).
+
+Shape letters: N rows, C channels, h and w of the latents.
+"""
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+from torch import Tensor
+
+from .conditioning import Conditioning
+
+if TYPE_CHECKING:
+    from .base import Base
+
+
+class Workings(Protocol):
+    """What the loops ask of an architecture."""
+
+    pixel_step: int
+    """Width and height of a picture are multiples of this."""
+
+    def picture_px(self, base: "Base") -> int:
+        """Side of the pictures the base was made for, pixels."""
+
+    def latent_channels(self, base: "Base") -> int: ...
+
+    def encode(self, base: "Base", prompt: str) -> Conditioning:
+        """One prompt as the denoiser takes it, one row; what is beyond the text encoders' limit is cut."""
+
+    def unconditional(self, base: "Base", negative: str = "") -> Conditioning:
+        """What guidance pushes away from, one row: nothing at all, or a negative prompt."""
+
+    def is_guided_by_two(self, base: "Base", guidance: float) -> bool:
+        """Whether a picture needs an unconditional row beside its own."""
+
+    def scheduler(self, base: "Base", num_steps: int, latents: Tensor) -> Any:
+        """A fresh scheduler of the base's kind with its timesteps set, for latents of this size."""
+
+    def predict(
+        self, base: "Base", latents: Tensor, t: Tensor, conditioning: Conditioning, guidance: float
+    ) -> Tensor:
+        """One pass of the denoiser, [N, C, h, w]. `t` is one model time, or one a row.
+
+        `guidance` is the request's; only a denoiser that takes it as an input looks at it.
+        """
+
+
+def fresh_scheduler(base: "Base") -> Any:
+    """A scheduler as the base's own, without the state that steps leave in it."""
+    return type(base.scheduler).from_config(base.scheduler.config)
+
+
+def token_ids(tokenizer: Any, prompt: str, max_length: int | None = None) -> Tensor:
+    """[1, L] token ids, padded and cut to the tokenizer's limit or `max_length`."""
+    ids: Tensor = tokenizer(
+        prompt,
+        padding="max_length",
+        max_length=max_length or tokenizer.model_max_length,
+        truncation=True,
+        return_tensors="pt",
+    ).input_ids
+    return ids
+
+
+NO_SAFETY_CHECKER = {"safety_checker": None, "feature_extractor": None, "requires_safety_checker": False}
+"""Options of `StableDiffusionPipeline`: its optional parts, which no seal needs, are left out."""
+
+
+class UnetWorkings:
+    """Stable Diffusion's: one CLIP text encoder, a U-Net, classifier-free guidance by a second row."""
+
+    pixel_step = 8
+
+    def picture_px(self, base: "Base") -> int:
+        return int(base.denoiser.config.sample_size * base.pipeline.vae_scale_factor)
+
+    def latent_channels(self, base: "Base") -> int:
+        return int(base.denoiser.config.in_channels)
+
+    def encode(self, base: "Base", prompt: str) -> Conditioning:
+        ids = token_ids(base.tokenizer, prompt).to(base.device)
+        return Conditioning(base.text_encoder(ids)[0].to(base.denoiser.dtype))
+
+    def unconditional(self, base: "Base", negative: str = "") -> Conditioning:
+        return self.encode(base, negative)
+
+    def is_guided_by_two(self, base: "Base", guidance: float) -> bool:
+        return guidance > 1
+
+    def scheduler(self, base: "Base", num_steps: int, latents: Tensor) -> Any:
+        scheduler = fresh_scheduler(base)
+        scheduler.set_timesteps(num_steps, device=base.device)
+        return scheduler
+
+    def predict(
+        self, base: "Base", latents: Tensor, t: Tensor, conditioning: Conditioning, guidance: float
+    ) -> Tensor:
+        prediction: Tensor = base.denoiser(
+            latents, t, encoder_hidden_states=conditioning.text, return_dict=False
+        )[0]
+        return prediction

@@ -1,0 +1,129 @@
+"""`sealsmith inspect`: what a seal file is, and whether it fits a base."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ..errors import SealError
+from .console import output, print_json
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from ..inspect.examination import Examination
+
+NUM_STRONGEST = 8
+
+
+def inspect_command(
+    file: Annotated[Path, typer.Argument(help="A seal file of any dialect.")],
+    base: Annotated[
+        str | None,
+        typer.Option(help="The base to hold it against; its family's published architecture if not given."),
+    ] = None,
+    layers: Annotated[
+        bool, typer.Option("--layers", help="List every layer, not only the strongest.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of tables.")] = False,
+) -> None:
+    """Tell what a seal file is, and whether it fits a base."""
+    from ..adapters.tensor_file import read_header
+    from ..bases import open_base
+    from ..inspect.examination import examine
+
+    try:
+        own_base = "sealworld" if base is None and _is_sealworlds(read_header(file).metadata) else base
+        examination = examine(file, None if own_base is None else open_base(own_base))
+    except SealError as error:
+        if as_json:
+            print_json(
+                {"path": str(file), "verdict": "damaged", "reason": str(error), "advice": error.remedy}
+            )
+        raise
+    if as_json:
+        print_json(examination.to_dict())
+        return
+    _print_facts(examination)
+    output.print(_component_table(examination))
+    output.print(_layer_table(examination, len(examination.layers) if layers else NUM_STRONGEST))
+    _print_verdict(examination)
+
+
+def _is_sealworlds(metadata: dict[str, str]) -> bool:
+    """Whether the file says that it was trained on the base that is always at hand."""
+    return metadata.get("ss_base_model_version", "") == "sealworld_v1"
+
+
+def _print_facts(found: "Examination") -> None:
+    kinds = ", ".join(f"{number} {name}" for name, number in found.dtypes.items())
+    facts = {
+        "file": f"{found.path} ({found.size_bytes / 2**20:.1f} MiB; tensors: {kinds})",
+        "title": found.title,
+        "dialect": found.dialect,
+        "family": found.family or "not known",
+        "made on": found.made_on,
+        "trigger": found.trigger or "none in the file",
+        "class noun": found.class_noun,
+        "hashes": "  ".join(f"{name} {digits[:12]}" for name, digits in found.hashes.items()),
+        "held against": found.against or "nothing",
+    }
+    for name, value in facts.items():
+        if value:
+            output.print(f"{name + ':':<14}{value}", markup=False, soft_wrap=True)
+
+
+def _component_table(found: "Examination") -> "Table":
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim", title_justify="left")
+    for column in ("component", "layers found", "kind", "rank", "alpha", "share of the change"):
+        table.add_column(column, no_wrap=column == "component")
+    for part in found.components:
+        matched = "?" if part.matched is None else str(part.matched)
+        table.add_row(
+            part.component,
+            f"{matched} of {part.num_layers}",
+            _counted(part.kinds),
+            _counted(part.ranks),
+            _counted(part.alphas),
+            f"{part.share:.0%}",
+        )
+    return table
+
+
+def _layer_table(found: "Examination", number: int) -> "Table":
+    from rich.table import Table
+
+    strongest = sorted(found.layers, key=lambda layer: -layer.share)[:number]
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+    table.add_column(f"strongest {len(strongest)} of {len(found.layers)} layers", overflow="fold")
+    for column in ("norm", "of the weight", "effective rank", "share"):
+        table.add_column(column, justify="right")
+    for layer in strongest:
+        relative = "" if layer.relative_norm is None else f"{layer.relative_norm:.1%}"
+        rank = f"{layer.effective_rank:.1f} of {layer.rank}"
+        table.add_row(layer.path, f"{layer.norm:.3g}", relative, rank, f"{layer.share:.1%}")
+    return table
+
+
+def _print_verdict(found: "Examination") -> None:
+    for number, what, names in (
+        (len(found.unknown), "tensors of no known kind", found.unknown),
+        (len(found.unmatched), "layers without a place", found.unmatched),
+        (len(found.misshapen), "layers of another shape", tuple(found.misshapen)),
+    ):
+        if number:
+            more = f" and {number - 3} more" if number > 3 else ""
+            output.print(f"{number} {what}: {', '.join(names[:3])}{more}", markup=False, soft_wrap=True)
+    good = found.verdict == "fits"
+    output.print(f"verdict: {found.verdict}", style="bold green" if good else "bold yellow", markup=False)
+    if found.advice:
+        output.print(f"hint: {found.advice}", markup=False, soft_wrap=True)
+
+
+def _counted(counts: dict[str, int]) -> str:
+    """ "16", or "16 (96 layers), 4 (2 layers)" where there are several."""
+    if len(counts) == 1:
+        return next(iter(counts))
+    return ", ".join(f"{value} ({number} layers)" for value, number in list(counts.items())[:4])
