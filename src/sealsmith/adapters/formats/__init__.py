@@ -95,7 +95,8 @@ def _sorted_parts(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) ->
 def _layers(place: Place, tensors: Mapping[str, Tensor], alphas: HeaderAlphas) -> list[tuple[str, Change]]:
     path = place.paths[0]
     down = tensors.get("down")
-    alpha = None if down is None or "alpha" in tensors else alphas.alpha(path, max(len(down), 1))
+    rank = max(1, down.shape[0]) if down is not None and down.ndim else 1
+    alpha = None if down is None or "alpha" in tensors else alphas.alpha(path, rank)
     change = change_of(Group(place, tensors, alpha))
     return list(split(place, change).items())
 
