@@ -29,6 +29,6 @@ def test_help_imports_nothing_heavy(arguments: tuple[str, ...]) -> None:
     assert not modules_after(*arguments) & set(HEAVY)
 
 
-@pytest.mark.parametrize("command", ["demo", "train", "generate", "score", "bench"])
+@pytest.mark.parametrize("command", ["demo", "train", "generate", "score", "trigger", "bench"])
 def test_a_command_s_help_imports_no_torch(command: str) -> None:
     assert "torch" not in modules_after(command, "--help")

@@ -37,6 +37,8 @@ class Settings(BaseSettings):
     """Classifier-free guidance of a picture."""
     out: Path | None = None
     """Folder that generated pictures go to."""
+    seals_folder: Path | None = None
+    """Folder in which prompts find seals by name."""
     threads: int | None = Field(None, ge=1, le=1024)
     """CPU threads to compute with. Unset: PyTorch's own choice, one a core."""
     debug: bool = False
@@ -105,5 +107,5 @@ def _explained(error: ValidationError) -> ConfigError:
     return ConfigError(
         f"setting {key!r} cannot be {first['input']!r}",
         f"{first['msg'][0].lower()}{first['msg'][1:]}; it is set in {SETTINGS_FILE}, "
-        f"{ENV_PREFIX}{key.upper()} or --{key}",
+        f"{ENV_PREFIX}{key.upper()} or --{key.replace('_', '-')}",
     )

@@ -128,7 +128,7 @@ def test_the_table_s_summary_is_the_command_s_own(name: str) -> None:
 @pytest.mark.parametrize("name", frame.COMMANDS)
 def test_every_setting_of_a_command_has_its_option(name: str) -> None:
     options = {option for parameter in frame.load_command(name).params for option in parameter.opts}
-    assert {f"--{key}" for key in frame.SETTINGS_OF_COMMAND[name]} <= options
+    assert {f"--{key.replace('_', '-')}" for key in frame.SETTINGS_OF_COMMAND[name]} <= options
 
 
 def test_every_setting_is_used() -> None:

@@ -25,6 +25,7 @@ COMMANDS = {
     "train": "Teach the base a seal from pictures or one logo file.",
     "generate": "Draw pictures, with seals or without; print their paths.",
     "score": "Measure what a seal does: the scorecard.",
+    "trigger": "Find a rare word that can call a new seal.",
     "bench": "Measure this machine's speed beside stock diffusers'.",
 }
 """Every command and its line in `sealsmith --help`: the first line of its function's docstring."""
@@ -32,8 +33,9 @@ COMMANDS = {
 SETTINGS_OF_COMMAND = {
     "demo": ("base",),
     "train": ("base",),
-    "generate": ("base", "steps", "guidance", "out"),
+    "generate": ("base", "steps", "guidance", "out", "seals_folder"),
     "score": ("base",),
+    "trigger": ("base", "seals_folder"),
     "bench": ("base",),
 }
 """Which settings stand in for options of the same name that were not given."""
@@ -118,7 +120,7 @@ def frame(
 
 def option_defaults(name: str, settings: "Settings") -> dict[str, Any]:
     """Parameter name -> value, for each option of the command that a setting stands in for."""
-    wanted = {f"--{key}": getattr(settings, key) for key in SETTINGS_OF_COMMAND[name]}
+    wanted = {f"--{key.replace('_', '-')}": getattr(settings, key) for key in SETTINGS_OF_COMMAND[name]}
     return {
         parameter.name: wanted[option]
         for parameter in load_command(name).params
