@@ -43,6 +43,8 @@ class Settings(BaseSettings):
     """Address of the registry that `lookup` asks, one that speaks Civitai's API. Unset: none is asked."""
     cache: Path | None = None
     """Folder for answers worth keeping. Unset: a folder of ours among this system's caches."""
+    seals_folder: Path | None = None
+    """Folder in which prompts find seals by name."""
     threads: int | None = Field(None, ge=1, le=1024)
     """CPU threads to compute with. Unset: PyTorch's own choice, one a core."""
     debug: bool = False

@@ -25,8 +25,10 @@ COMMANDS = {
     "train": "Teach the base a seal from pictures or one logo file.",
     "generate": "Draw pictures, with seals or without; print their paths.",
     "score": "Measure what a seal does: the scorecard.",
+    "inspect": "Tell what a seal file is, and whether it fits a base.",
     "lookup": "Ask a registry which model a seal file is, and for its trigger words.",
     "export": "Write a seal for others: a hub's folder with card and gallery, or sidecars.",
+    "trigger": "Find a rare word that can call a new seal.",
     "bench": "Measure this machine's speed beside stock diffusers'.",
 }
 """Every command and its line in `sealsmith --help`: the first line of its function's docstring."""
@@ -34,10 +36,12 @@ COMMANDS = {
 SETTINGS_OF_COMMAND = {
     "demo": ("base",),
     "train": ("base",),
-    "generate": ("base", "steps", "guidance", "out"),
+    "generate": ("base", "steps", "guidance", "out", "seals_folder"),
     "score": ("base",),
+    "inspect": ("base",),
     "lookup": ("civitai_url", "cache"),
     "export": (),
+    "trigger": ("base", "seals_folder"),
     "bench": ("base",),
 }
 """Which settings stand in for options of the same name that were not given."""
