@@ -10,7 +10,7 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
-from .attach import AttachableBase, AttachReport, match_seals
+from .attach import AttachableBase, AttachReport, match_seals, weight_of
 from .seal import Seal
 
 
@@ -26,20 +26,21 @@ def fused(base: AttachableBase, seals: Sequence[tuple[Seal, float]]) -> Iterator
         yield ()
         return
     fits = match_seals(base, seals)
-    sums: dict[nn.Parameter, Tensor] = {}
+    sums: dict[nn.Module, Tensor] = {}
     for (_, strength), (fit, _) in zip(seals, fits, strict=True):
         for path, change in fit.changes.items():
-            weight = fit.modules[path].weight
-            assert isinstance(weight, nn.Parameter)
-            part = strength * change.delta(weight.detach()).to(weight.device)
-            sums[weight] = sums[weight] + part if weight in sums else part
-    kept = {weight: weight.detach().clone() for weight in sums}
+            module = fit.modules[path]
+            weight = weight_of(module)
+            part = strength * change.delta(weight).to(weight.device)
+            sums[module] = sums[module] + part if module in sums else part
+    kept = {module: weight_of(module).clone() for module in sums}
     try:
         with torch.no_grad():
-            for weight, change_sum in sums.items():
+            for module, change_sum in sums.items():
+                weight = weight_of(module)
                 weight.copy_(weight.float() + change_sum)
         yield tuple(report for _, report in fits)
     finally:
         with torch.no_grad():
-            for weight, before in kept.items():
-                weight.copy_(before)
+            for module, before in kept.items():
+                weight_of(module).copy_(before)
