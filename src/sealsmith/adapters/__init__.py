@@ -9,7 +9,7 @@ from .changes import Change, Decomposed, Full, Hadamard, Kronecker, LowRank
 from .effect import largest_change
 from .files import atomic_write, check_writable
 from .fit import Fit, fit_seal
-from .fuse import fused
+from .fuse import Fusion, fused, is_fused
 from .seal import Seal, SealHeader
 from .seal_file import dump_seal, file_hash, parse_seal, read_seal, tensor_hash, write_seal
 
@@ -20,6 +20,7 @@ __all__ = [
     "Decomposed",
     "Fit",
     "Full",
+    "Fusion",
     "Hadamard",
     "Kronecker",
     "LowRank",
@@ -37,6 +38,7 @@ __all__ = [
     "fit_seal",
     "fused",
     "is_attached",
+    "is_fused",
     "largest_change",
     "parse_seal",
     "read_seal",

@@ -40,6 +40,8 @@ class SealHeader:
     """`ss_base_model_version`; empty: the family's name."""
     resolution_px: int = 0
     """Side of the training pictures; 0: not known."""
+    merged_from: tuple[str, ...] = ()
+    """Titles or hashes of the seals it was merged from."""
 
 
 @dataclass

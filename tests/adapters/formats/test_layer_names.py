@@ -182,7 +182,9 @@ def test_a_name_that_is_not_understood_has_no_place(name: str) -> None:
     assert kohya_place(name) is None
 
 
-@given(st.text(st.sampled_from("abc_.019:\n")), st.sampled_from(["", "lora_unet_", "unet.", "diffusion_model."]))
+@given(
+    st.text(st.sampled_from("abc_.019:\n")), st.sampled_from(["", "lora_unet_", "unet.", "diffusion_model."])
+)
 def test_no_name_makes_a_path_of_empty_segments(text: str, prefix: str) -> None:
     for place in (kohya_place(prefix + text), diffusers_place(prefix + text), original_place(prefix + text)):
         assert place is None or all("" not in path.split(".") for path in place.paths)
