@@ -18,6 +18,9 @@ from . import families  # noqa: F401 - registers the families
 from .base import SEALWORLD_FOLDER, Base
 from .family import FAMILIES, Family
 from .hub import hub_folder, is_hub_id
+from .placing import apply_plan, load_dtypes
+from .plan import EXACT, Wanted, plan_for
+from .resources import model_size, read_machine
 from .single_file import configuration_folder
 from .weights import WEIGHT_PARTS, variant_of, weight_files
 
@@ -28,25 +31,25 @@ _BROKEN = (
 """What diffusers and transformers raise on folders that are incomplete, damaged or of another kind."""
 
 
-def open_base(ref: str = "sealworld", device: str = "cpu") -> Base:
-    """The base a user named; fp32, frozen, on `device`.
+def open_base(ref: str = "sealworld", device: str = "cpu", wanted: Wanted = EXACT) -> Base:
+    """The base a user named, frozen, computing on `device`; in fp32 and all of it there unless `wanted` otherwise.
 
     Raises: BaseError when it is not there, is of no known family, or is damaged; ConfigError for a device this
     machine has not.
     """
     check_device(device)
     if ref == "sealworld":
-        return _open_folder(ref, SEALWORLD_FOLDER, device)
+        return _open_folder(ref, SEALWORLD_FOLDER, device, wanted)
     path = Path(ref)
     try:
         is_file, is_folder = path.is_file(), path.is_dir()
     except OSError as error:
         raise BaseError(f"no base at {ref!r}: {error.strerror}", "name a folder you may read") from error
     if is_file:
-        return _open_file(ref, path, device)
+        return _open_file(ref, path, device, wanted)
     if not is_folder and is_hub_id(ref):
-        return _open_folder(ref, hub_folder(ref), device)
-    return _open_folder(ref, path, device)
+        return _open_folder(ref, hub_folder(ref), device, wanted)
+    return _open_folder(ref, path, device, wanted)
 
 
 def check_device(device: str) -> None:
@@ -60,7 +63,7 @@ def check_device(device: str) -> None:
         ) from error
 
 
-def _open_folder(ref: str, folder: Path, device: str) -> Base:
+def _open_folder(ref: str, folder: Path, device: str, wanted: Wanted) -> Base:
     family = _family(ref, folder)
     variant = variant_of(folder / family.denoiser)
     weights = tuple(path for part in WEIGHT_PARTS for path in weight_files(folder / part, variant))
@@ -71,19 +74,22 @@ def _open_folder(ref: str, folder: Path, device: str) -> Base:
         )
 
     name = ref if is_hub_id(ref) and not Path(ref).exists() else folder.resolve().name
-    return _opened(family, ref, name, folder, weights, device, load)
+    return _opened(family, ref, name, folder, weights, device, wanted, load)
 
 
-def _open_file(ref: str, path: Path, device: str) -> Base:
+def _open_file(ref: str, path: Path, device: str, wanted: Wanted) -> Base:
     folder = configuration_folder(path)
     family = _family(ref, folder)
 
     def load(pipeline_class: Any, options: dict[str, Any]) -> Any:
         return pipeline_class.from_single_file(
-            str(path), config=str(folder), local_files_only=True, **options
+            str(path),
+            config=str(folder),
+            local_files_only=True,
+            **{**options, "dtype": options["dtype"]["default"]},  # it takes one type for all parts
         )
 
-    return _opened(family, ref, path.stem, folder, (path,), device, load)
+    return _opened(family, ref, path.stem, folder, (path,), device, wanted, load)
 
 
 def _opened(
@@ -93,23 +99,26 @@ def _opened(
     folder: Path,
     weights: tuple[Path, ...],
     device: str,
+    wanted: Wanted,
     load: Callable[[Any, dict[str, Any]], Any],
 ) -> Base:
-    options = {"dtype": torch.float32, **family.pipeline_options}
+    target = torch.device(device)
     try:
+        plan = plan_for(model_size(family, folder, weights), read_machine(target), wanted)
+        options = {"dtype": load_dtypes(plan), **family.pipeline_options}
         pipeline = load(getattr(diffusers, family.pipeline), options)
         for part in (
             pipeline.vae,
             *(getattr(pipeline, name) for name in (family.denoiser, *family.text_encoders)),
         ):
             part.requires_grad_(False).eval()
-        pipeline.to(device)
+        base = Base(family, ref, name, folder, pipeline, target, weights, plan)
+        apply_plan(base)
     except _BROKEN as error:
         raise BaseError(
             f"the base at {ref!r} cannot be opened: {error}", "check that the download is complete"
         ) from error
     pipeline.set_progress_bar_config(disable=True)
-    base = Base(family, ref, name, folder, pipeline, torch.device(device), weights)
     _check_draws_from_text(base)
     return base
 
