@@ -90,7 +90,9 @@ def dump_seal(seal: Seal, dialect: str = "diffusers") -> bytes:
     file_header = json.loads(data[8 : len(data) - len(tensors)])
     # safetensors writes metadata in the order of a hash map, another in every process; we sort it.
     metadata = dump_metadata(
-        seal.header, header_entries(seal.layers, dialect), hashlib.sha256(tensors).hexdigest()
+        seal.header,
+        header_entries(seal.layers, dialect, seal.header.family),
+        hashlib.sha256(tensors).hexdigest(),
     )
     text = json.dumps({"__metadata__": metadata} | file_header, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 8)
