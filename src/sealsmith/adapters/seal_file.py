@@ -91,7 +91,7 @@ def dump_seal(seal: Seal, dialect: str = "diffusers") -> bytes:
     # safetensors writes metadata in the order of a hash map, another in every process; we sort it.
     metadata = dump_metadata(
         seal.header,
-        header_entries(seal.layers, dialect, seal.header.family),
+        header_entries(seal.layers, dialect),
         hashlib.sha256(tensors).hexdigest(),
     )
     text = json.dumps({"__metadata__": metadata} | file_header, separators=(",", ":")).encode()

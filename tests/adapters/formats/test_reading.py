@@ -211,9 +211,7 @@ def test_a_text_encoders_alpha_is_found_with_its_old_level_or_without() -> None:
 @pytest.mark.parametrize("dialect", ["diffusers", "kohya"])
 def test_alphas_and_ranks_that_differ_by_layer_survive(dialect: str) -> None:
     layers = random_layers(LAYERS["flux"], ["lora"], [1, 2, 3], [0.25, 1.5, 2.0, 7.0])
-    again = read_layers(
-        write_layers(layers, dialect, "flux").tensors, header_entries(layers, dialect, "flux")
-    ).layers
+    again = read_layers(write_layers(layers, dialect, "flux").tensors, header_entries(layers, dialect)).layers
     for path, change in layers.items():
         torch.testing.assert_close(again[path].delta(), change.delta())
 

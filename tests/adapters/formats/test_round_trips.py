@@ -36,7 +36,7 @@ def test_what_is_written_reads_back_as_the_same_change(
     layers = random_layers(shapes, kinds, ranks, alphas)
     written, unwritable = write_layers(layers, dialect, family)
     assert all("DoRA" in reason for reason in unwritable.values())
-    parsed = read_layers(written, header_entries(layers, dialect, family))
+    parsed = read_layers(written, header_entries(layers, dialect))
     assert parsed.unknown == ()
     assert parsed.dialect in ("", dialect)
     assert parsed.layers.keys() | unwritable.keys() == layers.keys()
@@ -51,7 +51,7 @@ def test_dora_of_every_layer_can_be_written(dialect: str, family: str) -> None:
     layers = random_layers(LAYERS[family], ["dora"], [2], [1.0])
     written, unwritable = write_layers(layers, dialect, family)
     assert unwritable == {}
-    again = read_layers(written, header_entries(layers, dialect, family)).layers
+    again = read_layers(written, header_entries(layers, dialect)).layers
     assert {change.kind for change in again.values()} == {"dora"}
 
 

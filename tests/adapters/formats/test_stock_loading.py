@@ -72,7 +72,7 @@ def test_stock_diffusers_changes_each_weight_as_the_seal_says(
     assert not unwritable
     file = tmp_path / "seal.safetensors"
     state = {name: tensor.contiguous().clone() for name, tensor in tensors.items()}
-    save_file(state, file, metadata=header_entries(layers, dialect, family) or None)
+    save_file(state, file, metadata=header_entries(layers, dialect) or None)
     pipeline.load_lora_weights(str(file))
     loaded = {
         f"{component}.{name.removeprefix('text_model.')}": module

@@ -36,14 +36,14 @@ def write_layers(layers: Mapping[str, Change], dialect: str, family: str) -> Wri
     return WRITERS[dialect](layers, family)
 
 
-def header_entries(layers: Mapping[str, Change], dialect: str, family: str) -> dict[str, str]:
+def header_entries(layers: Mapping[str, Change], dialect: str) -> dict[str, str]:
     """What a file's header must say for its tensors to mean the same: diffusers' files keep their alphas there.
 
     kohya's must not have it: stock diffusers refuses a file with two kinds of alphas.
     """
     if dialect != "diffusers":
         return {}
-    return {CONFIG_KEY: json.dumps(adapter_config(_peft_layers(layers, family)[0]), sort_keys=True)}
+    return {CONFIG_KEY: json.dumps(adapter_config(_peft_layers(layers, "")[0]), sort_keys=True)}
 
 
 def _write_diffusers(layers: Mapping[str, Change], family: str) -> Written:
