@@ -25,6 +25,8 @@ COMMANDS = {
     "train": "Teach the base a seal from pictures or one logo file.",
     "generate": "Draw pictures, with seals or without; print their paths.",
     "score": "Measure what a seal does: the scorecard.",
+    "merge": "Make one seal file of several, and state the error.",
+    "fuse": "Write a base with seals in its weights.",
     "bench": "Measure this machine's speed beside stock diffusers'.",
 }
 """Every command and its line in `sealsmith --help`: the first line of its function's docstring."""
@@ -34,6 +36,8 @@ SETTINGS_OF_COMMAND = {
     "train": ("base",),
     "generate": ("base", "steps", "guidance", "out"),
     "score": ("base",),
+    "merge": (),
+    "fuse": ("base",),
     "bench": ("base",),
 }
 """Which settings stand in for options of the same name that were not given."""
