@@ -1,4 +1,4 @@
-"""Seals with random weights for whatever layers a U-Net has, for tests."""
+"""Seals with random weights for whatever layers a denoiser has, for tests."""
 
 import dataclasses
 from typing import Any
@@ -23,13 +23,13 @@ def random_seal(
     """A seal that changes every layer of `base` whose name ends in one of `targets`, and visibly so."""
     generator = torch.Generator().manual_seed(seed)
     layers: dict[str, Change] = {}
-    for path, module in base.unet.named_modules():
+    for path, module in base.denoiser.named_modules():
         if not path.endswith(tuple(f".{target}" for target in targets)):
             continue
         assert isinstance(module, nn.Linear | nn.Conv2d)
         weight = module.weight
         up_shape = (weight.shape[0], rank) + (1, 1) * (weight.ndim == 4)
-        layers[f"unet.{path}"] = LowRank(
+        layers[f"{base.family.denoiser}.{path}"] = LowRank(
             torch.randn((rank, *weight.shape[1:]), generator=generator) * 0.2,
             torch.randn(up_shape, generator=generator) * 0.2,
             alpha,

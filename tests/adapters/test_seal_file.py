@@ -197,14 +197,14 @@ def test_values_that_are_not_finite_are_neither_written_nor_read(value: float, t
     with pytest.raises(SealFormatError, match=f"layer '{LAYER}' holds NaN or infinity in 'up'"):
         write_seal(tmp_path / "mark.safetensors", seal)
     metadata = {"sealsmith": json.dumps(OWN)}
-    with pytest.raises(SealFormatError, match=f"layer '{LAYER}' holds NaN or infinity in 'up'"):
+    with pytest.raises(SealFormatError, match=r"lora_B\.weight' holds NaN or infinity"):
         parse_seal(save(tensors, metadata))
     assert not list(tmp_path.iterdir())
 
 
 def test_tensors_must_be_pairs_of_one_rank() -> None:
     lonely = {key: tensor for key, tensor in state(small_seal()).items() if "lora_A" in key}
-    with pytest.raises(SealFormatError, match=f"layer '{LAYER}' has no lora_B"):
+    with pytest.raises(SealFormatError, match=f"layer '{LAYER}' has no 'up' tensor"):
         parse_seal(save(lonely, {"sealsmith": json.dumps(OWN)}))
     for down, up in ((torch.ones(3, 5), torch.ones(4, 2)), (torch.ones(2, 0), torch.ones(4, 2))):
         with pytest.raises(SealShapeError, match=f"layer '{LAYER}': down .* are no low-rank change"):

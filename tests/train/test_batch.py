@@ -4,9 +4,11 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sealsmith.bases import Conditioning
 from sealsmith.train import TrainConfig
 from sealsmith.train.batch import draw_batch
 from sealsmith.train.cache import TrainingData
+from sealsmith.train.objectives import Diffusion
 from sealsmith.train.streams import pick, stream
 
 
@@ -34,8 +36,8 @@ def data(masks: torch.Tensor | None = None) -> TrainingData:
         order=torch.tensor([0, 1, 2, 2]),
         class_latents=latents + 10,
         class_captions=torch.tensor([4, 5, 6]),
-        texts=torch.arange(7.0).view(7, 1, 1),
-        alphas_cumprod=torch.linspace(1, 0, 50),
+        texts=Conditioning(torch.arange(7.0).view(7, 1, 1), torch.arange(7.0).view(7, 1)),
+        objective=Diffusion("epsilon", torch.linspace(1, 0, 50)),
     )
 
 
@@ -46,17 +48,19 @@ def test_latents_masks_and_captions_stay_together(number: int) -> None:
     batch = draw_batch(data(masks), config, number)
     assert batch.masks is not None
     picture = batch.latents[:, 0, 0, 0]
-    assert torch.equal(batch.texts[:3, 0, 0], picture[:3] + 1)
+    assert torch.equal(batch.texts.text[:3, 0, 0], picture[:3] + 1)
     assert torch.equal(batch.masks[:3, 0, 0, 0], picture[:3] / 4)
-    assert torch.equal(batch.texts[3:, 0, 0], picture[3:] - 10 + 4)
+    assert torch.equal(batch.texts.text[3:, 0, 0], picture[3:] - 10 + 4)
     assert torch.equal(batch.masks[3:], torch.ones(2, 1, 4, 4))
     assert batch.noise.shape == batch.latents.shape
-    assert batch.timesteps.shape == (5,)
+    assert batch.times.shape == (5,)
+    assert batch.texts.pooled is not None
+    assert torch.equal(batch.texts.pooled[:, 0], batch.texts.text[:, 0, 0])
 
 
 def test_caption_dropout_empties_its_share_and_never_the_prior() -> None:
     config = TrainConfig(batch_size=4, caption_dropout=0.5)
-    texts = torch.stack([draw_batch(data(), config, number).texts[:, 0, 0] for number in range(100)])
+    texts = torch.stack([draw_batch(data(), config, number).texts.text[:, 0, 0] for number in range(100)])
     assert 0.4 < (texts[:, :4] == 0).float().mean() < 0.6
     assert not (texts[:, 4:] == 0).any()
 

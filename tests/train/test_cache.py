@@ -10,7 +10,7 @@ from PIL import Image
 
 from sealsmith.bases import Base
 from sealsmith.errors import OutputError
-from sealsmith.generate.pipeline import decode, encode_prompt
+from sealsmith.generate.pipeline import decode
 from sealsmith.train import TrainConfig
 from sealsmith.train.cache import full_captions, prepare
 from sealsmith.train.config import resolved
@@ -79,9 +79,10 @@ def test_rows_of_the_cache_are_what_the_base_makes_of_each_picture(
     assert data.class_latents is not None
     assert data.class_latents.shape[1:] == tiny_base.latent_shape
     captions = full_captions(picture_set, config, tiny_base)
+    workings = tiny_base.family.workings
     for caption, row in zip(captions, data.captions, strict=True):
-        assert torch.equal(data.texts[row], encode_prompt(tiny_base, caption)[0])
-    assert torch.equal(data.texts[0], encode_prompt(tiny_base, "")[0])
+        assert data.texts[row : row + 1].is_equal(workings.encode(tiny_base, caption))
+    assert data.texts[:1].is_equal(workings.unconditional(tiny_base))
     pixels = torch.from_numpy(np.array(picture_set.pictures[1].image)).permute(2, 0, 1)[None] / 127.5 - 1
     with torch.no_grad():
         reconstruction = tiny_base.vae(pixels).sample

@@ -5,7 +5,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from .changes import Change, LowRank, norm
+from .changes import Change, LowRank
+from .effect import norm
 from .spectrum import rank_for_energy
 
 
@@ -55,7 +56,7 @@ def decompose(low: LowRank) -> tuple[Tensor, Tensor, Tensor]:
 
 
 def _decompose_matrix(matrix: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """By the eigenvalues of the smaller Gram matrix: a third of an SVD's time, right to 1e-7 of the largest."""
+    """By the smaller Gram matrix's eigenvalues: a third of an SVD's time, right to 1e-7 of the largest."""
     if matrix.shape[0] > matrix.shape[1]:
         left, values, right = _decompose_matrix(matrix.T)
         return right.T, values, left.T

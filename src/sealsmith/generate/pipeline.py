@@ -79,7 +79,8 @@ def _draw(
     on_step: OnStep | None = None,
 ) -> Iterator[Picture]:
     """The pictures of a resolved request, with `seals` on the base already."""
-    assert request.num_steps is not None and request.guidance is not None, "the request must be resolved"
+    assert request.num_steps is not None
+    assert request.guidance is not None
     prompt, warnings = _prompt(base, request, seals)
     warnings += [warning for report in reports for warning in report.warnings]
     workings = base.family.workings
@@ -89,7 +90,9 @@ def _draw(
     for index in range(request.num_pictures):
         seed = request.seed + index
         count = _counter(request, index, on_step)
-        latents = _denoise(base, conditioning, request, seed, count)
+        generator = torch.Generator("cpu").manual_seed(seed)
+        noise = _noise(base, request.size_px, generator)
+        latents = _denoise(base, conditioning, noise, request.num_steps, request.guidance, generator, count)
         pixels = decode(base, latents)[0].float()
         recipe = Recipe(
             prompt=prompt,
@@ -115,29 +118,34 @@ def decode(base: Base, latents: Tensor) -> Tensor:
     return (decoded / 2 + 0.5).clamp(0, 1)
 
 
-def _denoise(
-    base: Base, conditioning: Conditioning, request: Request, seed: int, on_step: OnStep | None
-) -> Tensor:
-    """Latents [1, C, h, w] from the noise of `seed`.
+def _noise(base: Base, size_px: tuple[int, int], generator: torch.Generator) -> Tensor:
+    """Latents [1, C, h, w] of nothing but noise, for one picture of this width and height."""
+    shape = (1, *base.latent_shape_of(*size_px))
+    return randn_tensor(shape, generator=generator, device=base.device, dtype=base.denoiser.dtype)
 
-    When guided by two rows, the first of `conditioning` is the unconditional one.
-    """
-    assert request.num_steps and request.width and request.height and request.guidance is not None
+
+def _denoise(
+    base: Base,
+    conditioning: Conditioning,
+    noise: Tensor,
+    num_steps: int,
+    guidance: float,
+    generator: torch.Generator,
+    on_step: OnStep | None,
+) -> Tensor:
+    """Latents [1, C, h, w] from noise. Of two rows of `conditioning`, the first is the unconditional one."""
     workings = base.family.workings
-    generator = torch.Generator("cpu").manual_seed(seed)
-    shape = (1, *base.latent_shape_of(request.width, request.height))
-    noise = randn_tensor(shape, generator=generator, device=base.device, dtype=conditioning.text.dtype)
-    scheduler = workings.scheduler(base, request.num_steps, noise)
+    scheduler = workings.scheduler(base, num_steps, noise)
     latents = noise * getattr(scheduler, "init_noise_sigma", 1.0)
-    scale_input = getattr(scheduler, "scale_model_input", lambda x, t: x)
+    scale_input = getattr(scheduler, "scale_model_input", lambda x, t: x)  # flows neither scale it nor noise
     accepts_generator = "generator" in inspect.signature(scheduler.step).parameters
     extra = {"generator": generator} if accepts_generator else {}
     for done, t in enumerate(scheduler.timesteps, start=1):
         x = scale_input(torch.cat([latents] * len(conditioning)), t)
-        prediction = workings.predict(base, x, t, conditioning, request.guidance)
+        prediction = workings.predict(base, x, t, conditioning, guidance)
         if len(conditioning) == 2:
             unconditional, conditional = prediction.chunk(2)
-            prediction = unconditional + request.guidance * (conditional - unconditional)
+            prediction = unconditional + guidance * (conditional - unconditional)
         latents = scheduler.step(prediction, t, latents, **extra, return_dict=False)[0]
         if on_step is not None:
             on_step(done, len(scheduler.timesteps))

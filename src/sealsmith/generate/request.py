@@ -35,6 +35,13 @@ class Request:
     """Pixels. None: the base's own size."""
     height: int | None = None
 
+    @property
+    def size_px(self) -> tuple[int, int]:
+        """Width and height of a resolved request."""
+        assert self.width is not None
+        assert self.height is not None
+        return self.width, self.height
+
     def resolved(self, base: Base) -> "Request":
         """The same request with every choice made, checked against what the base can do.
 

@@ -1,7 +1,6 @@
 """One batch of a training, drawn as a function of the seed and the batch's number.
 
-Shape letters: B rows (first those of the seal, then those of the prior), C channels, H and W of the latents,
-L tokens, D text width.
+Shape letters: B rows (first those of the seal, then those of the prior), C channels, H and W of the latents.
 """
 
 from dataclasses import dataclass
@@ -9,6 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from ..bases import Conditioning
 from .cache import TrainingData
 from .config import TrainConfig
 from .streams import pick, stream
@@ -21,10 +21,10 @@ class Batch:
     """[B, C, H, W], without noise."""
     noise: Tensor
     """[B, C, H, W]"""
-    timesteps: Tensor
-    """[B], uniform over the scheduler's training timesteps."""
-    texts: Tensor
-    """[B, L, D]"""
+    times: Tensor
+    """[B], model times."""
+    texts: Conditioning
+    """B rows."""
     masks: Tensor | None
     """[B, 1, H, W]; ones in the prior's rows."""
 
@@ -43,13 +43,12 @@ def draw_batch(data: TrainingData, config: TrainConfig, number: int) -> Batch:
         latents = torch.cat([latents, data.class_latents[rows]])
         if masks is not None:
             masks = torch.cat([masks, masks.new_ones(len(rows), *masks.shape[1:])])
-    num_timesteps = len(data.alphas_cumprod)
     device = data.latents.device
     return Batch(
         num_seal_rows=config.batch_size,
         latents=latents,
         noise=torch.randn(latents.shape, generator=draws).to(device),
-        timesteps=torch.randint(num_timesteps, (len(latents),), generator=draws).to(device),
+        times=data.objective.draw_times(len(latents), draws),
         texts=data.texts[captions],
         masks=masks,
     )

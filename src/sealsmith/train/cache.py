@@ -1,7 +1,7 @@
-"""Everything a training reads, computed once: latents, masks, text embeddings, class rows.
+"""Everything a training reads, computed once: latents, masks, encoded captions, class rows.
 
-Shape letters: N pictures, K class rows, M distinct captions, C channels, H and W of the latents, L tokens,
-D text width. All tensors live on the base's device.
+Shape letters: N pictures, K class rows, M distinct captions, C channels, H and W of the latents. All tensors
+live on the base's device.
 """
 
 from collections.abc import Sequence
@@ -14,10 +14,11 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
-from ..bases import Base
+from ..bases import Base, Conditioning, concatenate
+from ..bases.latents import from_vae
 from ..generate import fit_prompt, insert_trigger
-from ..generate.pipeline import encode_prompt
 from .config import TrainConfig
+from .objectives import Objective, objective_of
 from .pictures import PictureSet, TrainingPicture, fit
 from .prior import EMPTY_SHARE, NUM_CLASS_PROMPTS, class_pictures, class_prompts
 from .progress import Progress
@@ -28,7 +29,7 @@ class TrainingData:
     """A picture set as the training loop reads it."""
 
     latents: Tensor
-    """[N, C, H, W], scaled as the U-Net expects them."""
+    """[N, C, H, W], as the denoiser knows them."""
     masks: Tensor | None
     """[N, 1, H, W] in 0..1, or None when no picture has one."""
     captions: Tensor
@@ -39,10 +40,9 @@ class TrainingData:
     """[K, C, H, W], or None without a prior."""
     class_captions: Tensor
     """[K], row of each class row's prompt in `texts`."""
-    texts: Tensor
-    """[M, L, D]; row 0 is the empty prompt."""
-    alphas_cumprod: Tensor
-    """[num_train_timesteps], the scheduler's own."""
+    texts: Conditioning
+    """M rows; row 0 is the empty prompt, as guidance knows it."""
+    objective: Objective
 
 
 def full_captions(pictures: PictureSet, config: TrainConfig, base: Base) -> list[str]:
@@ -54,7 +54,7 @@ def full_captions(pictures: PictureSet, config: TrainConfig, base: Base) -> list
     plain = f"{config.trigger} {noun}"
     captions = [picture.caption or plain for picture in pictures.pictures]
     called = [insert_trigger(caption, config.trigger, noun, slot=base.family.slot)[0] for caption in captions]
-    return [fit_prompt(base.tokenizer, caption, [config.trigger]).prompt for caption in called]
+    return [fit_prompt(base.prompt_tokenizer, caption, [config.trigger]).prompt for caption in called]
 
 
 @torch.no_grad()
@@ -88,18 +88,19 @@ def prepare(
         class_latents=class_latents if class_captions else None,
         class_captions=torch.tensor([rows[text] for text in class_captions], dtype=torch.long),
         texts=texts,
-        alphas_cumprod=base.scheduler.alphas_cumprod.to(base.device, torch.float32),
+        objective=objective_of(base),
     )
 
 
-def _encode_texts(base: Base, texts: Sequence[str], progress: Progress) -> Tensor:
-    embeddings = []
+def _encode_texts(base: Base, texts: Sequence[str], progress: Progress) -> Conditioning:
+    workings = base.family.workings
+    encoded = []
     for number, text in enumerate(texts):
-        if cut := fit_prompt(base.tokenizer, text).cut:
+        if cut := fit_prompt(base.prompt_tokenizer, text).cut:
             progress.note(f"a caption is too long for the text encoder, it does not see: {cut!r}")
-        embeddings.append(encode_prompt(base, text))
+        encoded.append(workings.encode(base, text) if text else workings.unconditional(base))
         progress.advance(number + 1)
-    return torch.cat(embeddings)
+    return concatenate(encoded)
 
 
 def _encode_images(base: Base, images: Sequence[Image.Image], done: int, progress: Progress) -> Tensor:
@@ -109,7 +110,7 @@ def _encode_images(base: Base, images: Sequence[Image.Image], done: int, progres
         pixels = np.asarray(fit(image, base.picture_px), dtype=np.float32) / 127.5 - 1
         x = torch.from_numpy(pixels).permute(2, 0, 1)[None].to(base.device)
         mode = base.vae.encode(x).latent_dist.mode()
-        latents.append((mode - (base.vae.config.shift_factor or 0)) * base.vae.config.scaling_factor)
+        latents.append(from_vae(base.vae, mode))
         progress.advance(done + number + 1)
     return torch.cat(latents)
 

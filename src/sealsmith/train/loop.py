@@ -2,7 +2,7 @@
 
     check everything -> cache latents and texts -> attach -> steps -> detach -> choose the checkpoint
 
-Not for: what a batch holds (batch.py), the objective (losses.py) or the files (checkpoint.py).
+Not for: what a batch holds (batch.py), the objective (objectives.py) or the files (checkpoint.py).
 """
 
 import math
@@ -13,11 +13,11 @@ from functools import partial
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from ..adapters import Seal, read_seal, write_seal
-from ..bases import Base
+from ..bases import Base, Conditioning
 from ..errors import Cancelled, TrainingError
-from . import losses
 from .batch import draw_batch
 from .cache import TrainingData, prepare
 from .checkpoint import RESUME_NAME, SEAL_NAME, TrainingState, checkpoint_path, identity, seal_header
@@ -25,7 +25,9 @@ from .config import TrainConfig, resolved
 from .folder import open_folder
 from .interrupts import interrupts_deferred
 from .log import Log
+from .losses import row_losses
 from .methods import Adapted, find_method
+from .objectives import check_objective
 from .pictures import PictureSet
 from .previews import Preview, draw_previews, planned_previews
 from .progress import Progress, Silent
@@ -78,7 +80,7 @@ def train(
     config = resolved(config, base, pictures)
     method = find_method(config.method)
     method.check(base, config)
-    losses.check_prediction_type(base.scheduler)
+    check_objective(base, config.min_snr_gamma)
     warnings = (*pictures.warnings, *check_trigger(config.trigger, base))
     open_folder(folder, resume=resume, overwrite=overwrite)
     for warning in warnings:
@@ -155,27 +157,30 @@ def add_gradients(
     base: Base, adapted: Adapted, data: TrainingData, config: TrainConfig, step: int
 ) -> tuple[float, float]:
     """The step's loss and its prior part, averaged over its batches; the gradients are in the parameters."""
-    kind = base.scheduler.config.prediction_type
+    objective = data.objective
     total = total_prior = 0.0
     for part in range(config.gradient_accumulation):
         batch = draw_batch(data, config, step * config.gradient_accumulation + part)
         seal, prior = slice(batch.num_seal_rows), slice(batch.num_seal_rows, None)
-        a = data.alphas_cumprod[batch.timesteps]
-        noisy = losses.add_noise(batch.latents, batch.noise, a)
-        wanted = losses.target(kind, batch.latents, batch.noise, a)
+        noisy = objective.add_noise(batch.latents, batch.noise, batch.times)
+        wanted = objective.target(batch.latents, batch.noise, batch.times)
         if config.prior == "adapter-off":
             with torch.no_grad(), adapted.off():
-                wanted[prior] = base.unet(noisy[prior], batch.timesteps[prior], batch.texts[prior]).sample
+                wanted[prior] = _predict(base, noisy[prior], batch.times[prior], batch.texts[prior])
 
-        prediction = base.unet(noisy, batch.timesteps, batch.texts).sample
-        rows = losses.row_losses(prediction, wanted, batch.masks)
-        rows = rows * losses.min_snr_weights(kind, a, config.min_snr_gamma)
+        prediction = _predict(base, noisy, batch.times, batch.texts)
+        rows = row_losses(prediction, wanted, batch.masks)
+        rows = rows * objective.weights(batch.times, config.min_snr_gamma)
         prior_loss = rows[prior].mean() if config.prior != "none" else rows.new_zeros(())
         loss = (rows[seal].mean() + config.prior_weight * prior_loss) / config.gradient_accumulation
         loss.backward()
         total += loss.item()
         total_prior += prior_loss.item() / config.gradient_accumulation
     return total, total_prior
+
+
+def _predict(base: Base, noisy: Tensor, times: Tensor, texts: Conditioning) -> Tensor:
+    return base.family.workings.predict(base, noisy, times, texts, base.family.training_guidance)
 
 
 def choose_checkpoint(

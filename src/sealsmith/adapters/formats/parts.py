@@ -193,7 +193,9 @@ def _decomposed(group: Group, change: Change) -> Change:
     if scale is None:
         return change
     if scale.ndim >= 2 and scale.shape[0] == 1 != outputs:
-        _check(group, inputs % max(scale.numel(), 1) == 0)  # a multiple: kernels may be stored flat
+        _check(
+            group, scale.numel() > 0 and inputs % scale.numel() == 0
+        )  # a multiple: kernels may be stored flat
         return Decomposed(change, scale.reshape(1, -1), by_input=True)
     _check(group, scale.numel() == outputs)
     return Decomposed(change, scale.reshape(-1))

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from ..conditioning import Conditioning
 from ..family import Family, register
+from ..flow import num_patches, pack, patch_places, shift, unpack
 from ..workings import fresh_scheduler, token_ids
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ class FluxWorkings:
         scheduler = fresh_scheduler(base)
         config = scheduler.config
         sigmas = None if config.get("use_flow_sigmas") else np.linspace(1.0, 1 / num_steps, num_steps)
-        mu = {"mu": shift(config, num_patches(latents))} if config.use_dynamic_shifting else {}
+        mu = {"mu": shift(config, num_patches(*latents.shape[2:]))} if config.use_dynamic_shifting else {}
         scheduler.set_timesteps(num_steps, device=base.device, sigmas=sigmas, **mu)
         return scheduler
 
@@ -71,42 +72,6 @@ class FluxWorkings:
             return_dict=False,
         )[0]
         return unpack(packed, height, width)
-
-
-def pack(latents: Tensor) -> Tensor:
-    """2x2 patches as tokens: [N, C, h, w] -> [N, h/2 * w/2, 4 C]."""
-    num_rows, channels, height, width = latents.shape
-    patches = latents.view(num_rows, channels, height // 2, 2, width // 2, 2).permute(0, 2, 4, 1, 3, 5)
-    return patches.reshape(num_rows, (height // 2) * (width // 2), channels * 4)
-
-
-def unpack(tokens: Tensor, height: int, width: int) -> Tensor:
-    """The inverse of `pack` for latents `height` x `width`."""
-    num_rows, _, channels = tokens.shape
-    patches = tokens.view(num_rows, height // 2, width // 2, channels // 4, 2, 2).permute(0, 3, 1, 4, 2, 5)
-    return patches.reshape(num_rows, channels // 4, height, width)
-
-
-def patch_places(num_rows: int, num_columns: int) -> Tensor:
-    """[rows * columns, 3]: 0, row and column of each patch."""
-    rows, columns = torch.meshgrid(torch.arange(num_rows), torch.arange(num_columns), indexing="ij")
-    return torch.stack([torch.zeros_like(rows), rows, columns], dim=-1).reshape(-1, 3)
-
-
-def num_patches(latents: Tensor) -> int:
-    """How many tokens the transformer sees of one row of latents."""
-    return (latents.shape[2] // 2) * (latents.shape[3] // 2)
-
-
-def shift(config: Any, patches: int) -> float:
-    """`mu`, by which larger pictures are given more steps at high noise: linear in the number of patches.
-
-    Source: Esser et al. 2024, arXiv:2403.03206, section 5.3.2.
-    """
-    few, many = config.get("base_image_seq_len", 256), config.get("max_image_seq_len", 4096)
-    low, high = config.get("base_shift", 0.5), config.get("max_shift", 1.15)
-    slope = (high - low) / (many - few)
-    return float(patches * slope + (low - slope * few))
 
 
 FLUX = register(

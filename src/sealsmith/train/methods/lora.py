@@ -1,4 +1,4 @@
-"""`lora`: a low-rank change `scale * up @ down` beside chosen layers of the U-Net, through PEFT.
+"""`lora`: a low-rank change `scale * up @ down` beside chosen layers of the denoiser, through PEFT.
 
 Source: Hu et al. 2021, arXiv:2106.09685.
 """
@@ -36,7 +36,7 @@ class Lora:
             )
 
     @contextmanager
-    def attached(self, base: Base, config: TrainConfig) -> Iterator["AdaptedUnet"]:
+    def attached(self, base: Base, config: TrainConfig) -> Iterator["AdaptedDenoiser"]:
         layers = target_layers(base, config.targets or base.family.default_targets)
         lora = LoraConfig(
             r=config.rank,
@@ -48,21 +48,21 @@ class Lora:
             # PEFT draws the start from torch's global generator, which is nobody's business but the caller's.
             with torch.random.fork_rng(devices=[]):
                 torch.manual_seed(stream(config.seed, "init").initial_seed())
-                base.unet.add_adapter(lora, ADAPTER)
-            yield AdaptedUnet(base.unet)
+                base.denoiser.add_adapter(lora, ADAPTER)
+            yield AdaptedDenoiser(base.denoiser, base.family.denoiser)
         finally:
-            base.unet.unload_lora()
+            base.denoiser.unload_lora()
 
 
-class AdaptedUnet:
-    """A U-Net with one PEFT adapter being trained."""
+class AdaptedDenoiser:
+    """A denoiser with one PEFT adapter being trained; `name` is what keys begin with."""
 
-    def __init__(self, unet: nn.Module):
-        self._layers = [module for module in unet.modules() if isinstance(module, BaseTunerLayer)]
+    def __init__(self, denoiser: nn.Module, name: str):
+        self._layers = [module for module in denoiser.modules() if isinstance(module, BaseTunerLayer)]
         self.parameters: dict[str, nn.Parameter] = {
-            "unet." + name.replace(f".{ADAPTER}.", "."): parameter
-            for name, parameter in unet.named_parameters()
-            if f".{ADAPTER}." in name
+            f"{name}.{path.replace(f'.{ADAPTER}.', '.')}": parameter
+            for path, parameter in denoiser.named_parameters()
+            if f".{ADAPTER}." in path
         }
 
     def state(self) -> dict[str, Tensor]:
@@ -85,7 +85,7 @@ class AdaptedUnet:
 
 
 def target_layers(base: Base, groups: tuple[str, ...]) -> dict[str, nn.Linear | nn.Conv2d]:
-    """The U-Net's layers that the target groups name, by their module path.
+    """The denoiser's layers that the target groups name, by their module path.
 
     Convolutions are only those inside residual blocks: the first and last convolution of the network have
     names of their own, but down- and upsamplers may share theirs.
@@ -96,7 +96,7 @@ def target_layers(base: Base, groups: tuple[str, ...]) -> dict[str, nn.Linear | 
         endings = tuple("." + ending for ending in base.family.targets((group,)))
         layers = {
             name: module
-            for name, module in base.unet.named_modules()
+            for name, module in base.denoiser.named_modules()
             if name.endswith(endings)
             and isinstance(module, nn.Linear | nn.Conv2d)
             and (group != "convolutions" or ".resnets." in name)
