@@ -11,7 +11,7 @@ from safetensors.torch import load_file
 from seal_examples import random_seal
 from unet_probe import is_untouched, predict, weights
 
-from sealsmith.adapters import fused
+from sealsmith.adapters import file_hash, fused, read_seal, write_seal
 from sealsmith.bases import Base, open_base
 from sealsmith.errors import OutputError
 from sealsmith.generate.fused_base import write_fused_base
@@ -49,12 +49,14 @@ def test_half_precision_is_kept_and_rounded_to_once(tiny_base: Base, tmp_path: P
 
 
 def test_the_note_says_what_was_fused(tiny_base: Base, tmp_path: Path) -> None:
-    write_fused_base(tiny_base, [(random_seal(tiny_base, ("to_q",)), 0.5)], tmp_path / "fused")
+    path = tmp_path / "mark.safetensors"
+    write_seal(path, random_seal(tiny_base, ("to_q",)))
+    write_fused_base(tiny_base, [(read_seal(path), 0.5)], tmp_path / "fused")
     note = json.loads((tmp_path / "fused" / "sealsmith.json").read_text())
     assert note["family"] == "sealworld"
     assert note["fused"]["base_digest"] == tiny_base.digest
     [seal] = note["fused"]["seals"]
-    assert (seal["strength"], seal["trigger"], len(seal["tensor_sha256"])) == (0.5, "sks", 64)
+    assert (seal["strength"], seal["trigger"], seal["file_sha256"]) == (0.5, "sks", file_hash(path))
 
 
 def test_a_folder_that_is_there_stays_unless_forced(tiny_base: Base, tmp_path: Path) -> None:

@@ -31,11 +31,11 @@ def merge_seals(
     All triggers, weights and titles stay in the header under `training["merge"]`; `created` is ISO 8601.
     Raises: BaseMismatchError for seals of several families; else as `merge` does.
     """
-    header = _header([seal.header for seal, _ in seals])
+    common = _common([seal.header for seal, _ in seals])
     merged = merge([(seal.layers, weight) for seal, weight in seals], settings, on_layer)
     rank = max(layer.rank for layer in merged.layers.values())
     header = SealHeader(
-        **header,
+        **common,
         rank=rank,
         alpha=float(rank),
         targets=tuple(sorted({target for seal, _ in seals for target in seal.header.targets})),
@@ -52,7 +52,7 @@ def triggers(seals: Sequence[tuple[Seal, float]]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(seal.header.trigger for seal, _ in seals if seal.header.trigger))
 
 
-def _header(headers: Sequence[SealHeader]) -> dict[str, Any]:
+def _common(headers: Sequence[SealHeader]) -> dict[str, Any]:
     """What a merged header takes over from its parts: the first one's words, and what all agree on."""
     if not headers:
         raise ConfigError("there is nothing to merge", "name at least one seal")

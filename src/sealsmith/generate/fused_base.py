@@ -18,7 +18,7 @@ from safetensors import safe_open
 from torch import nn
 
 from .. import __version__
-from ..adapters import AttachReport, Seal, dump_seal, file_hash, fused, tensor_hash
+from ..adapters import AttachReport, Seal, file_hash, fused, tensor_hash
 from ..adapters.files import check_writable
 from ..bases import Base
 from ..errors import OutputError
@@ -55,7 +55,10 @@ def check_new_folder(folder: Path, force: bool) -> None:
 
 
 def fusion_note(base: Base, seals: Sequence[tuple[Seal, float]]) -> dict[str, Any]:
-    """The content of `sealsmith.json`: the family, and which seals are in which base's weights."""
+    """The content of `sealsmith.json`: the family, and which seals are in which base's weights.
+
+    Hashes are those of the seals' files; a seal that never was in a file has none.
+    """
     return {
         "family": base.family.name,
         "fused": {
@@ -68,7 +71,7 @@ def fusion_note(base: Base, seals: Sequence[tuple[Seal, float]]) -> dict[str, An
                     "trigger": seal.header.trigger,
                     "class_noun": seal.header.class_noun,
                     "file_sha256": file_hash(seal.path) if seal.path else None,
-                    "tensor_sha256": tensor_hash(dump_seal(seal)) if not seal.path else _hash_of(seal.path),
+                    "tensor_sha256": tensor_hash(seal.path.read_bytes()) if seal.path else None,
                 }
                 for seal, strength in seals
             ],
@@ -95,16 +98,21 @@ def _in_precision(base: Base, precisions: dict[Path, torch.dtype]) -> Iterator[N
 
     Afterwards all have the type from before; what was not fused into came from that type and loses nothing.
     """
-    parts = {name: part for name, part in base.pipeline.components.items() if isinstance(part, nn.Module)}
-    alone = next(iter(precisions.values())) if len(precisions) == 1 else None
-    before = {name: next(part.parameters()).dtype for name, part in parts.items()}
+    alone = next(iter(precisions.values())) if len(precisions) == 1 else None  # one file holds all parts
+    before: dict[nn.Module, torch.dtype] = {}
     try:
-        for name, part in parts.items():
-            part.to(precisions.get(base.folder / name, alone or before[name]))
+        for name, part in base.pipeline.components.items():
+            if not isinstance(part, nn.Module):
+                continue
+            loaded = next(part.parameters()).dtype
+            wanted = precisions.get(base.folder / name, alone or loaded)
+            if wanted != loaded:
+                before[part] = loaded
+                part.to(wanted)
         yield
     finally:
-        for name, part in parts.items():
-            part.to(before[name])
+        for part, loaded in before.items():
+            part.to(loaded)
 
 
 @contextmanager
@@ -136,7 +144,3 @@ def _sync(folder: Path) -> None:
         if path.is_file():
             with path.open("rb") as file:
                 os.fsync(file.fileno())
-
-
-def _hash_of(path: Path) -> str:
-    return tensor_hash(path.read_bytes())

@@ -49,6 +49,8 @@ class Recipe:
     seals: tuple[SealUse, ...] = ()
     version: str = ""
     """`sealsmith <version>`, or the name of whatever wrote the picture."""
+    quantised: str = ""
+    """What the base was quantised to with the seals in it, e.g. "int8"; empty: not at all."""
 
 
 _RECIPE = TypeAdapter(Recipe)
