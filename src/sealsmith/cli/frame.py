@@ -29,6 +29,8 @@ COMMANDS = {
     "lookup": "Ask a registry which model a seal file is, and for its trigger words.",
     "export": "Write a seal for others: a hub's folder with card and gallery, or sidecars.",
     "trigger": "Find a rare word that can call a new seal.",
+    "merge": "Make one seal file of several, and state the error.",
+    "fuse": "Write a base with seals in its weights.",
     "bench": "Measure this machine's speed beside stock diffusers'.",
 }
 """Every command and its line in `sealsmith --help`: the first line of its function's docstring."""
@@ -42,6 +44,8 @@ SETTINGS_OF_COMMAND = {
     "lookup": ("civitai_url", "cache"),
     "export": (),
     "trigger": ("base", "seals_folder"),
+    "merge": (),
+    "fuse": ("base",),
     "bench": ("base",),
 }
 """Which settings stand in for options of the same name that were not given."""

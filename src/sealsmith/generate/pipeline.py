@@ -71,6 +71,19 @@ def generate_each(
         yield from _draw(base, request, seals, uses, attachment.reports, on_step)
 
 
+@torch.no_grad()
+def draw_fused(
+    base: Base,
+    request: Request,
+    seals: Seals,
+    reports: Sequence[AttachReport],
+    on_step: OnStep | None = None,
+) -> Iterator[Picture]:
+    """The pictures of one request by a base that has `seals` in its weights, as `reports` say; it keeps them."""
+    uses = [_use(seal, strength) for seal, strength in seals]
+    yield from _draw(base, request.resolved(base), seals, uses, reports, on_step)
+
+
 def _draw(
     base: Base,
     request: Request,
