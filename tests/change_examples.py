@@ -2,9 +2,11 @@
 
 import torch
 from hypothesis import strategies as st
-from torch import Tensor
+from torch import Tensor, nn
 
+from sealsmith.adapters import Seal, SealHeader
 from sealsmith.adapters.changes import Change, Decomposed, Full, Hadamard, Kronecker, LowRank
+from sealsmith.adapters.fit import adaptable, weight_shape
 
 SHAPES = ((6, 9), (9, 6), (8, 8), (6, 4, 3, 3))
 """Of the weights changed: wide, tall, square, and a convolution."""
@@ -13,19 +15,19 @@ KINDS = (*PLAIN_KINDS, "dora")
 
 
 def random_change(kind: str, shape: tuple[int, ...], seed: int = 0, rank: int = 2) -> Change:
-    """A change of that kind for a weight of `shape`; sides are even where "lokr" is asked for."""
+    """A change of that kind for a weight of `shape`: linear for "loha", of even outputs for "lokr"."""
     generator = torch.Generator().manual_seed(seed)
 
     def draw(*size: int) -> Tensor:
         return torch.randn(size, generator=generator) * 0.3
 
     outputs, inputs, *kernel = shape
-    columns = inputs * (kernel[0] * kernel[1] if kernel else 1)
     if kind == "lora":
         return LowRank(draw(rank, inputs, *kernel), draw(outputs, rank, *(1,) * len(kernel)), alpha=1.5)
     if kind == "loha":
-        tensors = (draw(outputs, rank), draw(rank, columns), draw(outputs, rank), draw(rank, columns))
-        return Hadamard(*tensors, alpha=1.5, kernel=tuple(kernel))
+        return Hadamard(
+            draw(outputs, rank), draw(rank, inputs), draw(outputs, rank), draw(rank, inputs), alpha=1.5
+        )
     if kind == "lokr":
         whole = draw(2, 1)
         return Kronecker(alpha=1.5, w1=whole, w2=draw(outputs // 2, inputs, *kernel))
@@ -34,9 +36,31 @@ def random_change(kind: str, shape: tuple[int, ...], seed: int = 0, rank: int = 
     return Decomposed(random_change("lora", shape, seed, rank), draw(outputs).abs() + 0.5)
 
 
+def mixed_seal(components: dict[str, nn.Module], seed: int, kinds: tuple[str, ...] = KINDS) -> Seal:
+    """A seal that changes about half of all linear and convolution layers, each in a way drawn from `kinds`."""
+    generator = torch.Generator().manual_seed(seed)
+    layers: dict[str, Change] = {}
+    for component, module in components.items():
+        for path, layer in adaptable(module).items():
+            half, kind = torch.randint(0, 60, (2,), generator=generator).tolist()
+            shape = weight_shape(layer)
+            usable = [one for one in kinds if is_possible(one, shape)]
+            if half % 2:
+                layers[f"{component}.{path}"] = random_change(usable[kind % len(usable)], shape, seed)
+    header = SealHeader(
+        "sks", "emblem", "", "", "", rank=2, alpha=1.5, targets=(), title=f"seal {seed}", created=""
+    )
+    return Seal(header, layers)
+
+
+def is_possible(kind: str, shape: tuple[int, ...]) -> bool:
+    """Whether `random_change` makes such a change for a weight of that shape."""
+    return (kind != "lokr" or shape[0] % 2 == 0) and (kind != "loha" or len(shape) == 2)
+
+
 def changes(shape: tuple[int, ...], kinds: tuple[str, ...] = PLAIN_KINDS) -> st.SearchStrategy[Change]:
     """Changes of one weight, of any of `kinds`, of rank 1 to 4."""
-    usable = [kind for kind in kinds if kind != "lokr" or shape[0] % 2 == 0]
+    usable = [kind for kind in kinds if is_possible(kind, shape)]
     return st.builds(
         random_change, st.sampled_from(usable), st.just(shape), st.integers(0, 10**6), st.integers(1, 4)
     )

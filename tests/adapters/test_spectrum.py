@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 from change_examples import KINDS, SHAPES, changes, random_change
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sealsmith.adapters.changes import Change, LowRank
@@ -21,6 +21,7 @@ from sealsmith.errors import SealShapeError
 ANY_CHANGE = st.sampled_from(SHAPES).flatmap(lambda shape: changes(shape))
 
 
+@settings(max_examples=40, deadline=None)
 @given(ANY_CHANGE)
 def test_singular_values_are_those_of_the_whole_change(change: Change) -> None:
     wanted = torch.linalg.svdvals(change.delta().double().flatten(1))
@@ -30,6 +31,7 @@ def test_singular_values_are_those_of_the_whole_change(change: Change) -> None:
     assert wanted[len(found) :].norm() < 1e-5 * wanted[0]
 
 
+@settings(max_examples=40, deadline=None)
 @given(st.lists(ANY_CHANGE, min_size=1, max_size=6))
 def test_norms_are_the_layers_own_and_shares_make_a_whole(several: list[Change]) -> None:
     layers = {f"unet.{i}": change for i, change in enumerate(several)}
@@ -53,6 +55,7 @@ def test_dora_without_its_weight_is_refused() -> None:
         spectra({"unet.a": random_change("dora", (8, 8))})
 
 
+@settings(max_examples=40, deadline=None)
 @given(st.lists(st.floats(0.1, 10), min_size=1, max_size=8))
 def test_ranks_lie_between_one_direction_and_all_and_ignore_the_scale(values: list[float]) -> None:
     sigma = torch.tensor(sorted(values, reverse=True), dtype=torch.float64)
@@ -61,6 +64,7 @@ def test_ranks_lie_between_one_direction_and_all_and_ignore_the_scale(values: li
         assert rank(7 * sigma) == pytest.approx(rank(sigma))
 
 
+@settings(max_examples=40, deadline=None)
 @given(st.integers(1, 9))
 def test_equal_directions_are_counted_and_noughts_are_not(num: int) -> None:
     sigma = torch.cat([torch.full((num,), 0.3), torch.zeros(3)])
@@ -74,6 +78,7 @@ def test_a_change_of_nothing_has_no_rank_and_no_share() -> None:
     assert rank_for_energy(nothing.singular_values, 0.9) == 1
 
 
+@settings(max_examples=40, deadline=None)
 @given(st.lists(st.floats(0.1, 10), min_size=1, max_size=8), st.floats(0.01, 1))
 def test_the_rank_for_an_energy_holds_it_and_one_less_does_not(values: list[float], energy: float) -> None:
     squares = [value**2 for value in sorted(values, reverse=True)]

@@ -43,13 +43,13 @@ def test_ours_and_stock_swapped_inverts_the_ratio(ours: tuple[float, ...], stock
 
 
 def test_a_figure_without_baseline_has_no_ratio() -> None:
-    made = Figure("demo", "sealsmith demo", (3.0,), goal_s=2.0).to_dict()
+    made = Figure("demo", "sealsmith demo", (3.0,), goal=2.0).to_dict()
     assert made["ratio"] is made["baseline"] is None
     assert made["within_goal"] is False
 
 
 def test_a_report_names_workload_baseline_machine_commit_and_command() -> None:
-    made = report(Figure("picture", "a picture", (1.0,), "the pipeline", (2.0,), goal_s=1.5))
+    made = report(Figure("picture", "a picture", (1.0,), "the pipeline", (2.0,), goal=1.5))
     text, data = table(made), json.loads(json.dumps(made.to_dict()))
     for said in ("a picture", "0.50", "≤ 1.5 s", "Z80", "abc123", "`sealsmith bench speed`"):
         assert said in text

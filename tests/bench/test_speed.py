@@ -2,7 +2,8 @@
 
 from sealsmith.bases import Base
 from sealsmith.bench import SpeedPlan, measure_speed
-from sealsmith.bench.speed import GOAL_TRAINING_STEPS, alternate
+from sealsmith.bench.speed import GOAL_TRAINING_STEPS
+from sealsmith.bench.taking_turns import alternate
 
 
 def test_runs_take_turns_after_one_unmeasured_each() -> None:
@@ -14,7 +15,7 @@ def test_runs_take_turns_after_one_unmeasured_each() -> None:
 
 def test_every_part_of_the_plan_gives_its_figures(tiny_base: Base) -> None:
     heard: list[str] = []
-    plan = SpeedPlan(picture_repeats=1, picture_steps=2, training_steps=2, help_repeats=0)
+    plan = SpeedPlan(picture_repeats=1, picture_steps=2, training_steps=2, load_repeats=0, help_repeats=0)
     made = measure_speed(tiny_base, plan, "sealsmith bench speed", heard.append)
     figures = {figure.name: figure for figure in made.figures}
     assert set(figures) == {"picture", "training, plain objective", "training, default"}
@@ -26,5 +27,5 @@ def test_every_part_of_the_plan_gives_its_figures(tiny_base: Base) -> None:
 
 
 def test_a_part_with_zero_runs_is_left_out(tiny_base: Base) -> None:
-    plan = SpeedPlan(picture_repeats=0, training_steps=0, help_repeats=0)
+    plan = SpeedPlan(picture_repeats=0, training_steps=0, load_repeats=0, help_repeats=0)
     assert measure_speed(tiny_base, plan, "bench", lambda _: None).figures == ()

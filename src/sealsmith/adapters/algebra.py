@@ -1,5 +1,7 @@
 """Arithmetic on low-rank changes: pure functions of tensors, without models or files."""
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
@@ -23,3 +25,9 @@ def delta(down: Tensor, up: Tensor, scale: float) -> Tensor:
         )
     product = up.reshape(-1, rank) @ down.to(up.dtype).reshape(rank, -1)
     return torch.mul(product, scale).reshape(up.shape[0], *down.shape[1:])
+
+
+def sum_in_any_order(terms: Sequence[Tensor]) -> Tensor:
+    """The sum of tensors of one shape, the same to the last bit in whatever order they come."""
+    stacked = torch.stack(tuple(terms))
+    return (stacked.sort(dim=0).values if len(terms) > 2 else stacked).sum(0)

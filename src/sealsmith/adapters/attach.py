@@ -44,6 +44,11 @@ class AttachableBase(Protocol):
 class Schedule(Protocol):
     """A strength that depends on the layer and on the step (`sealsmith.adapters.Strength` is one)."""
 
+    @property
+    def is_constant(self) -> bool:
+        """Whether every layer has the same factor in all steps."""
+        ...
+
     def factor(self, path: str, step: int, num_steps: int) -> float:
         """The multiplier for the layer at `path` in step `step` of `num_steps`, counted from 0."""
         ...

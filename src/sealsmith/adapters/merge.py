@@ -17,7 +17,8 @@ import torch
 from torch import Tensor
 
 from ..errors import ConfigError, SealShapeError
-from .changes import Change, Full, LowRank
+from .algebra import sum_in_any_order
+from .changes import Change, Full, LowRank, reshaped
 from .truncate import Truncated, truncate
 
 Part = tuple[Mapping[str, Change], float]
@@ -152,7 +153,7 @@ def disjoint_mean(deltas: Tensor) -> Tensor:
     Shapes: deltas [N, ...] -> [...].
     Source: Yadav et al. 2023, arXiv:2306.01708, steps "elect" and "disjoint merge".
     """
-    elected = deltas.sort(dim=0).values.sum(0).sign()  # sorted: the order of the seals must not turn a sign
+    elected = sum_in_any_order(tuple(deltas)).sign()  # the order of the seals must not turn a sign
     agreeing = (deltas.sign() == elected) & (deltas != 0)
     return (deltas * agreeing).sum(0) / agreeing.sum(0).clamp(min=1)
 
@@ -216,14 +217,8 @@ METHODS: dict[str, Callable[[str, Sequence[Change], Sequence[float], MergeSettin
 
 
 def _merge_layer(path: str, parts: Sequence[Part], settings: MergeSettings) -> Truncated:
-    changes = [layers[path] for layers, _ in parts if path in layers]
+    changes = _aligned(path, [layers[path] for layers, _ in parts if path in layers])
     weights = [weight for layers, weight in parts if path in layers]
-    shapes = list(dict.fromkeys(change.shape for change in changes))
-    if len(shapes) > 1:
-        raise SealShapeError(
-            f"layer {path!r}: the seals change weights of the shapes {' and '.join(map(str, shapes))}",
-            "merge seals of one base",
-        )
     if any(change.kind == "dora" for change in changes):
         raise SealShapeError(
             f"layer {path!r} is DoRA, which depends on the base's weights and cannot be merged without them",
@@ -231,6 +226,19 @@ def _merge_layer(path: str, parts: Sequence[Part], settings: MergeSettings) -> T
         )
     combined = METHODS[settings.method](path, changes, weights, settings)
     return truncate(combined, settings.rank, settings.energy)
+
+
+def _aligned(path: str, changes: Sequence[Change]) -> list[Change]:
+    """The changes in one shape: some files keep a convolution's kernel flat."""
+    shapes = sorted({change.shape for change in changes}, key=len)
+    found = [reshaped(change, shapes[-1]) for change in changes]
+    fitting = [change for change in found if change is not None]
+    if len(fitting) < len(changes):
+        raise SealShapeError(
+            f"layer {path!r}: the seals change weights of the shapes {' and '.join(map(str, shapes))}",
+            "merge seals of one base",
+        )
+    return fitting
 
 
 def _full_rank(change: Change) -> int:

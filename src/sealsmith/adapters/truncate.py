@@ -1,12 +1,12 @@
 """One change at a smaller rank: the nearest there is, and how far away it is."""
 
-import math
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from .changes import Change, LowRank
+from .effect import norm
 from .spectrum import rank_for_energy
 
 
@@ -28,7 +28,7 @@ def truncate(change: Change, rank: int | None = None, energy: float | None = Non
     """
     low = change.as_low_rank()
     if energy is None and (rank is None or rank >= low.rank):
-        return Truncated(low, 0.0, norm(low))
+        return Truncated(low, 0.0, float(norm(low)))
     left, values, right = decompose(low)
     wanted = len(values) if rank is None else min(rank, len(values))
     if energy is not None:
@@ -56,7 +56,7 @@ def decompose(low: LowRank) -> tuple[Tensor, Tensor, Tensor]:
 
 
 def _decompose_matrix(matrix: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """By the eigenvalues of the smaller Gram matrix: a third of an SVD's time, right to 1e-7 of the largest."""
+    """By the smaller Gram matrix's eigenvalues: a third of an SVD's time, right to 1e-7 of the largest."""
     if matrix.shape[0] > matrix.shape[1]:
         left, values, right = _decompose_matrix(matrix.T)
         return right.T, values, left.T
@@ -64,9 +64,3 @@ def _decompose_matrix(matrix: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     values, left = eigenvalues.flip(0).clamp(min=0).sqrt(), vectors.flip(1)
     inverse = torch.where(values > 1e-8 * values[0], 1 / values, 0.0)
     return left, values, inverse.unsqueeze(1) * (left.T @ matrix)
-
-
-def norm(low: LowRank) -> float:
-    """Frobenius norm of a low-rank change, from its Gram matrices: |up @ down|^2 = sum(up^T up * down down^T)."""
-    up, down = low.up.double().flatten(1), low.down.double().flatten(1)
-    return abs(low.scale) * math.sqrt(max(0.0, float(((up.T @ up) * (down @ down.T)).sum())))

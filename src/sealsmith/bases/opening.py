@@ -14,12 +14,16 @@ import diffusers
 import torch
 from diffusers.loaders.single_file_utils import SingleFileComponentError
 from safetensors import SafetensorError
+from torch import nn
 
 from ..errors import BaseError, ConfigError
 from . import families  # noqa: F401 - registers the families
 from .base import SEALWORLD_FOLDER, Base
 from .family import FAMILIES, Family
 from .hub import hub_folder, is_hub_id
+from .placing import apply_plan, load_dtypes
+from .plan import EXACT, Wanted, plan_for
+from .resources import model_size, read_machine
 from .single_file import checkpoint_outline, configuration_folder, parts_it_lacks
 from .weights import WEIGHT_PARTS, variant_of, weight_files
 
@@ -43,18 +47,41 @@ class _Found:
     """The pipeline, from its class and the options that are the same for every way of loading."""
 
 
-def open_base(ref: str = "sealworld", device: str = "cpu") -> Base:
-    """The base a user named; fp32, frozen, on `device`.
+def open_base(ref: str = "sealworld", device: str = "cpu", wanted: Wanted = EXACT) -> Base:
+    """The base a user named, frozen, computing on `device`; in fp32 and all of it there unless `wanted` otherwise.
 
     Raises: BaseError when it is not there, is of no known family, or is damaged; ConfigError for a device this
     machine has not.
     """
     check_device(device)
-    found = _find(ref)
-    pipeline = _loaded(ref, found, device)
-    base = Base(found.family, ref, found.name, found.folder, pipeline, torch.device(device), found.weights)
+    found, target = _find(ref), torch.device(device)
+    family = found.family
+    try:
+        plan = plan_for(model_size(family, found.folder, found.weights), read_machine(target), wanted)
+        options = {"dtype": load_dtypes(plan), "local_files_only": True, **family.pipeline_options}
+        pipeline = found.load(getattr(diffusers, family.pipeline), options)
+        for name in (family.denoiser, "vae", *family.text_encoders):
+            _freeze(getattr(pipeline, name))
+        base = Base(family, ref, found.name, found.folder, pipeline, target, found.weights, plan)
+        apply_plan(base)
+    except NotImplementedError as error:  # a layer without weights cannot be moved
+        raise BaseError(
+            f"the base at {ref!r} lacks weights: it has not every layer of a {family.pipeline}",
+            "check that the download is complete, and that it is a whole model, no change to one",
+        ) from error
+    except _BROKEN as error:
+        raise BaseError(
+            f"the base at {ref!r} cannot be opened: {error}", "check that the download is complete"
+        ) from error
+    pipeline.set_progress_bar_config(disable=True)
     _check_draws_from_text(base)
     return base
+
+
+def _freeze(part: nn.Module) -> None:
+    if any(weight.is_meta for weight in part.parameters()):
+        raise NotImplementedError("a layer without weights")
+    part.requires_grad_(False).eval()
 
 
 def check_device(device: str) -> None:
@@ -109,31 +136,10 @@ def _single_file(ref: str, path: Path) -> _Found:
                 folder, use_safetensors=True, **options, **dict.fromkeys(unwanted)
             )
             parts = {part: getattr(rest, part) for part in lacking}
-        return pipeline_class.from_single_file(str(path), config=str(folder), **options, **parts)
+        one_type = {**options, "dtype": options["dtype"]["default"]}  # all it takes
+        return pipeline_class.from_single_file(str(path), config=str(folder), **one_type, **parts)
 
     return _Found(family, path.stem, folder, (path, *others), load)
-
-
-def _loaded(ref: str, found: _Found, device: str) -> Any:
-    """The pipeline, frozen, on its device. Raises: BaseError when weights are damaged or missing."""
-    family = found.family
-    options = {"dtype": torch.float32, "local_files_only": True, **family.pipeline_options}
-    try:
-        pipeline = found.load(getattr(diffusers, family.pipeline), options)
-        for name in (family.denoiser, "vae", *family.text_encoders):
-            getattr(pipeline, name).requires_grad_(False).eval()
-        pipeline.to(device)
-    except NotImplementedError as error:  # a layer without weights cannot be moved
-        raise BaseError(
-            f"the base at {ref!r} lacks weights: it has not every layer of a {family.pipeline}",
-            "check that the download is complete, and that it is a whole model, no change to one",
-        ) from error
-    except _BROKEN as error:
-        raise BaseError(
-            f"the base at {ref!r} cannot be opened: {error}", "check that the download is complete"
-        ) from error
-    pipeline.set_progress_bar_config(disable=True)
-    return pipeline
 
 
 def _family(ref: str, folder: Path) -> Family:

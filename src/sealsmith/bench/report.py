@@ -8,44 +8,59 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Figure:
-    """One thing measured: seconds of ours and, where there is one, of the baseline, run by run."""
+    """One thing measured, ours and, where there is one, the baseline's, run by run."""
 
     name: str
     workload: str
-    ours_s: tuple[float, ...]
+    ours_runs: tuple[float, ...]
     baseline: str | None = None
-    baseline_s: tuple[float, ...] = ()
-    goal_s: float | None = None
+    baseline_runs: tuple[float, ...] = ()
+    goal: float | None = None
     """What the project sets itself on two cores."""
+    goal_ratio: float | None = None
+    """What share of the baseline's it allows itself."""
+    unit: str = "s"
     scale: float = 1.0
     """The workload named is so many times what was run. Other than 1, the figure is extrapolated."""
 
     @property
     def ours(self) -> float:
-        """Median seconds of the workload."""
-        return median(self.ours_s) * self.scale
+        """Median of the workload's runs, in `unit`."""
+        return median(self.ours_runs) * self.scale
 
     @property
     def stock(self) -> float | None:
-        """Median seconds of the baseline, or None without one."""
-        return median(self.baseline_s) * self.scale if self.baseline_s else None
+        """Median of the baseline's runs, in `unit`, or None without one."""
+        return median(self.baseline_runs) * self.scale if self.baseline_runs else None
 
     @property
     def ratio(self) -> float | None:
-        """Our time as a share of the baseline's: below 1 is faster."""
+        """Ours as a share of the baseline's: below 1 is faster, or smaller."""
         return None if self.stock is None else self.ours / self.stock
+
+    @property
+    def is_within_goal(self) -> bool | None:
+        """Whether the goals that are set are reached; None without one."""
+        reached = []
+        if self.goal is not None:
+            reached.append(self.ours <= self.goal)
+        if self.goal_ratio is not None and self.ratio is not None:
+            reached.append(self.ratio <= self.goal_ratio)
+        return all(reached) if reached else None
 
     def to_dict(self) -> dict[str, Any]:
         return {
             "name": self.name,
             "workload": self.workload,
-            "ours": {"median_s": self.ours, "runs_s": list(self.ours_s)},
+            "unit": self.unit,
+            "ours": {"median": self.ours, "runs": list(self.ours_runs)},
             "baseline": None
             if self.stock is None
-            else {"name": self.baseline, "median_s": self.stock, "runs_s": list(self.baseline_s)},
+            else {"name": self.baseline, "median": self.stock, "runs": list(self.baseline_runs)},
             "ratio": self.ratio,
-            "goal_s": self.goal_s,
-            "within_goal": None if self.goal_s is None else self.ours <= self.goal_s,
+            "goal": self.goal,
+            "goal_ratio": self.goal_ratio,
+            "within_goal": self.is_within_goal,
             "extrapolated_by": None if self.scale == 1 else self.scale,
         }
 
@@ -92,11 +107,17 @@ def _row(figure: Figure) -> tuple[str, ...]:
     star = "" if figure.scale == 1 else "*"
     return (
         figure.workload,
-        f"{figure.ours:.3g} s{star}",
-        "" if figure.stock is None else f"{figure.stock:.3g} s{star}",
+        f"{figure.ours:.3g} {figure.unit}{star}",
+        "" if figure.stock is None else f"{figure.stock:.3g} {figure.unit}{star}",
         "" if figure.ratio is None else f"{figure.ratio:.2f}",
-        "" if figure.goal_s is None else f"≤ {figure.goal_s:g} s",
+        _goal(figure),
     )
+
+
+def _goal(figure: Figure) -> str:
+    goals = [] if figure.goal is None else [f"≤ {figure.goal:g} {figure.unit}"]
+    goals += [] if figure.goal_ratio is None else [f"≤ {figure.goal_ratio:g} of stock's"]
+    return ", ".join(goals)
 
 
 def _line(cells: Sequence[str], widths: Sequence[int]) -> str:

@@ -3,8 +3,7 @@
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -15,9 +14,11 @@ from ..train import TrainConfig, train
 from ..train.cache import full_captions
 from ..train.config import resolved
 from ..train.pictures import PictureSet, read_picture_set
+from .load import full_size_unet, load_figures
 from .machine import commit, machine
 from .peers import plain_lora_training, stock_picture, stock_pipeline
 from .report import Figure, Report
+from .taking_turns import alternate, timed
 
 GOAL_TRAINING_STEPS = 400
 PROMPT = "a red wax seal of an emblem on parchment"
@@ -43,6 +44,7 @@ class SpeedPlan:
     picture_steps: int = 20
     training_steps: int = GOAL_TRAINING_STEPS
     """Fewer than 400 are extrapolated to 400, and said to be."""
+    load_repeats: int = 5
     help_repeats: int = 7
     demo: bool = False
 
@@ -56,6 +58,11 @@ def measure_speed(base: Base, plan: SpeedPlan, command: str, say: Callable[[str]
     if plan.training_steps:
         say(f"training: three times {plan.training_steps} steps")
         figures += training_speed(base, plan.training_steps)
+    if plan.load_repeats:
+        say(
+            f"loading: {plan.load_repeats} times onto sd1's full-size U-Net, by us and by stock diffusers in turn"
+        )
+        figures += load_figures(full_size_unet(), plan.load_repeats)
     if plan.help_repeats:
         say("sealsmith --help")
         figures.append(help_speed(plan.help_repeats))
@@ -63,24 +70,6 @@ def measure_speed(base: Base, plan: SpeedPlan, command: str, say: Callable[[str]
         say("sealsmith demo")
         figures.append(demo_speed())
     return Report(tuple(figures), machine(), commit(), command)
-
-
-def alternate(runs: Mapping[str, Callable[[], object]], repeats: int) -> dict[str, tuple[float, ...]]:
-    """Seconds of each run, by name. After a first one unmeasured they take turns: a slow minute hits all."""
-    for run in runs.values():
-        run()
-    seconds: dict[str, list[float]] = {name: [] for name in runs}
-    for _ in range(repeats):
-        for name, run in runs.items():
-            seconds[name].append(timed(run))
-    return {name: tuple(values) for name, values in seconds.items()}
-
-
-def timed(run: Callable[[], object]) -> float:
-    """Wall-clock seconds of one call."""
-    started = time.perf_counter()
-    run()
-    return time.perf_counter() - started
 
 
 def picture_speed(base: Base, plan: SpeedPlan) -> Figure:
@@ -102,7 +91,7 @@ def picture_speed(base: Base, plan: SpeedPlan) -> Figure:
         seconds["ours"],
         STOCK_PIPELINE,
         seconds["stock"],
-        goal_s=1.5,
+        goal=1.5,
     )
 
 
@@ -134,7 +123,7 @@ def training_speed(base: Base, num_steps: int) -> list[Figure]:
             "training, default",
             f"{what}, prior {default.prior} (default)",
             (default_s,),
-            goal_s=150.0,
+            goal=150.0,
             scale=scale,
         ),
     ]
@@ -143,14 +132,14 @@ def training_speed(base: Base, num_steps: int) -> list[Figure]:
 def help_speed(repeats: int) -> Figure:
     """`--help` as a process of its own."""
     seconds = alternate({name: partial(_run, command) for name, command in HELP.items()}, repeats)
-    return Figure("help", "sealsmith --help", seconds["ours"], STOCK_HELP, seconds["stock"], goal_s=0.3)
+    return Figure("help", "sealsmith --help", seconds["ours"], STOCK_HELP, seconds["stock"], goal=0.3)
 
 
 def demo_speed() -> Figure:
     """`sealsmith demo` as a process of its own, its result thrown away; stock has nothing like it."""
     with tempfile.TemporaryDirectory(prefix="sealsmith-bench-") as folder:
         command = [sys.executable, "-m", "sealsmith", "demo", "--out", str(Path(folder) / "demo")]
-        return Figure("demo", "sealsmith demo", (timed(lambda: _run(command)),), goal_s=240.0)
+        return Figure("demo", "sealsmith demo", (timed(lambda: _run(command)),), goal=240.0)
 
 
 def _pictures(base: Base, folder: Path) -> PictureSet:

@@ -95,7 +95,9 @@ def _sorted_parts(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) ->
 def _layers(place: Place, tensors: Mapping[str, Tensor], alphas: HeaderAlphas) -> list[tuple[str, Change]]:
     path = place.paths[0]
     down = tensors.get("down")
-    alpha = None if down is None or "alpha" in tensors else alphas.alpha(path, max(len(down), 1))
+    alpha = None
+    if down is not None and down.ndim > 0 and "alpha" not in tensors:
+        alpha = alphas.alpha(path, down.shape[0])
     change = change_of(Group(place, tensors, alpha))
     return list(split(place, change).items())
 
