@@ -5,10 +5,14 @@ Folders are written once a session; each test gets a `Base` of its own, so that 
 
 from pathlib import Path
 
+import hypothesis
 import pytest
 from tiny_bases import write_flux, write_sd1, write_sdxl, write_sealworld
 
 from sealsmith.bases import Base, open_base
+
+hypothesis.settings.register_profile("sealsmith", deadline=None)  # how long it takes is no law
+hypothesis.settings.load_profile("sealsmith")
 
 
 @pytest.fixture(scope="session")
