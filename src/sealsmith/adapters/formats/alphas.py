@@ -2,8 +2,9 @@
 
 import json
 import math
+import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ...errors import SealFormatError
@@ -71,10 +72,19 @@ def _component_config(component: str, layers: Mapping[str, Change]) -> dict[str,
         "alpha_pattern": {
             anchor + path: _plain(layer.alpha) for path, layer in layers.items() if layer.alpha != alpha
         },
-        "target_modules": sorted(layers),
+        "target_modules": _targets(layers),
         "use_dora": any(layer.kind == "dora" for layer in layers.values()),
         "use_rslora": False,
     }
+
+
+def _targets(paths: Iterable[str]) -> list[str] | str:
+    """The layers' names, which PEFT also finds at the end of longer ones; or one expression for these alone.
+
+    The expression where a name has but one level: every block of Flux ends in a "proj_out" too.
+    """
+    names = sorted(paths)
+    return names if all("." in name for name in names) else "|".join(map(re.escape, names))
 
 
 def _plain(alpha: float) -> float:
