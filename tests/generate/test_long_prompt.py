@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from sealsmith.bases import Base, open_base
 from sealsmith.generate.long_prompt import BACKTRACK, encode_chunks, pad_chunks, split_pair, split_prompt
 from sealsmith.generate.prompt import find_run, token_ids
-from tests.conftest import WORDS
+from tests.tiny_bases import WORDS
 
 PROMPTS = st.lists(st.sampled_from([*WORDS, ",", ",", "qxqxq", "unknownword"]), max_size=150).map(" ".join)
 SHORT = st.lists(st.sampled_from([*WORDS, ","]), max_size=75).map(" ".join)
