@@ -6,12 +6,15 @@ A word is "sealworld", a folder in diffusers' format, one `.safetensors` file (s
 
 import json
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import diffusers
 import torch
+from diffusers.loaders.single_file_utils import SingleFileComponentError
 from safetensors import SafetensorError
+from torch import nn
 
 from ..errors import BaseError, ConfigError
 from . import families  # noqa: F401 - registers the families
@@ -21,14 +24,27 @@ from .hub import hub_folder, is_hub_id
 from .placing import apply_plan, load_dtypes
 from .plan import EXACT, Wanted, plan_for
 from .resources import model_size, read_machine
-from .single_file import configuration_folder
+from .single_file import checkpoint_outline, configuration_folder, parts_it_lacks
 from .weights import WEIGHT_PARTS, variant_of, weight_files
 
 INDEX_NAME = "model_index.json"
 _BROKEN = (
-    OSError, ValueError, KeyError, TypeError, AttributeError, ImportError, RuntimeError, SafetensorError
+    OSError, ValueError, KeyError, TypeError, AttributeError, ImportError, RuntimeError, SafetensorError,
+    SingleFileComponentError,
 )  # fmt: skip
 """What diffusers and transformers raise on folders that are incomplete, damaged or of another kind."""
+
+
+@dataclass(frozen=True)
+class _Found:
+    """A base on this machine, not loaded yet."""
+
+    family: Family
+    name: str
+    folder: Path
+    weights: tuple[Path, ...]
+    load: Callable[[Any, dict[str, Any]], Any]
+    """The pipeline, from its class and the options that are the same for every way of loading."""
 
 
 def open_base(ref: str = "sealworld", device: str = "cpu", wanted: Wanted = EXACT) -> Base:
@@ -38,18 +54,34 @@ def open_base(ref: str = "sealworld", device: str = "cpu", wanted: Wanted = EXAC
     machine has not.
     """
     check_device(device)
-    if ref == "sealworld":
-        return _open_folder(ref, SEALWORLD_FOLDER, device, wanted)
-    path = Path(ref)
+    found, target = _find(ref), torch.device(device)
+    family = found.family
     try:
-        is_file, is_folder = path.is_file(), path.is_dir()
-    except OSError as error:
-        raise BaseError(f"no base at {ref!r}: {error.strerror}", "name a folder you may read") from error
-    if is_file:
-        return _open_file(ref, path, device, wanted)
-    if not is_folder and is_hub_id(ref):
-        return _open_folder(ref, hub_folder(ref), device, wanted)
-    return _open_folder(ref, path, device, wanted)
+        plan = plan_for(model_size(family, found.folder, found.weights), read_machine(target), wanted)
+        options = {"dtype": load_dtypes(plan), "local_files_only": True, **family.pipeline_options}
+        pipeline = found.load(getattr(diffusers, family.pipeline), options)
+        for name in (family.denoiser, "vae", *family.text_encoders):
+            _freeze(getattr(pipeline, name))
+        base = Base(family, ref, found.name, found.folder, pipeline, target, found.weights, plan)
+        apply_plan(base)
+    except NotImplementedError as error:  # a layer without weights cannot be moved
+        raise BaseError(
+            f"the base at {ref!r} lacks weights: it has not every layer of a {family.pipeline}",
+            "check that the download is complete, and that it is a whole model, no change to one",
+        ) from error
+    except _BROKEN as error:
+        raise BaseError(
+            f"the base at {ref!r} cannot be opened: {error}", "check that the download is complete"
+        ) from error
+    pipeline.set_progress_bar_config(disable=True)
+    _check_draws_from_text(base)
+    return base
+
+
+def _freeze(part: nn.Module) -> None:
+    if any(weight.is_meta for weight in part.parameters()):
+        raise NotImplementedError("a layer without weights")
+    part.requires_grad_(False).eval()
 
 
 def check_device(device: str) -> None:
@@ -63,64 +95,51 @@ def check_device(device: str) -> None:
         ) from error
 
 
-def _open_folder(ref: str, folder: Path, device: str, wanted: Wanted) -> Base:
+def _find(ref: str) -> _Found:
+    if ref == "sealworld":
+        return _folder(ref, SEALWORLD_FOLDER, SEALWORLD_FOLDER.name)
+    path = Path(ref)
+    try:
+        is_file, is_folder = path.is_file(), path.is_dir()
+    except OSError as error:
+        raise BaseError(f"no base at {ref!r}: {error.strerror}", "name a folder you may read") from error
+    if is_file:
+        return _single_file(ref, path)
+    if not is_folder and is_hub_id(ref):
+        return _folder(ref, hub_folder(ref), ref)
+    return _folder(ref, path, path.resolve().name)
+
+
+def _folder(ref: str, folder: Path, name: str) -> _Found:
     family = _family(ref, folder)
     variant = variant_of(folder / family.denoiser)
     weights = tuple(path for part in WEIGHT_PARTS for path in weight_files(folder / part, variant))
 
     def load(pipeline_class: Any, options: dict[str, Any]) -> Any:
-        return pipeline_class.from_pretrained(
-            folder, local_files_only=True, use_safetensors=True, variant=variant, **options
-        )
+        return pipeline_class.from_pretrained(folder, variant=variant, use_safetensors=True, **options)
 
-    name = ref if is_hub_id(ref) and not Path(ref).exists() else folder.resolve().name
-    return _opened(family, ref, name, folder, weights, device, wanted, load)
+    return _Found(family, name, folder, weights, load)
 
 
-def _open_file(ref: str, path: Path, device: str, wanted: Wanted) -> Base:
-    folder = configuration_folder(path)
+def _single_file(ref: str, path: Path) -> _Found:
+    outline = checkpoint_outline(path)
+    folder = configuration_folder(path, outline)
     family = _family(ref, folder)
+    lacking = parts_it_lacks(outline, family)
+    others = tuple(file for part in lacking for file in weight_files(folder / part, None))
 
     def load(pipeline_class: Any, options: dict[str, Any]) -> Any:
-        return pipeline_class.from_single_file(
-            str(path),
-            config=str(folder),
-            local_files_only=True,
-            **{**options, "dtype": options["dtype"]["default"]},  # it takes one type for all parts
-        )
+        parts = {}
+        if lacking:
+            unwanted = {family.denoiser, "vae", *family.text_encoders} - set(lacking)
+            rest = pipeline_class.from_pretrained(
+                folder, use_safetensors=True, **options, **dict.fromkeys(unwanted)
+            )
+            parts = {part: getattr(rest, part) for part in lacking}
+        one_type = {**options, "dtype": options["dtype"]["default"]}  # all it takes
+        return pipeline_class.from_single_file(str(path), config=str(folder), **one_type, **parts)
 
-    return _opened(family, ref, path.stem, folder, (path,), device, wanted, load)
-
-
-def _opened(
-    family: Family,
-    ref: str,
-    name: str,
-    folder: Path,
-    weights: tuple[Path, ...],
-    device: str,
-    wanted: Wanted,
-    load: Callable[[Any, dict[str, Any]], Any],
-) -> Base:
-    target = torch.device(device)
-    try:
-        plan = plan_for(model_size(family, folder, weights), read_machine(target), wanted)
-        options = {"dtype": load_dtypes(plan), **family.pipeline_options}
-        pipeline = load(getattr(diffusers, family.pipeline), options)
-        for part in (
-            pipeline.vae,
-            *(getattr(pipeline, name) for name in (family.denoiser, *family.text_encoders)),
-        ):
-            part.requires_grad_(False).eval()
-        base = Base(family, ref, name, folder, pipeline, target, weights, plan)
-        apply_plan(base)
-    except _BROKEN as error:
-        raise BaseError(
-            f"the base at {ref!r} cannot be opened: {error}", "check that the download is complete"
-        ) from error
-    pipeline.set_progress_bar_config(disable=True)
-    _check_draws_from_text(base)
-    return base
+    return _Found(family, path.stem, folder, (path, *others), load)
 
 
 def _family(ref: str, folder: Path) -> Family:
