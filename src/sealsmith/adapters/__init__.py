@@ -10,10 +10,11 @@ from .effect import largest_change
 from .files import atomic_write, check_writable
 from .fit import Fit, fit_seal
 from .fuse import Fusion, fused, is_fused
+from .hashes import FileHashes, file_hash, hash_file, tensor_hash
 from .merge import Loss, Merged, MergeSettings, shrink
 from .merge_seals import MergedSeal, merge_seals
 from .seal import Seal, SealHeader
-from .seal_file import dump_seal, file_hash, parse_seal, read_seal, tensor_hash, write_seal
+from .seal_file import dump_seal, parse_seal, read_seal, write_seal
 from .spectrum import Spectrum, spectra
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     "Attachment",
     "Change",
     "Decomposed",
+    "FileHashes",
     "Fit",
     "Full",
     "Fusion",
@@ -45,6 +47,7 @@ __all__ = [
     "file_hash",
     "fit_seal",
     "fused",
+    "hash_file",
     "is_attached",
     "is_fused",
     "largest_change",

@@ -13,43 +13,59 @@ import diffusers
 import torch
 from safetensors import SafetensorError
 
-from ..errors import BaseError
+from ..errors import BaseError, ConfigError
 from . import families  # noqa: F401 - registers the families
 from .base import SEALWORLD_FOLDER, Base
 from .family import FAMILIES, Family
 from .hub import hub_folder, is_hub_id
+from .placing import apply_plan, load_dtypes
+from .plan import EXACT, Wanted, plan_for
+from .resources import model_size, read_machine
 from .single_file import configuration_folder
+from .weights import WEIGHT_PARTS, variant_of, weight_files
 
 INDEX_NAME = "model_index.json"
-WEIGHT_PARTS = ("text_encoder", "text_encoder_2", "transformer", "unet", "vae")
 _BROKEN = (
     OSError, ValueError, KeyError, TypeError, AttributeError, ImportError, RuntimeError, SafetensorError
 )  # fmt: skip
 """What diffusers and transformers raise on folders that are incomplete, damaged or of another kind."""
 
 
-def open_base(ref: str = "sealworld", device: str = "cpu") -> Base:
-    """The base a user named; fp32, frozen, on `device`.
+def open_base(ref: str = "sealworld", device: str = "cpu", wanted: Wanted = EXACT) -> Base:
+    """The base a user named, frozen, computing on `device`; in fp32 and all of it there unless `wanted` otherwise.
 
-    Raises: BaseError when it is not there, is of no known family, or is damaged.
+    Raises: BaseError when it is not there, is of no known family, or is damaged; ConfigError for a device this
+    machine has not.
     """
+    check_device(device)
     if ref == "sealworld":
-        return _open_folder(ref, SEALWORLD_FOLDER, device)
+        return _open_folder(ref, SEALWORLD_FOLDER, device, wanted)
     path = Path(ref)
     try:
         is_file, is_folder = path.is_file(), path.is_dir()
     except OSError as error:
         raise BaseError(f"no base at {ref!r}: {error.strerror}", "name a folder you may read") from error
     if is_file:
-        return _open_file(ref, path, device)
+        return _open_file(ref, path, device, wanted)
     if not is_folder and is_hub_id(ref):
-        return _open_folder(ref, hub_folder(ref), device)
-    return _open_folder(ref, path, device)
+        return _open_folder(ref, hub_folder(ref), device, wanted)
+    return _open_folder(ref, path, device, wanted)
 
 
-def _open_folder(ref: str, folder: Path, device: str) -> Base:
+def check_device(device: str) -> None:
+    """Raises: ConfigError when PyTorch cannot compute there."""
+    try:
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        raise ConfigError(
+            f"PyTorch cannot use the device {device!r} here",
+            "give cpu, or cuda where a GPU and its PyTorch are",
+        ) from error
+
+
+def _open_folder(ref: str, folder: Path, device: str, wanted: Wanted) -> Base:
     family = _family(ref, folder)
-    variant = _variant(folder / family.denoiser)
+    variant = variant_of(folder / family.denoiser)
     weights = tuple(path for part in WEIGHT_PARTS for path in weight_files(folder / part, variant))
 
     def load(pipeline_class: Any, options: dict[str, Any]) -> Any:
@@ -58,19 +74,22 @@ def _open_folder(ref: str, folder: Path, device: str) -> Base:
         )
 
     name = ref if is_hub_id(ref) and not Path(ref).exists() else folder.resolve().name
-    return _opened(family, ref, name, folder, weights, device, load)
+    return _opened(family, ref, name, folder, weights, device, wanted, load)
 
 
-def _open_file(ref: str, path: Path, device: str) -> Base:
+def _open_file(ref: str, path: Path, device: str, wanted: Wanted) -> Base:
     folder = configuration_folder(path)
     family = _family(ref, folder)
 
     def load(pipeline_class: Any, options: dict[str, Any]) -> Any:
         return pipeline_class.from_single_file(
-            str(path), config=str(folder), local_files_only=True, **options
+            str(path),
+            config=str(folder),
+            local_files_only=True,
+            **{**options, "dtype": options["dtype"]["default"]},  # it takes one type for all parts
         )
 
-    return _opened(family, ref, path.stem, folder, (path,), device, load)
+    return _opened(family, ref, path.stem, folder, (path,), device, wanted, load)
 
 
 def _opened(
@@ -80,23 +99,26 @@ def _opened(
     folder: Path,
     weights: tuple[Path, ...],
     device: str,
+    wanted: Wanted,
     load: Callable[[Any, dict[str, Any]], Any],
 ) -> Base:
-    options = {"dtype": torch.float32, **family.pipeline_options}
+    target = torch.device(device)
     try:
+        plan = plan_for(model_size(family, folder, weights), read_machine(target), wanted)
+        options = {"dtype": load_dtypes(plan), **family.pipeline_options}
         pipeline = load(getattr(diffusers, family.pipeline), options)
         for part in (
             pipeline.vae,
             *(getattr(pipeline, name) for name in (family.denoiser, *family.text_encoders)),
         ):
             part.requires_grad_(False).eval()
-        pipeline.to(device)
+        base = Base(family, ref, name, folder, pipeline, target, weights, plan)
+        apply_plan(base)
     except _BROKEN as error:
         raise BaseError(
             f"the base at {ref!r} cannot be opened: {error}", "check that the download is complete"
         ) from error
     pipeline.set_progress_bar_config(disable=True)
-    base = Base(family, ref, name, folder, pipeline, torch.device(device), weights)
     _check_draws_from_text(base)
     return base
 
@@ -145,26 +167,6 @@ def _declared_family(folder: Path) -> Family | None:
     if name not in FAMILIES:
         raise BaseError(f"unknown family {name!r} in {declared}", f"known families: {', '.join(FAMILIES)}")
     return FAMILIES[name]
-
-
-def weight_files(folder: Path, variant: str | None) -> list[Path]:
-    """The safetensors files of one part that are loaded, sorted: those of the variant where there are some."""
-    files = sorted(folder.glob("*.safetensors"))
-    plain = [path for path in files if _variant_of(path) is None]
-    chosen = [path for path in files if variant is not None and _variant_of(path) == variant]
-    return chosen or plain
-
-
-def _variant(folder: Path) -> str | None:
-    """None when plain weights are there; else "fp16" when only that variant was fetched."""
-    variants = {_variant_of(path) for path in folder.glob("*.safetensors")}
-    return "fp16" if "fp16" in variants and None not in variants else None
-
-
-def _variant_of(path: Path) -> str | None:
-    """ "fp16" of `model.fp16.safetensors` and `model.fp16-00001-of-00002.safetensors`, None of plain names."""
-    _, _, variant = path.stem.partition(".")
-    return variant.partition("-")[0] or None
 
 
 def _check_draws_from_text(base: Base) -> None:

@@ -16,7 +16,8 @@ from torch import Tensor
 from .. import __version__
 from ..adapters import AttachReport, Seal, attached, dump_seal, file_hash, fused, tensor_hash
 from ..bases import Base, Conditioning, concatenate
-from ..bases.latents import to_vae
+from ..bases.decoding import decode
+from ..bases.placing import rest
 from .prompt import fit_prompt, insert_trigger
 from .recipe import Recipe, SealUse
 from .request import Picture, Request
@@ -97,6 +98,7 @@ def _draw(
     prompt, warnings = _prompt(base, request, seals)
     warnings += [warning for report in reports for warning in report.warnings]
     workings = base.family.workings
+    rest(base)  # a picture given up leaves parts where they computed
     conditioning = workings.encode(base, prompt)
     if workings.is_guided_by_two(base, request.guidance):
         conditioning = concatenate([workings.unconditional(base, request.negative), conditioning])
@@ -106,7 +108,9 @@ def _draw(
         generator = torch.Generator("cpu").manual_seed(seed)
         noise = _noise(base, request.size_px, generator)
         latents = _denoise(base, conditioning, noise, request.num_steps, request.guidance, generator, count)
-        pixels = decode(base, latents)[0].float()
+        decoded, said = decode(base, latents)
+        rest(base)
+        pixels = decoded[0]
         recipe = Recipe(
             prompt=prompt,
             prompt_typed=request.prompt,
@@ -122,13 +126,7 @@ def _draw(
             seals=tuple(uses),
             version=f"sealsmith {__version__}",
         )
-        yield Picture(pixels, recipe, tuple(warnings))
-
-
-def decode(base: Base, latents: Tensor) -> Tensor:
-    """Pixels [N, 3, H, W] in 0..1 of latents as the denoiser knows them."""
-    decoded: Tensor = base.vae.decode(to_vae(base.vae, latents), return_dict=False)[0]
-    return (decoded / 2 + 0.5).clamp(0, 1)
+        yield Picture(pixels, recipe, (*warnings, *filter(None, [said])))
 
 
 def _noise(base: Base, size_px: tuple[int, int], generator: torch.Generator) -> Tensor:
