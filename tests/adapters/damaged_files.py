@@ -337,10 +337,10 @@ def seal_level() -> Iterator[Damaged]:
         }
         for name, (one, other) in shapes.items():
             data = pair(ones("F16", *one), ones("F16", *other))
-            yield Damaged(f"{dialect}-{name}", data, "no low-rank change")
+            yield Damaged(f"{dialect}-{name}", data, "do not fit each other")
         huge = pair(ones("F16", 4097, 6), ones("F16", 4, 4097))
         yield Damaged(f"{dialect}-rank-4097", huge, "rank 4097 is absurd")
-        yield Damaged(f"{dialect}-half", pair(ones("F16", 2, 6)), "has no|holds no layers")
+        yield Damaged(f"{dialect}-half", pair(ones("F16", 2, 6)), "has no 'up' tensor")
     for name, alpha in {"negative": -1.0, "zero": 0.0, "minus-zero": -0.0}.items():
         data = good_file("kohya", "F16", ("F16", numbers("F16", alpha))).dump()
         yield Damaged(f"kohya-alpha-{name}", data, "absurd alpha")
@@ -348,4 +348,4 @@ def seal_level() -> Iterator[Damaged]:
         data = good_file("kohya", "F16", ("I64", numbers("I64", integer))).dump()
         yield Damaged(f"kohya-integer-alpha-{integer}", data, "absurd alpha")
     unknown = make_file({"model.layers.0.weight": ones("F16", 4, 4)}, "unknown")
-    yield Damaged("unknown-names", unknown.dump(), "holds no layers|unknown tensor name")
+    yield Damaged("unknown-names", unknown.dump(), "holds no layers of a seal")

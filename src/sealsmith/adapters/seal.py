@@ -40,6 +40,17 @@ class SealHeader:
     """`ss_base_model_version`; empty: the family's name."""
     resolution_px: int = 0
     """Side of the training pictures; 0: not known."""
+    merged_from: tuple[str, ...] = ()
+    """Titles or hashes of the seals it was merged from."""
+    thumbnail: str = ""
+    """A small picture of the seal: "data:image/jpeg;base64,..."."""
+    author: str = ""
+    license: str = ""
+    """An SPDX name, or in words."""
+    description: str = ""
+    tags: tuple[str, ...] = ()
+    prediction_type: str = ""
+    """What the base predicts, in ModelSpec's words: "epsilon" or "v"."""
 
 
 @dataclass

@@ -13,15 +13,15 @@ import diffusers
 import torch
 from safetensors import SafetensorError
 
-from ..errors import BaseError
+from ..errors import BaseError, ConfigError
 from . import families  # noqa: F401 - registers the families
 from .base import SEALWORLD_FOLDER, Base
 from .family import FAMILIES, Family
 from .hub import hub_folder, is_hub_id
 from .single_file import configuration_folder
+from .weights import WEIGHT_PARTS, variant_of, weight_files
 
 INDEX_NAME = "model_index.json"
-WEIGHT_PARTS = ("text_encoder", "text_encoder_2", "transformer", "unet", "vae")
 _BROKEN = (
     OSError, ValueError, KeyError, TypeError, AttributeError, ImportError, RuntimeError, SafetensorError
 )  # fmt: skip
@@ -31,8 +31,10 @@ _BROKEN = (
 def open_base(ref: str = "sealworld", device: str = "cpu") -> Base:
     """The base a user named; fp32, frozen, on `device`.
 
-    Raises: BaseError when it is not there, is of no known family, or is damaged.
+    Raises: BaseError when it is not there, is of no known family, or is damaged; ConfigError for a device this
+    machine has not.
     """
+    check_device(device)
     if ref == "sealworld":
         return _open_folder(ref, SEALWORLD_FOLDER, device)
     path = Path(ref)
@@ -47,9 +49,20 @@ def open_base(ref: str = "sealworld", device: str = "cpu") -> Base:
     return _open_folder(ref, path, device)
 
 
+def check_device(device: str) -> None:
+    """Raises: ConfigError when PyTorch cannot compute there."""
+    try:
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        raise ConfigError(
+            f"PyTorch cannot use the device {device!r} here",
+            "give cpu, or cuda where a GPU and its PyTorch are",
+        ) from error
+
+
 def _open_folder(ref: str, folder: Path, device: str) -> Base:
     family = _family(ref, folder)
-    variant = _variant(folder / family.denoiser)
+    variant = variant_of(folder / family.denoiser)
     weights = tuple(path for part in WEIGHT_PARTS for path in weight_files(folder / part, variant))
 
     def load(pipeline_class: Any, options: dict[str, Any]) -> Any:
@@ -145,26 +158,6 @@ def _declared_family(folder: Path) -> Family | None:
     if name not in FAMILIES:
         raise BaseError(f"unknown family {name!r} in {declared}", f"known families: {', '.join(FAMILIES)}")
     return FAMILIES[name]
-
-
-def weight_files(folder: Path, variant: str | None) -> list[Path]:
-    """The safetensors files of one part that are loaded, sorted: those of the variant where there are some."""
-    files = sorted(folder.glob("*.safetensors"))
-    plain = [path for path in files if _variant_of(path) is None]
-    chosen = [path for path in files if variant is not None and _variant_of(path) == variant]
-    return chosen or plain
-
-
-def _variant(folder: Path) -> str | None:
-    """None when plain weights are there; else "fp16" when only that variant was fetched."""
-    variants = {_variant_of(path) for path in folder.glob("*.safetensors")}
-    return "fp16" if "fp16" in variants and None not in variants else None
-
-
-def _variant_of(path: Path) -> str | None:
-    """ "fp16" of `model.fp16.safetensors` and `model.fp16-00001-of-00002.safetensors`, None of plain names."""
-    _, _, variant = path.stem.partition(".")
-    return variant.partition("-")[0] or None
 
 
 def _check_draws_from_text(base: Base) -> None:

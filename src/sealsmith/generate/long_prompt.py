@@ -1,0 +1,99 @@
+"""Prompts longer than a CLIP text encoder: cut into chunks which are encoded one by one and laid end to end.
+
+This is A1111's way. Every chunk has a start and an end of its own, so that a U-Net's cross-attention, which takes
+any number of tokens, sees all words; a prompt that fits is one chunk, encoded as ever. Not for: T5, which has a
+limit of its own (`fit_prompt` says what it cuts), and prompts that are to be cut (prompt.py).
+"""
+
+from collections.abc import Callable, Sequence
+from itertools import chain, pairwise
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from .prompt import find_run, token_ids
+
+BACKTRACK = 20
+"""How many tokens behind a comma may move on to the next chunk, so that the border is at the comma."""
+_WORD_END = "</w>"
+
+
+def split_prompt(tokenizer: Any, prompt: str, together: Sequence[str] = ()) -> Tensor:
+    """Token ids of a prompt's chunks, [chunks, 77]; at least one, and just the tokenizer's own if all fits.
+
+    A border lies behind a comma if there is one near, never inside a word, and never inside one of the texts of
+    `together` (triggers), as far as these are shorter than a chunk.
+    """
+    ids = token_ids(tokenizer, prompt)
+    size = tokenizer.model_max_length - tokenizer.num_special_tokens_to_add()
+    units = _units(tokenizer, ids, [token_ids(tokenizer, text) for text in together], size)
+    comma = tokenizer.convert_tokens_to_ids(f",{_WORD_END}")
+    chunks = _fill(units, size, [comma]) or [[]]
+    return torch.tensor([_framed(tokenizer, chunk) for chunk in chunks])
+
+
+def pad_chunks(tokenizer: Any, chunks: Tensor, num_chunks: int) -> Tensor:
+    """The chunks with as many empty prompts behind them as make `num_chunks`; [num_chunks, 77]."""
+    empty = torch.tensor([_framed(tokenizer, [])])
+    return torch.cat([chunks, empty.expand(max(num_chunks - len(chunks), 0), -1)])
+
+
+def split_pair(
+    tokenizer: Any, prompt: str, negative: str, together: Sequence[str] = ()
+) -> tuple[Tensor, Tensor]:
+    """The chunks of a prompt and of its negative, as many of the one as of the other."""
+    pair = split_prompt(tokenizer, prompt, together), split_prompt(tokenizer, negative)
+    num_chunks = max(map(len, pair))
+    return pad_chunks(tokenizer, pair[0], num_chunks), pad_chunks(tokenizer, pair[1], num_chunks)
+
+
+def encode_chunks(chunks: Tensor, encode: Callable[[Tensor], Tensor]) -> Tensor:
+    """Hidden states of all chunks along the tokens, [1, chunks * 77, D].
+
+    `encode` makes [1, 77, D] of ids [1, 77]. A pooled embedding is that of the first chunk: `chunks[:1]`.
+    """
+    return torch.cat([encode(chunk[None]) for chunk in chunks], dim=1)
+
+
+def _units(
+    tokenizer: Any, ids: Sequence[int], together: Sequence[Sequence[int]], size: int
+) -> list[list[int]]:
+    """The tokens in pieces that stay whole: words, and runs of words that belong together."""
+    tokens = tokenizer.convert_ids_to_tokens(ids)
+    ends = {i + 1 for i, token in enumerate(tokens) if token.endswith(_WORD_END)}
+    ends |= {i + 1 for i, token in enumerate(ids) if token in tokenizer.all_special_ids}
+    for run in together:
+        for start in find_run(ids, run) if run else []:
+            ends -= set(range(start + 1, start + len(run)))
+    borders = [0, *sorted(ends - {len(ids)}), len(ids)]
+    words = [list(ids[start:stop]) for start, stop in pairwise(borders)]
+    return [word[i : i + size] for word in words for i in range(0, len(word), size)]
+
+
+def _fill(units: Sequence[list[int]], size: int, comma: list[int]) -> list[list[int]]:
+    """The units in chunks of at most `size` tokens, in order."""
+    chunks: list[list[int]] = []
+    current: list[list[int]] = []
+    for unit in units:
+        while current and sum(map(len, current)) + len(unit) > size:
+            kept = _border(current, comma)
+            chunks.append(list(chain(*current[:kept])))
+            current = current[kept:]
+        current.append(unit)
+    return [*chunks, list(chain(*current))] if current else chunks
+
+
+def _border(units: Sequence[list[int]], comma: list[int]) -> int:
+    """How many units of a full chunk stay in it: up to its last comma if that is near its end, else all."""
+    num_behind = 0
+    for index in range(len(units), 0, -1):
+        if units[index - 1] == comma and num_behind <= BACKTRACK:
+            return index
+        num_behind += len(units[index - 1])
+    return len(units)
+
+
+def _framed(tokenizer: Any, ids: Sequence[int]) -> list[int]:
+    framed = [tokenizer.bos_token_id, *ids, tokenizer.eos_token_id]
+    return framed + [tokenizer.pad_token_id] * (tokenizer.model_max_length - len(framed))
