@@ -29,6 +29,7 @@ COMMANDS = {
     "lookup": "Ask a registry which model a seal file is, and for its trigger words.",
     "export": "Write a seal for others: a hub's folder with card and gallery, or sidecars.",
     "trigger": "Find a rare word that can call a new seal.",
+    "convert": "Write a seal file again in the dialect of other tools.",
     "bench": "Measure this machine's speed beside stock diffusers'.",
 }
 """Every command and its line in `sealsmith --help`: the first line of its function's docstring."""
@@ -42,6 +43,7 @@ SETTINGS_OF_COMMAND = {
     "lookup": ("civitai_url", "cache"),
     "export": (),
     "trigger": ("base", "seals_folder"),
+    "convert": (),
     "bench": ("base",),
 }
 """Which settings stand in for options of the same name that were not given."""
