@@ -32,6 +32,7 @@ COMMANDS = {
     "trigger": "Find a rare word that can call a new seal.",
     "merge": "Make one seal file of several, and state the error.",
     "fuse": "Write a base with seals in its weights.",
+    "convert": "Write a seal file again in the dialect of other tools.",
     "bench": "Measure this machine's speed beside stock diffusers'.",
 }
 """Every command and its line in `sealsmith --help`: the first line of its function's docstring."""
@@ -47,6 +48,7 @@ SETTINGS_OF_COMMAND = {
     "trigger": ("base", "seals_folder"),
     "merge": (),
     "fuse": ("base",),
+    "convert": (),
     "bench": ("base",),
 }
 """Which settings stand in for options of the same name that were not given."""
