@@ -15,13 +15,17 @@ from torch import Tensor
 
 from .. import __version__
 from ..adapters import AttachReport, Seal, attached, dump_seal, file_hash, fused, tensor_hash
+from ..adapters.blocks import find_layout
+from ..adapters.dylora import first_rows
+from ..adapters.strength import Strength
 from ..bases import Base, Conditioning, concatenate
 from ..bases.latents import to_vae
-from .prompt import fit_prompt, insert_trigger
-from .recipe import Recipe, SealUse
+from .long_prompt import encode_long
+from .prompt import fit_prompt, insert_triggers, main_trigger
+from .recipe import Recipe, SealUse, strength_text
 from .request import Picture, Request
 
-Seals = Sequence[tuple[Seal, float]]
+Seals = Sequence[tuple[Seal, float | Strength]]
 OnStep = Callable[[int, int], None]
 """Called after every step with the steps done and the steps in all, over all pictures of a request."""
 
@@ -45,7 +49,7 @@ def generate_batch(
     """
     requests = [request.resolved(base) for request in requests]
     pictures: list[Picture] = []
-    with fused(base, seals) as reports:
+    with fused(base, settle(base, seals)) as reports:
         uses = [_use(seal, strength) for seal, strength in seals]
         for request in requests:
             for picture in _draw(base, request, seals, uses, reports):
@@ -65,9 +69,24 @@ def generate_each(
     Raises: ConfigError; BaseMismatchError and SealShapeError for a seal that is not for this base.
     """
     request = request.resolved(base)
-    with attached(base, seals) as attachment:
+    with attached(base, settle(base, seals)) as attachment:
         uses = [_use(seal, strength) for seal, strength in seals]
-        yield from _draw(base, request, seals, uses, attachment.reports, on_step)
+        yield from _draw(base, request, seals, uses, attachment.reports, on_step, attachment.at)
+
+
+def settle(base: Base, seals: Seals) -> list[tuple[Seal, float | Strength]]:
+    """The seals as they act on this base: block weights read for its blocks, DyLoRAs cut to the rows asked for.
+
+    Raises: ConfigError for block weights that the base has no blocks for, or rows that a seal does not have.
+    """
+    settled: list[tuple[Seal, float | Strength]] = []
+    for seal, strength in seals:
+        if isinstance(strength, Strength):
+            seal = first_rows(seal, strength.dyn) if strength.dyn else seal
+            if strength.number is None:
+                strength = strength.on(find_layout(path for path, _ in base.denoiser.named_modules()))
+        settled.append((seal, strength))
+    return settled
 
 
 def _draw(
@@ -77,22 +96,25 @@ def _draw(
     uses: Sequence[SealUse],
     reports: Sequence[AttachReport],
     on_step: OnStep | None = None,
+    at_step: OnStep | None = None,
 ) -> Iterator[Picture]:
-    """The pictures of a resolved request, with `seals` on the base already."""
+    """The pictures of a resolved request, with `seals` on the base already.
+
+    `at_step` is told each step before it is made, counted from 0, and the steps of a picture.
+    """
     assert request.num_steps is not None
     assert request.guidance is not None
     prompt, warnings = _prompt(base, request, seals)
     warnings += [warning for report in reports for warning in report.warnings]
-    workings = base.family.workings
-    conditioning = workings.encode(base, prompt)
-    if workings.is_guided_by_two(base, request.guidance):
-        conditioning = concatenate([workings.unconditional(base, request.negative), conditioning])
+    conditioning = _condition(base, request, prompt, _triggers(request, seals))
     for index in range(request.num_pictures):
         seed = request.seed + index
         count = _counter(request, index, on_step)
         generator = torch.Generator("cpu").manual_seed(seed)
         noise = _noise(base, request.size_px, generator)
-        latents = _denoise(base, conditioning, noise, request.num_steps, request.guidance, generator, count)
+        latents = _denoise(
+            base, conditioning, noise, request.num_steps, request.guidance, generator, count, at_step
+        )
         pixels = decode(base, latents)[0].float()
         recipe = Recipe(
             prompt=prompt,
@@ -108,6 +130,7 @@ def _draw(
             base_digest=base.digest,
             seals=tuple(uses),
             version=f"sealsmith {__version__}",
+            long_prompts=request.long_prompts,
         )
         yield Picture(pixels, recipe, tuple(warnings))
 
@@ -116,6 +139,17 @@ def decode(base: Base, latents: Tensor) -> Tensor:
     """Pixels [N, 3, H, W] in 0..1 of latents as the denoiser knows them."""
     decoded: Tensor = base.vae.decode(to_vae(base.vae, latents), return_dict=False)[0]
     return (decoded / 2 + 0.5).clamp(0, 1)
+
+
+def _condition(base: Base, request: Request, prompt: str, triggers: Sequence[str]) -> Conditioning:
+    """The prompt as the denoiser takes it, behind an unconditional row where guidance needs one."""
+    workings = base.family.workings
+    assert request.guidance is not None
+    is_guided = workings.is_guided_by_two(base, request.guidance)
+    if request.long_prompts == "chunks":
+        return encode_long(base, prompt, request.negative if is_guided else None, triggers)
+    row = workings.encode(base, prompt)
+    return concatenate([workings.unconditional(base, request.negative), row]) if is_guided else row
 
 
 def _noise(base: Base, size_px: tuple[int, int], generator: torch.Generator) -> Tensor:
@@ -132,6 +166,7 @@ def _denoise(
     guidance: float,
     generator: torch.Generator,
     on_step: OnStep | None,
+    at_step: OnStep | None,
 ) -> Tensor:
     """Latents [1, C, h, w] from noise. Of two rows of `conditioning`, the first is the unconditional one."""
     workings = base.family.workings
@@ -141,6 +176,8 @@ def _denoise(
     accepts_generator = "generator" in inspect.signature(scheduler.step).parameters
     extra = {"generator": generator} if accepts_generator else {}
     for done, t in enumerate(scheduler.timesteps, start=1):
+        if at_step is not None:
+            at_step(done - 1, len(scheduler.timesteps))
         x = scale_input(torch.cat([latents] * len(conditioning)), t)
         prediction = workings.predict(base, x, t, conditioning, guidance)
         if len(conditioning) == 2:
@@ -153,32 +190,39 @@ def _denoise(
 
 
 def _prompt(base: Base, request: Request, seals: Seals) -> tuple[str, list[str]]:
-    """The prompt to be sent, with triggers inside the limit, and warnings of what was cut off."""
-    prompt = request.prompt
-    triggers = [seal.header.trigger for seal, _ in seals]
+    """The prompt to be sent, with triggers inside the limit, and warnings of what the text encoder does not see."""
+    prompt, workings = request.prompt, base.family.workings
     if request.use_trigger:
-        for index, (seal, _) in enumerate(seals):
-            prompt, _ = insert_trigger(
-                prompt, seal.header.trigger, seal.header.class_noun, base.family.slot, taken=triggers[:index]
-            )
-    fitted = fit_prompt(base.prompt_tokenizer, prompt, triggers if request.use_trigger else ())
+        wanted = [(seal.header.trigger, seal.header.class_noun) for seal, _ in seals]
+        prompt, _ = insert_triggers(prompt, wanted, base.family.slot)
     warnings = []
-    if fitted.cut:
-        warnings.append(f"the prompt is too long for the text encoder, it does not see: {fitted.cut!r}")
+    is_cut = request.long_prompts == "cut" or not workings.chunk_tokenizers(base)
+    if is_cut:
+        fitted = fit_prompt(base.prompt_tokenizer, prompt, _triggers(request, seals))
+        prompt = fitted.prompt
+        if fitted.cut:
+            warnings.append(f"the prompt is too long for the text encoder, it does not see: {fitted.cut!r}")
     assert request.guidance is not None
-    if request.negative and not base.family.workings.is_guided_by_two(base, request.guidance):
+    if request.negative and not workings.is_guided_by_two(base, request.guidance):
         warnings.append(
             f"the negative prompt is not used: {base.name} draws without one at guidance {request.guidance:g}"
         )
-    elif cut := fit_prompt(base.prompt_tokenizer, request.negative).cut:
+    elif is_cut and (cut := fit_prompt(base.prompt_tokenizer, request.negative).cut):
         warnings.append(f"the negative prompt is too long for the text encoder, it does not see: {cut!r}")
-    return fitted.prompt, warnings
+    return prompt, warnings
 
 
-def _use(seal: Seal, strength: float) -> SealUse:
+def _triggers(request: Request, seals: Seals) -> list[str]:
+    """The words that the text encoder must see whole."""
+    triggers = [main_trigger(seal.header.trigger) for seal, _ in seals] if request.use_trigger else []
+    return [trigger for trigger in triggers if trigger]
+
+
+def _use(seal: Seal, strength: float | Strength) -> SealUse:
     data = dump_seal(seal)
     whole = file_hash(seal.path) if seal.path is not None else hashlib.sha256(data).hexdigest()
-    return SealUse(seal.name, float(strength), seal.header.trigger, whole, tensor_hash(data))
+    text = strength_text(strength)
+    return SealUse(seal.name, float(strength), seal.header.trigger, whole, tensor_hash(data), text)
 
 
 def _counter(request: Request, index: int, on_step: OnStep | None) -> OnStep | None:
