@@ -20,8 +20,9 @@ from ..adapters.strength import Strength
 from ..bases import Base, Conditioning, concatenate
 from ..bases.decoding import decode
 from ..bases.placing import rest
+from .long_prompt import encode_long
 from .mixing import Seals, is_constant, placed
-from .prompt import fit_prompt, insert_trigger
+from .prompt import fit_prompt, insert_triggers, main_trigger
 from .recipe import Recipe, SealUse, strength_text
 from .request import Picture, Request
 
@@ -100,11 +101,8 @@ def _draw(
     assert request.guidance is not None
     prompt, warnings = _prompt(base, request, seals)
     warnings += [warning for report in attachment.reports for warning in report.warnings]
-    workings = base.family.workings
     rest(base)  # a picture given up leaves parts where they computed
-    conditioning = workings.encode(base, prompt)
-    if workings.is_guided_by_two(base, request.guidance):
-        conditioning = concatenate([workings.unconditional(base, request.negative), conditioning])
+    conditioning = _condition(base, request, prompt, _triggers(request, seals))
     for index in range(request.num_pictures):
         seed = request.seed + index
         generator = torch.Generator("cpu").manual_seed(seed)
@@ -129,8 +127,20 @@ def _draw(
             base_digest=base.digest,
             seals=tuple(uses),
             version=f"sealsmith {__version__}",
+            long_prompts=request.long_prompts,
         )
         yield Picture(pixels, recipe, (*warnings, *filter(None, [said])))
+
+
+def _condition(base: Base, request: Request, prompt: str, triggers: Sequence[str]) -> Conditioning:
+    """The prompt as the denoiser takes it, behind an unconditional row where guidance needs one."""
+    workings = base.family.workings
+    assert request.guidance is not None
+    is_guided = workings.is_guided_by_two(base, request.guidance)
+    if request.long_prompts == "chunks":
+        return encode_long(base, prompt, request.negative if is_guided else None, triggers)
+    row = workings.encode(base, prompt)
+    return concatenate([workings.unconditional(base, request.negative), row]) if is_guided else row
 
 
 def _noise(base: Base, size_px: tuple[int, int], generator: torch.Generator) -> Tensor:
@@ -172,26 +182,32 @@ def _denoise(
 
 
 def _prompt(base: Base, request: Request, seals: Seals) -> tuple[str, list[str]]:
-    """The prompt to be sent, with triggers inside the limit, and warnings of what was cut off."""
-    prompt = request.prompt
-    triggers = [seal.header.trigger for seal, _ in seals]
+    """The prompt to be sent, with triggers inside the limit, and warnings of what the text encoder does not see."""
+    prompt, workings = request.prompt, base.family.workings
     if request.use_trigger:
-        for index, (seal, _) in enumerate(seals):
-            prompt, _ = insert_trigger(
-                prompt, seal.header.trigger, seal.header.class_noun, base.family.slot, taken=triggers[:index]
-            )
-    fitted = fit_prompt(base.prompt_tokenizer, prompt, triggers if request.use_trigger else ())
+        wanted = [(seal.header.trigger, seal.header.class_noun) for seal, _ in seals]
+        prompt, _ = insert_triggers(prompt, wanted, base.family.slot)
     warnings = []
-    if fitted.cut:
-        warnings.append(f"the prompt is too long for the text encoder, it does not see: {fitted.cut!r}")
+    is_cut = request.long_prompts == "cut" or not workings.chunk_tokenizers(base)
+    if is_cut:
+        fitted = fit_prompt(base.prompt_tokenizer, prompt, _triggers(request, seals))
+        prompt = fitted.prompt
+        if fitted.cut:
+            warnings.append(f"the prompt is too long for the text encoder, it does not see: {fitted.cut!r}")
     assert request.guidance is not None
-    if request.negative and not base.family.workings.is_guided_by_two(base, request.guidance):
+    if request.negative and not workings.is_guided_by_two(base, request.guidance):
         warnings.append(
             f"the negative prompt is not used: {base.name} draws without one at guidance {request.guidance:g}"
         )
-    elif cut := fit_prompt(base.prompt_tokenizer, request.negative).cut:
+    elif is_cut and (cut := fit_prompt(base.prompt_tokenizer, request.negative).cut):
         warnings.append(f"the negative prompt is too long for the text encoder, it does not see: {cut!r}")
-    return fitted.prompt, warnings
+    return prompt, warnings
+
+
+def _triggers(request: Request, seals: Seals) -> list[str]:
+    """The words that the text encoder must see whole."""
+    triggers = [main_trigger(seal.header.trigger) for seal, _ in seals] if request.use_trigger else []
+    return [trigger for trigger in triggers if trigger]
 
 
 @contextmanager

@@ -56,7 +56,7 @@ def attention_maps(
     Raises: ConfigError when a word is not in the prompt, as far as the text encoder reads it.
     """
     token_places = {word: find_tokens(base.tokenizer, prompt, word) for word in words}
-    request = Request(prompt, seed=seed, num_steps=num_steps, use_trigger=False)
+    request = Request(prompt, seed=seed, num_steps=num_steps, use_trigger=False, long_prompts="cut")
     return AttentionMaps(_look(base, request, (), token_places), _look(base, request, seals, token_places))
 
 
