@@ -32,7 +32,7 @@ class Settings(BaseSettings):
     """All settings, frozen. None means: as the command or the base's family has it."""
 
     base: str | None = Field(None, min_length=1)
-    """The base to work with: `sealworld`, or a folder in diffusers' format."""
+    """The base to work with: `sealworld`, a diffusers folder, a `.safetensors` checkpoint, or a hub id."""
     steps: int | None = Field(None, ge=1, le=1000)
     """Denoising steps of a picture."""
     guidance: float | None = Field(None, ge=0, le=100, allow_inf_nan=False)
@@ -43,6 +43,8 @@ class Settings(BaseSettings):
     """Address of the registry that `lookup` asks, one that speaks Civitai's API. Unset: none is asked."""
     cache: Path | None = None
     """Folder for answers worth keeping. Unset: a folder of ours among this system's caches."""
+    seals_folder: Path | None = None
+    """Folder in which prompts find seals by name."""
     threads: int | None = Field(None, ge=1, le=1024)
     """CPU threads to compute with. Unset: PyTorch's own choice, one a core."""
     debug: bool = False
@@ -88,7 +90,7 @@ def read_settings(**flags: Any) -> Settings:
 
 def option_of(key: str) -> str:
     """The option of the command line that replaces a setting."""
-    return OPTIONS.get(key, f"--{key}")
+    return OPTIONS.get(key, f"--{key.replace('_', '-')}")
 
 
 def check_keys(keys: Iterable[str], where: str) -> None:

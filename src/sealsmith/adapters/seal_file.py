@@ -6,7 +6,7 @@ from pathlib import Path
 
 import safetensors.torch
 
-from ..errors import SealFormatError
+from ..errors import SealError, SealFormatError
 from .checks import check_finite, check_layers, check_seal_header, check_suffix
 from .files import atomic_write
 from .formats import header_entries, read_layers, write_layers
@@ -48,20 +48,23 @@ def parse_seal(data: bytes, name: str = "seal") -> Seal:
 
 def _seal_of(file: TensorFile, name: str) -> Seal:
     metadata = file.metadata
-    if metadata.get(HASH_KEY) not in (None, f"0x{file.tensor_hash()}"):
+    own = OWN_KEY in metadata  # others edit tensors and leave the hash as it was
+    if own and metadata.get(HASH_KEY) not in (None, f"0x{file.tensor_hash()}"):
         raise SealFormatError(
             f"{name!r} is damaged: its tensors do not have the hash its header states",
             "fetch or copy the file again",
         )
-    parsed = read_layers(file.tensors, metadata)
+    try:
+        parsed = read_layers(file.tensors, metadata)
+        check_layers(parsed.layers)
+    except SealError as error:  # these name the layer, but do not know the file
+        raise type(error)(f"{name!r}: {error}", error.remedy) from error
     if not parsed.layers:
         raise SealFormatError(
             f"{name!r} holds no layers of a seal: none of its {len(file.tensors)} tensors is known, "
             f"{parsed.unknown[0]!r} first",
             "it may be a whole model, an embedding or a seal of a kind not supported",
         )
-    check_layers(parsed.layers)
-    own = OWN_KEY in metadata
     header = parse_metadata(metadata, name) if own else header_of_foreign(metadata, parsed.layers, name)
     return Seal(
         header,
