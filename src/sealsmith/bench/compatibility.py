@@ -38,15 +38,16 @@ READ_ONLY = "read only"
 
 PAGE = """# Compatibility
 
-Made by `{command}` with diffusers {diffusers}. Every cell was tried on a tiny random base with the structure of the
-real one and a seal on all of its linear layers and convolutions. "Same picture" compares stock diffusers with the
-file loaded against a pipeline whose weights were changed by the seal's own arithmetic.
+Made by `{command}` with diffusers {diffusers}.
+Every cell was tried on a tiny random base with the structure of the real one and a seal on all of its linear
+layers and convolutions. "Same picture" compares stock diffusers with the file loaded against a pipeline whose weights were
+changed by the seal's own arithmetic.
 
 {matrix}
-What stock diffusers does not do with kohya's files, whoever wrote them: it leaves DoRA's magnitudes out, and it gives
-attention layers the file's commonest alpha where alphas differ by layer. `sealsmith convert --to diffusers` writes
-the same seal so that it does. LoHa, LoKr and full changes become low-rank in diffusers' dialect, which is exact, and
-stay what they are in kohya's. DoRA with one magnitude an input can be written in kohya's dialect alone.
+What stock diffusers does not do with kohya's files, whoever wrote them: it leaves DoRA's magnitudes out, and
+where alphas differ by layer it gives attention layers the commonest one. `sealsmith convert --to diffusers` writes
+the same seal so that it does both. LoHa, LoKr and full changes become low-rank in diffusers' dialect, which is
+exact, and stay what they are in kohya's. DoRA with one magnitude an input can be written in kohya's alone.
 """
 
 
@@ -205,7 +206,14 @@ def _try_original(base: Path, family: str) -> Row:
     is_read = parsed.layers.keys() == layers.keys() and not parsed.unknown and parsed.dialect == "original"
     same = is_read and _worst(layers, parsed.layers) < 1e-5
     reason = f"{len(parsed.unknown)} tensors unknown"
-    return Row(family, "original", _tick(is_read, reason), READ_ONLY, _tick(same, "differs"), "not tried")
+    return Row(
+        family,
+        "original",
+        _tick(is_read, reason),
+        READ_ONLY,
+        _tick(same, "differs"),
+        "not tried: convert it first",
+    )
 
 
 def _try_first() -> Row:
@@ -218,9 +226,9 @@ def _try_first() -> Row:
             tensors[f"{component}:{i}:up"] = torch.full((spot.outputs or 768, 1), float(i))
             tensors[f"{component}:{i}:down"] = torch.ones(1, spot.inputs or 768)
     parsed = read_layers(tensors, {"unet": json.dumps(sorted(classes))})
-    walk = [*enumerate(spots["unet"]), *enumerate(spots["text_encoder"])]
-    is_read = parsed.layers.keys() == {spot.path for _, spot in walk} and not parsed.unknown
-    same = is_read and all(bool((parsed.layers[spot.path].rows(0, 1).delta() == i).all()) for i, spot in walk)
+    numbered = [(i, spot.path) for walk in spots.values() for i, spot in enumerate(walk)]
+    is_read = parsed.layers.keys() == {path for _, path in numbered} and not parsed.unknown
+    same = is_read and all(bool((parsed.layers[path].rows(0, 1).delta() == i).all()) for i, path in numbered)
     reason = f"{len(parsed.unknown)} tensors unknown"
     stock = "stock never read these files"
     return Row("sd1", "first", _tick(is_read, reason), READ_ONLY, _tick(same, "differs"), stock)
@@ -274,7 +282,7 @@ def _random_layers(modules: Mapping[str, nn.Linear | nn.Conv2d]) -> dict[str, Lo
     for path, module in modules.items():
         outputs, *rest = module.weight.shape
         down, up = draw(2, *rest), draw(outputs, 2, *(1,) * (len(rest) - 1))
-        layers[path] = LowRank(down, up * 0.1 * float(module.weight.std()), alpha=1.5)
+        layers[path] = LowRank(down, up * 0.1 * float(module.weight.detach().std()), alpha=1.5)
     return layers
 
 
