@@ -7,9 +7,13 @@ from pathlib import Path
 
 import hypothesis
 import pytest
-from tiny_bases import write_flux, write_sd1, write_sdxl, write_sealworld
+from hypothesis import settings
 
 from sealsmith.bases import Base, open_base
+from sealsmith.bench.tiny_bases import write_flux, write_sd1, write_sdxl, write_sealworld
+
+settings.register_profile("unhurried", deadline=None)  # a busy machine is no failure
+settings.load_profile("unhurried")
 
 hypothesis.settings.register_profile("sealsmith", deadline=None)  # how long it takes is no law
 hypothesis.settings.load_profile("sealsmith")

@@ -41,7 +41,7 @@ def merge_command(
 
     settings = MergeSettings(method, rank, energy, density, drop, seed)
     _check_out(out, force)
-    weighted = [(read_seal(path), weight) for path, weight in (parse_seal_option(text) for text in seals)]
+    weighted = [(read_seal(path), weight) for path, weight in map(parse_weight, seals)]
     merged = _merge(weighted, settings, title or out.stem)
     write_seal(out, merged.seal)
     _say(merged, weighted)
@@ -49,6 +49,17 @@ def merge_command(
         print_json(_report(merged, out))
     else:
         typer.echo(str(out))
+
+
+def parse_weight(text: str) -> tuple[Path, float]:
+    """File and weight of `FILE[:WEIGHT]`. Raises: ConfigError for a weight that is no plain number."""
+    path, weight = parse_seal_option(text)
+    if not isinstance(weight, float):
+        raise ConfigError(
+            f"{text!r} has a strength by block or step, which does not go into one file or base",
+            "give one number",
+        )
+    return path, weight
 
 
 def _check_out(out: Path, force: bool) -> None:

@@ -8,7 +8,7 @@ import os
 import shutil
 import tempfile
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -18,17 +18,17 @@ from safetensors import safe_open
 from torch import nn
 
 from .. import __version__
-from ..adapters import AttachReport, Seal, file_hash, fused, tensor_hash
+from ..adapters import AttachReport, file_hash, fused, tensor_hash
 from ..adapters.files import check_writable
 from ..bases import Base
 from ..errors import OutputError
+from .mixing import Seals, placed
+from .recipe import strength_text
 
 _DTYPES = {"F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16}
 
 
-def write_fused_base(
-    base: Base, seals: Sequence[tuple[Seal, float]], folder: Path, force: bool = False
-) -> tuple[AttachReport, ...]:
+def write_fused_base(base: Base, seals: Seals, folder: Path, force: bool = False) -> tuple[AttachReport, ...]:
     """Writes the base with the seals in its weights as a diffusers folder; one report a seal.
 
     Sums are made in float32 and rounded once, to the precision the base's own files have. The family and what was
@@ -37,7 +37,7 @@ def write_fused_base(
     """
     check_new_folder(folder, force)
     precisions = file_precisions(base)
-    with _appearing(folder) as unfinished, fused(base, seals) as reports:
+    with _appearing(folder) as unfinished, fused(base, placed(base, seals)) as reports:
         with _in_precision(base, precisions):
             base.pipeline.save_pretrained(unfinished, safe_serialization=True)
         (unfinished / "sealsmith.json").write_text(
@@ -54,7 +54,7 @@ def check_new_folder(folder: Path, force: bool) -> None:
         raise OutputError(f"{str(folder)!r} is there already", remedy)
 
 
-def fusion_note(base: Base, seals: Sequence[tuple[Seal, float]]) -> dict[str, Any]:
+def fusion_note(base: Base, seals: Seals) -> dict[str, Any]:
     """The content of `sealsmith.json`: the family, and which seals are in which base's weights.
 
     Hashes are those of the seals' files; a seal that never was in a file has none.
@@ -67,7 +67,7 @@ def fusion_note(base: Base, seals: Sequence[tuple[Seal, float]]) -> dict[str, An
             "seals": [
                 {
                     "name": seal.name,
-                    "strength": float(strength),
+                    "strength": strength_text(strength) or float(strength),
                     "trigger": seal.header.trigger,
                     "class_noun": seal.header.class_noun,
                     "file_sha256": file_hash(seal.path) if seal.path else None,

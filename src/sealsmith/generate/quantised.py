@@ -12,7 +12,8 @@ import torch
 from ..adapters import AttachReport, Fusion
 from ..bases import Base
 from ..bases.quantise import quantise
-from .pipeline import OnStep, Seals, draw_fused
+from .mixing import Seals, placed
+from .pipeline import OnStep, draw_fused
 from .request import Picture, Request
 
 
@@ -22,7 +23,7 @@ def fuse_then_quantise(base: Base, seals: Seals, precision: str = "int8") -> tup
     Raises: as `Fusion.switch` and `quantise` do; a base whose quantising failed has its old weights.
     """
     fusion = Fusion(base)
-    reports = fusion.switch(seals)
+    reports = fusion.switch(placed(base, seals))
     try:
         quantise(base, precision)
     except BaseException:
