@@ -90,7 +90,7 @@ def read_settings(**flags: Any) -> Settings:
 
 def option_of(key: str) -> str:
     """The option of the command line that replaces a setting."""
-    return OPTIONS.get(key, f"--{key}")
+    return OPTIONS.get(key, f"--{key.replace('_', '-')}")
 
 
 def check_keys(keys: Iterable[str], where: str) -> None:

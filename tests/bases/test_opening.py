@@ -8,7 +8,7 @@ import huggingface_hub.constants
 import pytest
 import torch
 from original_checkpoint import write_original
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
 from sealsmith.bases import Base, open_base
 from sealsmith.errors import BaseError, ConfigError
@@ -49,6 +49,62 @@ def test_a_single_file_opens_by_the_folder_beside_or_around_it(
     assert (base.family.name, base.name) == ("sd1", path.stem)
     assert_same_weights(tiny_sd1, base)
     assert base.digest != tiny_sd1.digest
+
+
+def test_what_a_single_file_lacks_comes_from_the_folder_beside_it(
+    tiny_sd1: Base, tiny_sd1_folder: Path, tmp_path: Path, no_hub: Path
+) -> None:
+    path = write_original(tiny_sd1_folder, tmp_path / "denoiser.safetensors")
+    denoiser = {name: t for name, t in load_file(path).items() if name.startswith("model.diffusion_model.")}
+    save_file(denoiser, path)
+    shutil.copytree(tiny_sd1_folder, tmp_path / "denoiser")
+    base = open_base(str(path))
+    assert_same_weights(tiny_sd1, base)
+    assert [file.parent.name for file in base.weights] == [tmp_path.name, "vae", "text_encoder"]
+    (tmp_path / "denoiser" / "vae" / "diffusion_pytorch_model.safetensors").unlink()
+    with pytest.raises(BaseError, match=r"cannot be opened.*vae"):
+        open_base(str(path))
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "model.diffusion_model.out.2.weight",
+        "first_stage_model.decoder.conv_in.weight",
+        "cond_stage_model.transformer.text_model.final_layer_norm.weight",
+    ],
+)
+def test_a_single_file_that_lacks_one_weight_is_refused(
+    tiny_sd1_folder: Path, tmp_path: Path, no_hub: Path, name: str
+) -> None:
+    path = write_original(tiny_sd1_folder, tmp_path / "holed.safetensors")
+    save_file({key: tensor for key, tensor in load_file(path).items() if key != name}, path)
+    without_weights(tiny_sd1_folder, tmp_path / "holed")
+    with pytest.raises(BaseError, match="lacks weights"):
+        open_base(str(path))
+
+
+@pytest.mark.parametrize(
+    ("names", "repository"),
+    [
+        (["model.diffusion_model.input_blocks.0.0.weight"], "stable-diffusion-v1-5"),
+        (
+            [
+                "model.diffusion_model.input_blocks.0.0.weight",
+                "conditioner.embedders.1.model.transformer.resblocks.9.mlp.c_proj.bias",
+            ],
+            "stable-diffusion-xl-base",
+        ),
+        (["double_blocks.0.img_attn.norm.key_norm.scale"], "FLUX"),
+    ],
+)
+def test_the_kind_of_a_lone_file_is_told_from_its_names(
+    tmp_path: Path, no_hub: Path, names: list[str], repository: str
+) -> None:
+    path = tmp_path / "alone.safetensors"
+    save_file({name: torch.zeros(2, 2) for name in names}, path)
+    with pytest.raises(BaseError, match=f"those of .*{repository}"):
+        open_base(str(path))
 
 
 def test_a_single_file_alone_says_what_is_missing_and_where_to_put_it(

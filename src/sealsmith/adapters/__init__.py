@@ -11,8 +11,11 @@ from .files import atomic_write, check_writable
 from .fit import Fit, fit_seal
 from .fuse import Fusion, fused, is_fused
 from .hashes import FileHashes, file_hash, hash_file, tensor_hash
+from .merge import Loss, Merged, MergeSettings, shrink
+from .merge_seals import MergedSeal, merge_seals
 from .seal import Seal, SealHeader
 from .seal_file import dump_seal, parse_seal, read_seal, write_seal
+from .spectrum import Spectrum, spectra
 
 __all__ = [
     "AttachReport",
@@ -25,9 +28,14 @@ __all__ = [
     "Fusion",
     "Hadamard",
     "Kronecker",
+    "Loss",
     "LowRank",
+    "MergeSettings",
+    "Merged",
+    "MergedSeal",
     "Seal",
     "SealHeader",
+    "Spectrum",
     "atomic_write",
     "attach",
     "attached",
@@ -43,8 +51,11 @@ __all__ = [
     "is_attached",
     "is_fused",
     "largest_change",
+    "merge_seals",
     "parse_seal",
     "read_seal",
+    "shrink",
+    "spectra",
     "tensor_hash",
     "write_seal",
 ]

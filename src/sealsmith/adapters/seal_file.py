@@ -48,7 +48,8 @@ def parse_seal(data: bytes, name: str = "seal") -> Seal:
 
 def _seal_of(file: TensorFile, name: str) -> Seal:
     metadata = file.metadata
-    if metadata.get(HASH_KEY) not in (None, f"0x{file.tensor_hash()}"):
+    own = OWN_KEY in metadata  # others edit tensors and leave the hash as it was
+    if own and metadata.get(HASH_KEY) not in (None, f"0x{file.tensor_hash()}"):
         raise SealFormatError(
             f"{name!r} is damaged: its tensors do not have the hash its header states",
             "fetch or copy the file again",
@@ -64,7 +65,6 @@ def _seal_of(file: TensorFile, name: str) -> Seal:
             f"{parsed.unknown[0]!r} first",
             "it may be a whole model, an embedding or a seal of a kind not supported",
         )
-    own = OWN_KEY in metadata
     header = parse_metadata(metadata, name) if own else header_of_foreign(metadata, parsed.layers, name)
     return Seal(
         header,

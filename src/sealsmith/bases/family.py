@@ -38,6 +38,10 @@ class Family:
     slot: str | None = None
     """Where a missing trigger goes in a prompt without the class noun: " of <trigger>" before the last
     occurrence of these words. None: in front of the prompt."""
+    is_declared: bool = False
+    """Whether only a `sealsmith.json` makes a base one of this family, not its kind of pipeline alone."""
+    text_width: int | None = None
+    """Width of the text the denoiser reads, by which families with the same pipeline are told apart."""
     denoiser: str = "unet"
     """Attribute of the pipeline that holds the denoiser."""
     text_encoders: tuple[str, ...] = ("text_encoder",)
@@ -48,6 +52,8 @@ class Family:
     """What the denoiser is trained for: "diffusion" (epsilon, v or sample, as the scheduler says) or "flow"."""
     pipeline_options: Mapping[str, Any] = field(default_factory=dict)
     """What the pipeline is opened with besides its parts."""
+    vae_overflows_fp16: bool = False
+    """Whether its VAE makes numbers beyond 65504, fp16's largest, of ordinary latents."""
     training_guidance: float = 1.0
     """The guidance a denoiser that takes it as an input is trained at: 1, no guidance, which asks the
     distilled model for the data itself."""
