@@ -33,5 +33,7 @@ def test_what_has_no_rows_is_refused(tiny_base: Base) -> None:
     seal = random_seal(tiny_base, ("to_q",))
     path, change = next(iter(seal.layers.items()))
     seal.layers[path] = Full(change.delta())
-    with pytest.raises(ConfigError, match=r"dyn=2 asks for the first rows .* of the kind full"):
+    with pytest.raises(
+        ConfigError, match="dyn=2 asks for the first rows of 'seal of sks', which is of the kind full"
+    ):
         first_rows(seal, 2)

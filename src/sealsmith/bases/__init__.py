@@ -7,5 +7,17 @@ from .base import Base
 from .conditioning import Conditioning, concatenate
 from .family import FAMILIES, TARGET_GROUPS, Family
 from .opening import open_base
+from .plan import EXACT, Plan, Wanted
 
-__all__ = ["FAMILIES", "TARGET_GROUPS", "Base", "Conditioning", "Family", "concatenate", "open_base"]
+__all__ = [
+    "EXACT",
+    "FAMILIES",
+    "TARGET_GROUPS",
+    "Base",
+    "Conditioning",
+    "Family",
+    "Plan",
+    "Wanted",
+    "concatenate",
+    "open_base",
+]

@@ -14,6 +14,7 @@ from torch import nn
 from ..errors import BaseError
 from .digest import digest_of_files
 from .family import Family
+from .plan import Plan
 
 SEALWORLD_FOLDER = Path(__file__).parent / "sealworld"
 
@@ -32,6 +33,8 @@ class Base:
     device: torch.device
     weights: tuple[Path, ...]
     """The files that hold its weights."""
+    plan: Plan
+    """In which precision it computes, and where its weights rest."""
 
     @cached_property
     def digest(self) -> str:

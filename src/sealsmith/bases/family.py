@@ -48,6 +48,8 @@ class Family:
     """What the denoiser is trained for: "diffusion" (epsilon, v or sample, as the scheduler says) or "flow"."""
     pipeline_options: Mapping[str, Any] = field(default_factory=dict)
     """What the pipeline is opened with besides its parts."""
+    vae_overflows_fp16: bool = False
+    """Whether its VAE makes numbers beyond 65504, fp16's largest, of ordinary latents."""
     training_guidance: float = 1.0
     """The guidance a denoiser that takes it as an input is trained at: 1, no guidance, which asks the
     distilled model for the data itself."""

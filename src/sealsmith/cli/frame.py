@@ -25,7 +25,12 @@ COMMANDS = {
     "train": "Teach the base a seal from pictures or one logo file.",
     "generate": "Draw pictures, with seals or without; print their paths.",
     "score": "Measure what a seal does: the scorecard.",
+    "inspect": "Tell what a seal file is, and whether it fits a base.",
+    "lookup": "Ask a registry which model a seal file is, and for its trigger words.",
+    "export": "Write a seal for others: a hub's folder with card and gallery, or sidecars.",
     "trigger": "Find a rare word that can call a new seal.",
+    "merge": "Make one seal file of several, and state the error.",
+    "fuse": "Write a base with seals in its weights.",
     "bench": "Measure this machine's speed beside stock diffusers'.",
 }
 """Every command and its line in `sealsmith --help`: the first line of its function's docstring."""
@@ -35,7 +40,12 @@ SETTINGS_OF_COMMAND = {
     "train": ("base",),
     "generate": ("base", "steps", "guidance", "out", "seals_folder"),
     "score": ("base",),
+    "inspect": ("base",),
+    "lookup": ("civitai_url", "cache"),
+    "export": (),
     "trigger": ("base", "seals_folder"),
+    "merge": (),
+    "fuse": ("base",),
     "bench": ("base",),
 }
 """Which settings stand in for options of the same name that were not given."""
@@ -120,7 +130,9 @@ def frame(
 
 def option_defaults(name: str, settings: "Settings") -> dict[str, Any]:
     """Parameter name -> value, for each option of the command that a setting stands in for."""
-    wanted = {f"--{key.replace('_', '-')}": getattr(settings, key) for key in SETTINGS_OF_COMMAND[name]}
+    from ..settings import option_of
+
+    wanted = {option_of(key): getattr(settings, key) for key in SETTINGS_OF_COMMAND[name]}
     return {
         parameter.name: wanted[option]
         for parameter in load_command(name).params

@@ -10,7 +10,7 @@ import typer
 
 from ..errors import ConfigError, OutputError
 from .console import console, note, print_json
-from .options import BaseOption
+from .options import BaseOption, DeviceOption
 
 if TYPE_CHECKING:
     from ..adapters import Seal
@@ -49,6 +49,15 @@ def generate_command(
     negative: Annotated[str, typer.Option(help="What the picture should not show.")] = "",
     out: Annotated[Path, typer.Option("--out", "-o", help="A folder, or a .png file.")] = Path("pictures"),
     base: BaseOption = "sealworld",
+    width: Annotated[int | None, typer.Option(help="Pixels; the base decides if not given.")] = None,
+    height: Annotated[int | None, typer.Option(help="Pixels; the base decides if not given.")] = None,
+    device: DeviceOption = "cpu",
+    quantise: Annotated[
+        str | None,
+        typer.Option(
+            help="Fuse the seals into the base, then quantise it: int8. Less memory, a small error."
+        ),
+    ] = None,
     no_trigger: Annotated[
         bool, typer.Option("--no-trigger", help="Do not insert a missing trigger.")
     ] = False,
@@ -68,14 +77,23 @@ def generate_command(
     words, wished = read_prompt(prompt, negative, seals_folder)
     chosen = [parse_seal_option(text) for text in seal or []] + wished
     seals = [(read_seal(path), strength) for path, strength in chosen]
-    opened = open_base(base)
+    opened = open_base(base, device)
     first_seed = secrets.randbelow(2**32) if seed is None else seed
     request = Request(
-        words, negative, first_seed, num_pictures, steps, guidance, not no_trigger, long_prompts=long_prompts
+        words,
+        negative,
+        first_seed,
+        num_pictures,
+        steps,
+        guidance,
+        not no_trigger,
+        width,
+        height,
+        long_prompts,
     ).resolved(opened)
     if seed is None:
         note(f"seed: {first_seed}")
-    pictures, paths = _draw(opened, request, seals, out, quiet=as_json)
+    pictures, paths = _draw(opened, request, seals, out, quiet=as_json, quantise=quantise)
     if as_json:
         print_json(_report(pictures, paths, [path for path, _ in chosen]))
 
@@ -155,20 +173,31 @@ def picture_path(out: Path, prompt: str, seed: int, index: int, num_pictures: in
 
 
 def _draw(
-    base: "Base", request: "Request", seals: "list[tuple[Seal, float | Strength]]", out: Path, quiet: bool
+    base: "Base",
+    request: "Request",
+    seals: "list[tuple[Seal, float | Strength]]",
+    out: Path,
+    quiet: bool,
+    quantise: str | None,
 ) -> "tuple[list[Picture], list[Path]]":
     """Pictures and their paths, each written once it is finished, and printed at the end unless `quiet`."""
     from rich.progress import Progress
 
-    from ..generate import generate_each, write_picture
+    from ..generate import generate_each, generate_quantised, write_picture
 
     pictures: list[Picture] = []
     paths: list[Path] = []
     try:
         with Progress(console=console, transient=True) as progress:
             task = progress.add_task("drawing", total=None)
-            each = generate_each(
-                base, request, seals, lambda done, total: progress.update(task, completed=done, total=total)
+
+            def on_step(done: int, total: int) -> None:
+                progress.update(task, completed=done, total=total)
+
+            each = (
+                generate_each(base, request, seals, on_step)
+                if quantise is None
+                else generate_quantised(base, request, seals, quantise, on_step)
             )
             for index, picture in enumerate(each):
                 recipe = picture.recipe

@@ -8,24 +8,24 @@ against it.
 import hashlib
 import inspect
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
 import torch
 from diffusers.utils.torch_utils import randn_tensor
 from torch import Tensor
 
 from .. import __version__
-from ..adapters import AttachReport, Seal, attached, dump_seal, file_hash, fused, tensor_hash
-from ..adapters.blocks import find_layout
-from ..adapters.dylora import first_rows
+from ..adapters import Attachment, AttachReport, Seal, attached, dump_seal, fused, hash_file, tensor_hash
 from ..adapters.strength import Strength
 from ..bases import Base, Conditioning, concatenate
-from ..bases.latents import to_vae
+from ..bases.decoding import decode
+from ..bases.placing import rest
 from .long_prompt import encode_long
+from .mixing import Seals, is_constant, placed
 from .prompt import fit_prompt, insert_triggers, main_trigger
 from .recipe import Recipe, SealUse, strength_text
 from .request import Picture, Request
 
-Seals = Sequence[tuple[Seal, float | Strength]]
 OnStep = Callable[[int, int], None]
 """Called after every step with the steps done and the steps in all, over all pictures of a request."""
 
@@ -44,15 +44,16 @@ def generate_batch(
 ) -> list[Picture]:
     """The pictures of several requests with the same seals, in order; raises as `generate_each` does.
 
-    The seals are fused into the base for the time being, which halves the time of a picture and moves no pixel
-    by more than 1e-4. `on_picture` is told how many pictures are finished, after each.
+    Seals whose strength does not change over the steps are fused into the base for the time being, which saves
+    the work beside every layer and moves no pixel by more than 1e-4. `on_picture` is told how many pictures are
+    finished, after each.
     """
     requests = [request.resolved(base) for request in requests]
     pictures: list[Picture] = []
-    with fused(base, settle(base, seals)) as reports:
+    with _fused(base, seals) if is_constant(seals) else attached(base, placed(base, seals)) as attachment:
         uses = [_use(seal, strength) for seal, strength in seals]
         for request in requests:
-            for picture in _draw(base, request, seals, uses, reports):
+            for picture in _draw(base, request, seals, uses, attachment):
                 pictures.append(picture)
                 if on_picture is not None:
                     on_picture(len(pictures))
@@ -69,24 +70,22 @@ def generate_each(
     Raises: ConfigError; BaseMismatchError and SealShapeError for a seal that is not for this base.
     """
     request = request.resolved(base)
-    with attached(base, settle(base, seals)) as attachment:
+    with attached(base, placed(base, seals)) as attachment:
         uses = [_use(seal, strength) for seal, strength in seals]
-        yield from _draw(base, request, seals, uses, attachment.reports, on_step, attachment.at)
+        yield from _draw(base, request, seals, uses, attachment, on_step)
 
 
-def settle(base: Base, seals: Seals) -> list[tuple[Seal, float | Strength]]:
-    """The seals as they act on this base: block weights read for its blocks, DyLoRAs cut to the rows asked for.
-
-    Raises: ConfigError for block weights that the base has no blocks for, or rows that a seal does not have.
-    """
-    settled: list[tuple[Seal, float | Strength]] = []
-    for seal, strength in seals:
-        if isinstance(strength, Strength):
-            seal = first_rows(seal, strength.dyn) if strength.dyn else seal
-            if strength.number is None:
-                strength = strength.on(find_layout(path for path, _ in base.denoiser.named_modules()))
-        settled.append((seal, strength))
-    return settled
+@torch.no_grad()
+def draw_fused(
+    base: Base,
+    request: Request,
+    seals: Seals,
+    reports: Sequence[AttachReport],
+    on_step: OnStep | None = None,
+) -> Iterator[Picture]:
+    """The pictures of one request by a base that has `seals` in its weights, as `reports` say; it keeps them."""
+    uses = [_use(seal, strength) for seal, strength in seals]
+    yield from _draw(base, request.resolved(base), seals, uses, Attachment(tuple(reports)), on_step)
 
 
 def _draw(
@@ -94,28 +93,26 @@ def _draw(
     request: Request,
     seals: Seals,
     uses: Sequence[SealUse],
-    reports: Sequence[AttachReport],
+    attachment: Attachment,
     on_step: OnStep | None = None,
-    at_step: OnStep | None = None,
 ) -> Iterator[Picture]:
-    """The pictures of a resolved request, with `seals` on the base already.
-
-    `at_step` is told each step before it is made, counted from 0, and the steps of a picture.
-    """
+    """The pictures of a resolved request, with `seals` on the base already."""
     assert request.num_steps is not None
     assert request.guidance is not None
     prompt, warnings = _prompt(base, request, seals)
-    warnings += [warning for report in reports for warning in report.warnings]
+    warnings += [warning for report in attachment.reports for warning in report.warnings]
+    rest(base)  # a picture given up leaves parts where they computed
     conditioning = _condition(base, request, prompt, _triggers(request, seals))
     for index in range(request.num_pictures):
         seed = request.seed + index
-        count = _counter(request, index, on_step)
         generator = torch.Generator("cpu").manual_seed(seed)
         noise = _noise(base, request.size_px, generator)
         latents = _denoise(
-            base, conditioning, noise, request.num_steps, request.guidance, generator, count, at_step
+            base, conditioning, noise, request, generator, attachment, _counter(request, index, on_step)
         )
-        pixels = decode(base, latents)[0].float()
+        decoded, said = decode(base, latents)
+        rest(base)
+        pixels = decoded[0]
         recipe = Recipe(
             prompt=prompt,
             prompt_typed=request.prompt,
@@ -132,13 +129,7 @@ def _draw(
             version=f"sealsmith {__version__}",
             long_prompts=request.long_prompts,
         )
-        yield Picture(pixels, recipe, tuple(warnings))
-
-
-def decode(base: Base, latents: Tensor) -> Tensor:
-    """Pixels [N, 3, H, W] in 0..1 of latents as the denoiser knows them."""
-    decoded: Tensor = base.vae.decode(to_vae(base.vae, latents), return_dict=False)[0]
-    return (decoded / 2 + 0.5).clamp(0, 1)
+        yield Picture(pixels, recipe, (*warnings, *filter(None, [said])))
 
 
 def _condition(base: Base, request: Request, prompt: str, triggers: Sequence[str]) -> Conditioning:
@@ -162,22 +153,23 @@ def _denoise(
     base: Base,
     conditioning: Conditioning,
     noise: Tensor,
-    num_steps: int,
-    guidance: float,
+    request: Request,
     generator: torch.Generator,
+    attachment: Attachment,
     on_step: OnStep | None,
-    at_step: OnStep | None,
 ) -> Tensor:
     """Latents [1, C, h, w] from noise. Of two rows of `conditioning`, the first is the unconditional one."""
-    workings = base.family.workings
-    scheduler = workings.scheduler(base, num_steps, noise)
+    assert request.num_steps is not None
+    assert request.guidance is not None
+    workings, guidance = base.family.workings, request.guidance
+    scheduler = workings.scheduler(base, request.num_steps, noise)
     latents = noise * getattr(scheduler, "init_noise_sigma", 1.0)
     scale_input = getattr(scheduler, "scale_model_input", lambda x, t: x)  # flows neither scale it nor noise
     accepts_generator = "generator" in inspect.signature(scheduler.step).parameters
     extra = {"generator": generator} if accepts_generator else {}
-    for done, t in enumerate(scheduler.timesteps, start=1):
-        if at_step is not None:
-            at_step(done - 1, len(scheduler.timesteps))
+    num_steps = len(scheduler.timesteps)
+    for step, t in enumerate(scheduler.timesteps):
+        attachment.at(step, num_steps)
         x = scale_input(torch.cat([latents] * len(conditioning)), t)
         prediction = workings.predict(base, x, t, conditioning, guidance)
         if len(conditioning) == 2:
@@ -185,7 +177,7 @@ def _denoise(
             prediction = unconditional + guidance * (conditional - unconditional)
         latents = scheduler.step(prediction, t, latents, **extra, return_dict=False)[0]
         if on_step is not None:
-            on_step(done, len(scheduler.timesteps))
+            on_step(step + 1, num_steps)
     return latents
 
 
@@ -218,11 +210,21 @@ def _triggers(request: Request, seals: Seals) -> list[str]:
     return [trigger for trigger in triggers if trigger]
 
 
+@contextmanager
+def _fused(base: Base, seals: Seals) -> Iterator[Attachment]:
+    with fused(base, placed(base, seals)) as reports:
+        yield Attachment(tuple(reports))
+
+
 def _use(seal: Seal, strength: float | Strength) -> SealUse:
-    data = dump_seal(seal)
-    whole = file_hash(seal.path) if seal.path is not None else hashlib.sha256(data).hexdigest()
-    text = strength_text(strength)
-    return SealUse(seal.name, float(strength), seal.header.trigger, whole, tensor_hash(data), text)
+    if seal.path is not None:
+        hashes = hash_file(seal.path)
+        whole, tensors = hashes.sha256, hashes.tensors
+    else:
+        data = dump_seal(seal)
+        whole, tensors = hashlib.sha256(data).hexdigest(), tensor_hash(data)
+    how = strength_text(strength)
+    return SealUse(seal.name, float(strength), seal.header.trigger, whole, tensors, how)
 
 
 def _counter(request: Request, index: int, on_step: OnStep | None) -> OnStep | None:

@@ -15,10 +15,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..adapters import Seal
 from ..bases import Base
 from ..errors import ConfigError
 from ..generate import Picture, Request, generate
+from ..generate.mixing import Seals
 
 # Shape suffixes: A heads, P places of a layer, K tokens; H W are the picture's pixels
 
@@ -45,7 +45,7 @@ class AttentionMaps:
 def attention_maps(
     base: Base,
     prompt: str,
-    seals: Sequence[tuple[Seal, float]],
+    seals: Seals,
     seed: int,
     num_steps: int | None = None,
     words: Sequence[str] = (),
@@ -150,7 +150,7 @@ def capture_attention(unet: Any) -> Iterator[AttentionRecord]:
 def _look(
     base: Base,
     request: Request,
-    seals: Sequence[tuple[Seal, float]],
+    seals: Seals,
     token_places: Mapping[str, tuple[int, ...]],
 ) -> WordMaps:
     with capture_attention(base.unet) as record:

@@ -65,6 +65,7 @@ SDXL = register(
         text_encoders=("text_encoder", "text_encoder_2"),
         pipeline_options={"add_watermarker": False},
         workings=SdxlWorkings(),
+        vae_overflows_fp16=True,
         architecture="stable-diffusion-xl-v1-base",
         kohya_version="sdxl_base_v1-0",
         resolution_px=1024,
