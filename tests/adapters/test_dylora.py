@@ -34,6 +34,6 @@ def test_what_has_no_rows_is_refused(tiny_base: Base) -> None:
     path, change = next(iter(seal.layers.items()))
     seal.layers[path] = Full(change.delta())
     with pytest.raises(
-        ConfigError, match="dyn=2 asks for the first rows of 'seal of sks', which is of the kind full"
+        ConfigError, match="dyn=2 asks for the first rows of 'seal of sks', whose kind is full"
     ):
         first_rows(seal, 2)
