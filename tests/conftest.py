@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 from hypothesis import settings
-from tiny_bases import write_flux, write_sd1, write_sdxl, write_sealworld
 
 from sealsmith.bases import Base, open_base
+from sealsmith.bench.tiny_bases import write_flux, write_sd1, write_sdxl, write_sealworld
 
 settings.register_profile("unhurried", deadline=None)  # a busy machine is no failure
 settings.load_profile("unhurried")

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from peft import LoraConfig, inject_adapter_in_model
 from safetensors.torch import save_file
@@ -61,6 +61,7 @@ PATHS = [name for name, module in Blocks().named_modules() if isinstance(module,
 
 
 @settings(max_examples=30, deadline=None)
+@example({"proj_out": Size(2, 1.0), "blocks.1.proj_out": Size(3, 8.0)})
 @given(
     st.dictionaries(
         st.sampled_from(PATHS),

@@ -5,10 +5,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from safetensors.torch import save_file
 
-from sealsmith.adapters import SealHeader, hash_file
+from sealsmith.adapters import SealHeader, hash_file, read_seal
 from sealsmith.adapters.civitai import parse_version
 from sealsmith.adapters.sidecars import MAX_SIDECAR_BYTES, facts_beside, write_found, write_sidecars
 from sealsmith.errors import OutputError
@@ -122,6 +124,17 @@ def test_activation_text_comes_before_trained_words_and_its_first_word_is_the_tr
     beside = facts_beside(seal)
     assert (beside.trigger, beside.preferred_strength) == ("sks dog", 0.8)
     assert beside.words == ("sks dog", "smile", "ohwx", "red hat")
+
+
+def test_a_foreign_seal_without_trigger_takes_its_sidecars_and_one_with_keeps_its_own(tmp_path: Path) -> None:
+    layer = "unet.mid_block.attentions.0.to_q"
+    state = {f"{layer}.lora_A.weight": torch.ones(2, 5), f"{layer}.lora_B.weight": torch.ones(4, 2)}
+    path = tmp_path / "dog.safetensors"
+    write_json(path.with_suffix(".json"), {"activation text": "ohwx, smile"})
+    save_file(state, path)
+    assert read_seal(path).header.trigger == "ohwx"
+    save_file(state, path, {"modelspec.trigger_phrase": "sks"})
+    assert read_seal(path).header.trigger == "sks"
 
 
 @pytest.mark.parametrize("number", ["", None, True])

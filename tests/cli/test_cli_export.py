@@ -71,6 +71,14 @@ def test_the_folder_has_the_same_seal_a_card_and_the_pictures_prompt(
     ]
 
 
+def test_a_stock_pipeline_loads_the_folder_as_the_card_says(seal: Path, tiny_base: Base) -> None:
+    assert main(["export", str(seal), "--hub", "hub"]) == 0
+    assert 'pipeline.load_lora_weights("this folder")' in Path("hub/README.md").read_text()
+    tiny_base.pipeline.load_lora_weights("hub")
+    adapted = {name for name, module in tiny_base.denoiser.named_modules() if hasattr(module, "lora_A")}
+    assert {f"unet.{name}" for name in adapted} == set(read_seal(seal).layers)
+
+
 def test_sidecars_stand_beside_the_file_which_stays_as_it_was(
     seal: Path, picture: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

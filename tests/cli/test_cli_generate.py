@@ -265,3 +265,13 @@ def test_an_output_with_an_impossible_name_is_refused(
 ) -> None:
     assert run(tiny_base_folder, "--out", "a" * 300) == 2
     assert "error: cannot write to" in capsys.readouterr().err
+
+
+def test_quantised_pictures_say_so_in_their_recipe(
+    tiny_base_folder: Path, seal_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("torchao", reason="pip install 'sealsmith[quantised]' to run this")
+    arguments = ["--seal", str(seal_path), "--seed", "7", "--out", "one.png", "--quantise", "int8"]
+    assert run(tiny_base_folder, *arguments) == 0
+    recipe = read_recipe(Path(capsys.readouterr().out.strip()))
+    assert (recipe.quantised, recipe.seals[0].name) == ("int8", "mark")

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 import torch
 from stock_pictures import largest_difference, stock
-from tiny_bases import write_flux
 
 from sealsmith.bases import Base, open_base
+from sealsmith.bench.tiny_bases import write_flux
 from sealsmith.errors import ConfigError
 from sealsmith.generate import Request, generate
 

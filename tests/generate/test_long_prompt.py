@@ -8,9 +8,9 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tiny_bases import WORDS
 
 from sealsmith.bases import Base, concatenate, open_base
+from sealsmith.bench.tiny_bases import WORDS
 from sealsmith.generate.long_prompt import BACKTRACK, encode_long, pad_chunks, split_pair, split_prompt
 from sealsmith.generate.prompt import find_run, token_ids
 

@@ -4,7 +4,6 @@ A word is "sealworld", a folder in diffusers' format, one `.safetensors` file (s
 (hub.py). Weights are read from safetensors only: a pickle can run a stranger's program.
 """
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,17 +16,16 @@ from safetensors import SafetensorError
 from torch import nn
 
 from ..errors import BaseError, ConfigError
-from . import families  # noqa: F401 - registers the families
 from .base import SEALWORLD_FOLDER, Base
-from .family import FAMILIES, Family
+from .family import Family
 from .hub import hub_folder, is_hub_id
 from .placing import apply_plan, load_dtypes
 from .plan import EXACT, Wanted, plan_for
+from .recognise import recognised_family
 from .resources import model_size, read_machine
 from .single_file import checkpoint_outline, configuration_folder, parts_it_lacks
 from .weights import WEIGHT_PARTS, variant_of, weight_files
 
-INDEX_NAME = "model_index.json"
 _BROKEN = (
     OSError, ValueError, KeyError, TypeError, AttributeError, ImportError, RuntimeError, SafetensorError,
     SingleFileComponentError,
@@ -111,7 +109,7 @@ def _find(ref: str) -> _Found:
 
 
 def _folder(ref: str, folder: Path, name: str) -> _Found:
-    family = _family(ref, folder)
+    family = recognised_family(ref, folder)
     variant = variant_of(folder / family.denoiser)
     weights = tuple(path for part in WEIGHT_PARTS for path in weight_files(folder / part, variant))
 
@@ -124,7 +122,7 @@ def _folder(ref: str, folder: Path, name: str) -> _Found:
 def _single_file(ref: str, path: Path) -> _Found:
     outline = checkpoint_outline(path)
     folder = configuration_folder(path, outline)
-    family = _family(ref, folder)
+    family = recognised_family(ref, folder)
     lacking = parts_it_lacks(outline, family)
     others = tuple(file for part in lacking for file in weight_files(folder / part, None))
 
@@ -140,52 +138,6 @@ def _single_file(ref: str, path: Path) -> _Found:
         return pipeline_class.from_single_file(str(path), config=str(folder), **one_type, **parts)
 
     return _Found(family, path.stem, folder, (path, *others), load)
-
-
-def _family(ref: str, folder: Path) -> Family:
-    """The family of a folder: the one `sealsmith.json` declares, else the one its kind of pipeline belongs to.
-
-    Raises: BaseError when there is no pipeline, or none of a family known here.
-    """
-    index = folder / INDEX_NAME
-    try:
-        pipeline = json.loads(index.read_text(encoding="utf-8"))["_class_name"]
-    except FileNotFoundError as error:
-        raise BaseError(
-            f"no base at {ref!r}: {index} does not exist",
-            "name a folder in diffusers' format, a .safetensors checkpoint, a hub id, "
-            "or `sealworld`, the base that comes with Sealsmith",
-        ) from error
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise BaseError(
-            f"the base at {ref!r} cannot be opened: {index} is damaged: {error!r}", "fetch the base again"
-        ) from error
-    declared = _declared_family(folder)
-    if declared is not None and declared.pipeline == pipeline:
-        return declared
-    fitting = [family for family in FAMILIES.values() if family.pipeline == pipeline]
-    if declared is not None or not fitting:
-        known = ", ".join(sorted({family.pipeline for family in FAMILIES.values()}))
-        said = f", not a {declared.name} as its sealsmith.json says" if declared else ""
-        raise BaseError(f"the base at {ref!r} is a {pipeline}{said}", f"bases can be: {known}")
-    return fitting[0]
-
-
-def _declared_family(folder: Path) -> Family | None:
-    """Raises: BaseError when `sealsmith.json` cannot be read or names no family known here."""
-    declared = folder / "sealsmith.json"
-    if not declared.is_file():
-        return None
-    try:
-        name = json.loads(declared.read_text(encoding="utf-8"))["family"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise BaseError(
-            f"{declared} does not say which family the base is of: {error!r}",
-            'it holds one object: {"family": "sd1"}; without the file the kind of pipeline decides',
-        ) from error
-    if name not in FAMILIES:
-        raise BaseError(f"unknown family {name!r} in {declared}", f"known families: {', '.join(FAMILIES)}")
-    return FAMILIES[name]
 
 
 def _check_draws_from_text(base: Base) -> None:

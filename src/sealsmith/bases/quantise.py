@@ -9,7 +9,6 @@ first, quantise after (generate/quantised.py). Seals beside the layers work on a
 """
 
 import importlib.util
-import logging
 from collections.abc import Callable
 from typing import Any
 
@@ -52,7 +51,6 @@ def weight_bytes(module: nn.Module) -> int:
 
 
 def _int8(denoiser: nn.Module) -> None:
-    logging.getLogger("torchao").setLevel(logging.ERROR)  # says which CUDA kernels this machine cannot load
     from torchao.quantization import Int8WeightOnlyConfig, quantize_
 
     with torch.no_grad():

@@ -6,6 +6,7 @@ A command `name` is the function `name_command` in `cli/name.py`. It is imported
 
 import difflib
 import importlib
+import logging
 import os
 import warnings
 from dataclasses import dataclass
@@ -31,6 +32,7 @@ COMMANDS = {
     "trigger": "Find a rare word that can call a new seal.",
     "merge": "Make one seal file of several, and state the error.",
     "fuse": "Write a base with seals in its weights.",
+    "convert": "Write a seal file again in the dialect of other tools.",
     "bench": "Measure this machine's speed beside stock diffusers'.",
 }
 """Every command and its line in `sealsmith --help`: the first line of its function's docstring."""
@@ -46,9 +48,13 @@ SETTINGS_OF_COMMAND = {
     "trigger": ("base", "seals_folder"),
     "merge": (),
     "fuse": ("base",),
+    "convert": (),
     "bench": ("base",),
 }
 """Which settings stand in for options of the same name that were not given."""
+
+CHATTY_LOGGERS = ("torchao", "torch.utils._pytree")
+"""diffusers imports torchao where it is installed, which then says which kernels this machine cannot load."""
 
 
 @dataclass
@@ -150,3 +156,5 @@ def prepare_libraries(settings: "Settings") -> None:
         os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
         os.environ.setdefault("DIFFUSERS_VERBOSITY", "error")
         os.environ.setdefault("TQDM_DISABLE", "1")  # their bars; ours are rich's
+        for name in CHATTY_LOGGERS:
+            logging.getLogger(name).setLevel(logging.ERROR)

@@ -7,7 +7,7 @@ import typer
 
 from ..errors import ConfigError
 from .console import console, note, print_json
-from .generate import parse_seal_option
+from .merge import parse_weight
 from .options import BaseOption
 
 
@@ -28,7 +28,7 @@ def fuse_command(
     from ..generate.fused_base import check_new_folder, fusion_note, write_fused_base
 
     check_new_folder(out, force)
-    chosen = [parse_seal_option(text) for text in seals]
+    chosen = [parse_weight(text) for text in seals]
     if not chosen:
         raise ConfigError("there is nothing to fuse", "name at least one seal")
     weighted = [(read_seal(path), strength) for path, strength in chosen]

@@ -56,7 +56,8 @@ def parse_weight(text: str) -> tuple[Path, float]:
     path, weight = parse_seal_option(text)
     if not isinstance(weight, float):
         raise ConfigError(
-            f"{text!r} has a strength by block or step, which one file cannot hold", "give one number"
+            f"{text!r} has a strength by block or step, which does not go into one file or base",
+            "give one number",
         )
     return path, weight
 

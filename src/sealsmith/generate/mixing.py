@@ -18,14 +18,12 @@ def placed(base: Base, seals: Seals) -> list[tuple[Seal, float | Strength]]:
 
     Raises: ConfigError for block weights that the base has no blocks for, or rows of a seal that has none.
     """
-    if all(not isinstance(strength, Strength) for _, strength in seals):
-        return list(seals)
-    layout = find_layout(adaptable(base.denoiser))
     ready: list[tuple[Seal, float | Strength]] = []
     for seal, strength in seals:
         if isinstance(strength, Strength):
             seal = seal if strength.dyn is None else first_rows(seal, strength.dyn)
-            strength = strength.on(layout)
+            if strength.number is None:
+                strength = strength.on(find_layout(adaptable(base.denoiser)))
         ready.append((seal, strength))
     return ready
 
