@@ -5,6 +5,7 @@
 #   make test     everything: check, then the test suite
 #   make check    format, lint, types, and who imports whom
 #   make format   rewrites the code as `check` wants it
+#   make fuzz     100,000 randomly damaged seal files through the reader, ten minutes at most
 #   make bench    this machine's speed beside stock diffusers', in one run
 #   make world-*  how the embedded base was made (hours), in this order: glyphs, autoencoder, denoiser, judge,
 #                 base (puts what was trained into the package), evaluate; CONFIG=cpu or CONFIG=cuda
@@ -20,7 +21,7 @@ READY := $(VENV)/.installed
 PATIENTLY := nice -n 19 env OMP_WAIT_POLICY=passive
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check format bench
+.PHONY: help setup demo test check format fuzz bench
 .PHONY: world-glyphs world-heldout world-autoencoder world-denoiser world-judge world-base world-evaluate
 
 help:
@@ -51,6 +52,9 @@ format: $(READY)
 
 test: check
 	$(BIN)/python -m pytest --durations=15
+
+fuzz: $(READY)
+	$(BIN)/python tests/adapters/fuzz.py --runs 100000 --seconds 600
 
 bench: $(READY)
 	$(BIN)/sealsmith bench speed --demo --out bench.json

@@ -6,9 +6,13 @@ Folders are written once a session; each test gets a `Base` of its own, so that 
 from pathlib import Path
 
 import pytest
-from tiny_bases import write_flux, write_sd1, write_sdxl, write_sealworld
+from hypothesis import settings
 
 from sealsmith.bases import Base, open_base
+from sealsmith.bench.tiny_bases import write_flux, write_sd1, write_sdxl, write_sealworld
+
+settings.register_profile("unhurried", deadline=None)  # a busy machine is no failure
+settings.load_profile("unhurried")
 
 
 @pytest.fixture(scope="session")

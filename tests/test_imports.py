@@ -6,6 +6,8 @@ import sys
 
 import pytest
 
+from sealsmith.cli.frame import COMMANDS
+
 HEAVY = ("torch", "diffusers", "transformers", "peft", "scipy", "numpy", "PIL", "pydantic")
 
 PROGRAM = """
@@ -29,6 +31,6 @@ def test_help_imports_nothing_heavy(arguments: tuple[str, ...]) -> None:
     assert not modules_after(*arguments) & set(HEAVY)
 
 
-@pytest.mark.parametrize("command", ["demo", "train", "generate", "score", "bench"])
+@pytest.mark.parametrize("command", COMMANDS)
 def test_a_command_s_help_imports_no_torch(command: str) -> None:
     assert "torch" not in modules_after(command, "--help")

@@ -17,6 +17,9 @@ VALUES = {
     "steps": st.integers(1, 1000),
     "guidance": st.floats(0, 100, allow_nan=False),
     "out": st.sampled_from(["pictures", "/tmp/a b"]).map(Path),
+    "civitai_url": st.sampled_from(["https://registry.example", "http://127.0.0.1:8000/base"]),
+    "cache": st.sampled_from(["kept", "/tmp/a cache"]).map(Path),
+    "seals_folder": st.sampled_from(["seals", "/tmp/a b"]).map(Path),
     "threads": st.integers(1, 64),
     "debug": st.booleans(),
 }

@@ -13,6 +13,7 @@ SealsmithError
 │       ├── SealEffectError     a seal that changes nothing
 │       └── BaseMismatchError   trained for another base
 ├── OutputError                 a result cannot be written: path, rights, full disk   exit 2, HTTP 507
+├── RegistryError               a registry of seals did not answer, or not sensibly    exit 1, HTTP 502
 ├── DrawingError                a picture cannot be finished: NaN                      exit 2, HTTP 500
 ├── TrainingError               training cannot go on: NaN                            exit 2, HTTP 500
 └── Cancelled                   the user stopped it                                    exit 130, HTTP 499
@@ -85,6 +86,11 @@ class OutputError(SealsmithError):
     code = "output"
     exit_status = 2
     http_status = 507
+
+
+class RegistryError(SealsmithError):
+    code = "registry"
+    http_status = 502
 
 
 class DrawingError(SealsmithError):

@@ -24,19 +24,27 @@ from .errors import ConfigError
 
 SETTINGS_FILE = "sealsmith.toml"
 ENV_PREFIX = "SEALSMITH_"
+OPTIONS = {"civitai_url": "--url"}
+"""Options of the command line that are not named as the setting they replace."""
 
 
 class Settings(BaseSettings):
     """All settings, frozen. None means: as the command or the base's family has it."""
 
     base: str | None = Field(None, min_length=1)
-    """The base to work with: `sealworld`, or a folder in diffusers' format."""
+    """The base to work with: `sealworld`, a diffusers folder, a `.safetensors` checkpoint, or a hub id."""
     steps: int | None = Field(None, ge=1, le=1000)
     """Denoising steps of a picture."""
     guidance: float | None = Field(None, ge=0, le=100, allow_inf_nan=False)
     """Classifier-free guidance of a picture."""
     out: Path | None = None
     """Folder that generated pictures go to."""
+    civitai_url: str | None = Field(None, min_length=1)
+    """Address of the registry that `lookup` asks, one that speaks Civitai's API. Unset: none is asked."""
+    cache: Path | None = None
+    """Folder for answers worth keeping. Unset: a folder of ours among this system's caches."""
+    seals_folder: Path | None = None
+    """Folder in which prompts find seals by name."""
     threads: int | None = Field(None, ge=1, le=1024)
     """CPU threads to compute with. Unset: PyTorch's own choice, one a core."""
     debug: bool = False
@@ -80,6 +88,11 @@ def read_settings(**flags: Any) -> Settings:
         raise _explained(error) from error
 
 
+def option_of(key: str) -> str:
+    """The option of the command line that replaces a setting."""
+    return OPTIONS.get(key, f"--{key.replace('_', '-')}")
+
+
 def check_keys(keys: Iterable[str], where: str) -> None:
     """Raises ConfigError naming the first key that is no setting, and the nearest that is one."""
     for key in keys:
@@ -105,5 +118,5 @@ def _explained(error: ValidationError) -> ConfigError:
     return ConfigError(
         f"setting {key!r} cannot be {first['input']!r}",
         f"{first['msg'][0].lower()}{first['msg'][1:]}; it is set in {SETTINGS_FILE}, "
-        f"{ENV_PREFIX}{key.upper()} or --{key}",
+        f"{ENV_PREFIX}{key.upper()} or {option_of(key)}",
     )

@@ -1,7 +1,7 @@
 """Hundreds of damaged seal files, each by name and with what its refusal must say; the same in every run.
 
 Three good files, one a dialect, are broken in every way below. What is wrong with the layers of a well-formed file
-is in `seal_level`; everything else is in `file_level`.
+is in `seal_level`, what fits no base in `base_level`; everything else is in `file_level`.
 """
 
 import json
@@ -349,3 +349,38 @@ def seal_level() -> Iterator[Damaged]:
         yield Damaged(f"kohya-integer-alpha-{integer}", data, "absurd alpha")
     unknown = make_file({"model.layers.0.weight": ones("F16", 4, 4)}, "unknown")
     yield Damaged("unknown-names", unknown.dump(), "holds no layers of a seal")
+
+
+def base_level(side: int) -> Iterator[Damaged]:
+    """Sound files that cannot be used on a base whose first attention layer is `side` x `side`."""
+    for dialect in DIALECTS:
+        keys = pair_keys(dialect, 0)
+
+        def pair(
+            inputs: int, outputs: int, up: float, dialect: str = dialect, keys: tuple[str, str] = keys
+        ) -> bytes:
+            content = numbers("F16", up) * (outputs * 2)
+            halves = ones("F16", 2, inputs), ("F16", (outputs, 2), content)
+            return make_file(dict(zip(keys, halves, strict=True)), dialect).dump()
+
+        for name, value in {"zero": 0.0, "minus-zero": -0.0}.items():
+            yield Damaged(
+                f"{dialect}-{name}", pair(side, side, value), "does nothing: every change in it is zero"
+            )
+        for inputs, outputs in (
+            (320, 320),
+            (side, 2 * side),
+            (2 * side, side),
+            (1, side * side),
+            (4096, 4096),
+        ):
+            data = pair(inputs, outputs, 1.0)
+            shapes = rf"changes weights of shape \({outputs}, {inputs}\), the base has \({side}, {side}\)"
+            yield Damaged(f"{dialect}-shape-{outputs}-{inputs}", data, shapes)
+    absent = {
+        "unet.down_blocks.9.x.lora_A.weight": ones("F16", 2, 6),
+        "unet.down_blocks.9.x.lora_B.weight": ones("F16", 4, 2),
+    }
+    yield Damaged(
+        "absent-layers", make_file(absent).dump(), "none of the 1 layers of seal 'absent-layers' exist"
+    )

@@ -1,7 +1,7 @@
 """Random damage to good seal files: whatever comes, the reader refuses it with a SealError or reads it rightly.
 
-`python tests/adapters/fuzz.py --runs 100000`, or `make fuzz`. Every run depends on the seed and its number alone, so
-that a failure can be repeated: `--seed S --first N --runs 1`.
+`python tests/adapters/fuzz.py --runs 100000`, or `make fuzz`. Every run depends on the seed and its number alone,
+so that a failure can be repeated: `--seed S --first N --runs 1`.
 """
 
 import argparse
@@ -15,11 +15,13 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import safetensors.torch
 import torch
 from file_examples import DIALECTS, File, good_file, make_file, numbers, ones
 
 from sealsmith.adapters import Seal, parse_seal
 from sealsmith.adapters.changes import tensors
+from sealsmith.adapters.tensor_file import parse_tensor_file
 from sealsmith.errors import SealError
 
 LAYER = "lora_unet_mid_block_attentions_0_transformer_blocks_0_attn1_to_k"
@@ -169,7 +171,7 @@ def mutant(seed: int, number: int, goods: Sequence[bytes]) -> bytes:
     return data
 
 
-def check_read(seal: Seal) -> None:
+def check_seal(seal: Seal) -> None:
     """What holds for every seal that was read, however it came about."""
     assert seal.layers
     for path, change in seal.layers.items():
@@ -179,6 +181,13 @@ def check_read(seal: Seal) -> None:
         assert change.delta(torch.zeros(change.shape)).shape == torch.Size(change.shape)
         assert all(bool(torch.isfinite(tensor).all()) for tensor in tensors(change).values())
     "".join(itertools.chain(*seal.metadata.items())).encode()
+
+
+def check_tensors(data: bytes) -> None:
+    """What we take, safetensors' own reader takes too, and finds the same in it."""
+    ours, theirs = parse_tensor_file(data, "mutant").tensors, safetensors.torch.load(data)
+    assert ours.keys() == theirs.keys()
+    assert all(torch.equal(ours[key], tensor.to(ours[key].dtype)) for key, tensor in theirs.items())
 
 
 def fuzz(seed: int, numbers: Sequence[int], seconds: float = math.inf) -> tuple[int, int]:
@@ -194,14 +203,25 @@ def fuzz(seed: int, numbers: Sequence[int], seconds: float = math.inf) -> tuple[
             break
         data = mutant(seed, number, goods)
         try:
-            check_read(parse_seal(data, "mutant"))
-            read += 1
-        except SealError as error:
-            assert str(error).isprintable(), f"run {number} of seed {seed}: {error}"
-            refused += 1
+            sound = is_read(data)
         except Exception as error:
             raise RuntimeError(f"run {number} of seed {seed} ended in {error!r}") from error
+        read, refused = read + sound, refused + (not sound)
     return read, refused
+
+
+def is_read(data: bytes) -> bool:
+    """Whether the reader takes this file rather than refusing it; both must happen as they should."""
+    try:
+        seal = parse_seal(data, "mutant")
+    except SealError as error:
+        sentence = str(error)
+    else:
+        check_seal(seal)
+        check_tensors(data)
+        return True
+    assert sentence.isprintable(), sentence
+    return False
 
 
 def main() -> None:

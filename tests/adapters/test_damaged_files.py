@@ -5,10 +5,11 @@ import sys
 from pathlib import Path
 
 import pytest
-from damaged_files import file_level, seal_level
+from damaged_files import base_level, file_level, seal_level
 from file_examples import DIALECTS, good_file
 
-from sealsmith.adapters import parse_seal, read_seal
+from sealsmith.adapters import attach, parse_seal, read_seal
+from sealsmith.bases import Base
 from sealsmith.errors import SealError
 
 SENTENCES = [(damaged.name, damaged.says) for damaged in (*file_level(), *seal_level())]
@@ -66,6 +67,14 @@ def test_a_damaged_file_is_refused_with_its_fault(name: str, says: str, folder: 
     assert f"{name}.safetensors" in sentence
     assert len(sentence.replace(str(folder), "")) < 400
     assert refusal.value.remedy
+
+
+def test_a_seal_that_cannot_work_on_a_base_is_not_attached(tiny_base: Base, tmp_path: Path) -> None:
+    layer = tiny_base.unet.get_submodule("down_blocks.0.attentions.0.transformer_blocks.0.attn1.to_q")
+    for damaged in base_level(layer.in_features):
+        seal = read_seal(damaged.write(tmp_path))
+        with pytest.raises(SealError, match=damaged.says):
+            attach(tiny_base, [(seal, 1.0)])
 
 
 @pytest.mark.skipif(

@@ -12,7 +12,7 @@ import typer
 from sealsmith import __version__
 from sealsmith.cli import frame, main
 from sealsmith.errors import Cancelled, ConfigError, OutputError, SealsmithError, TrainingError
-from sealsmith.settings import ENV_PREFIX, Settings, read_settings
+from sealsmith.settings import ENV_PREFIX, Settings, option_of, read_settings
 
 
 @pytest.fixture(autouse=True)
@@ -128,7 +128,7 @@ def test_the_table_s_summary_is_the_command_s_own(name: str) -> None:
 @pytest.mark.parametrize("name", frame.COMMANDS)
 def test_every_setting_of_a_command_has_its_option(name: str) -> None:
     options = {option for parameter in frame.load_command(name).params for option in parameter.opts}
-    assert {f"--{key}" for key in frame.SETTINGS_OF_COMMAND[name]} <= options
+    assert {option_of(key) for key in frame.SETTINGS_OF_COMMAND[name]} <= options
 
 
 def test_every_setting_is_used() -> None:

@@ -7,10 +7,12 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 from rich.console import Console
 from seal_examples import random_seal
 
 from sealsmith.adapters import write_seal
+from sealsmith.adapters.strength import parse_strength
 from sealsmith.bases import Base
 from sealsmith.cli import main
 from sealsmith.cli.generate import parse_seal_option, picture_path
@@ -106,6 +108,81 @@ def test_two_seals_mix(tiny_base_folder: Path, tiny_base: Base, seal_path: Path)
     assert recipe.prompt == "ohwx, a red wax seal of sks on wood"
 
 
+def test_a_tag_in_the_prompt_is_a_seal_of_the_folder(
+    tiny_base_folder: Path, tiny_base: Base, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_seal("seals/deep/My mark.safetensors", random_seal(tiny_base, ("to_q", "conv1")))
+    tag, option = (
+        "<lora:my mark:0.7:lbw=MIDALL:stop=0.5>",
+        "seals/deep/My mark.safetensors:0.7:lbw=MIDALL:stop=0.5",
+    )
+    common = ("--base", str(tiny_base_folder), "--steps", "2", "--seed", "1")
+    assert main(["generate", f"{PROMPT} {tag}", *common, "--out", "tag.png"]) == 0
+    assert main(["generate", PROMPT, *common, "--seal", option, "--out", "option.png"]) == 0
+    assert Path("tag.png").read_bytes() == Path("option.png").read_bytes()
+    recipe = read_recipe("tag.png")
+    assert (recipe.prompt_typed, recipe.seals[0].how) == (PROMPT, "0.7:stop=0.5:lbw=MIDALL")
+    assert "inserted 'sks'" in capsys.readouterr().err
+
+
+def test_what_a_picture_says_to_other_tools_draws_it_again(
+    tiny_base_folder: Path, tiny_base: Base, tmp_path: Path
+) -> None:
+    folder = tmp_path / "mine"
+    write_seal(folder / "mark.safetensors", random_seal(tiny_base, ("to_q",)))
+    common = ("--base", str(tiny_base_folder), "--steps", "2", "--seed", "1", "--seals-folder", str(folder))
+    assert main(["generate", "a seal <lora:mark:1:unet=0.5:start=1>", *common, "--out", "first.png"]) == 0
+    with Image.open("first.png") as image:
+        pasted = image.info["parameters"].splitlines()[0]
+        pixels = image.tobytes()
+    assert pasted == "sks, a seal <lora:mark:1:unet=0.5:start=1>"
+    assert main(["generate", pasted, *common, "--out", "second.png"]) == 0
+    with Image.open("second.png") as image:
+        assert image.tobytes() == pixels
+
+
+@pytest.mark.parametrize(
+    ("prompt", "sentence"),
+    [
+        ("a <lora:mark", "error: the tag '<lora:mark' is not closed"),
+        ("a <lora:mark:much>", "error: in the tag '<lora:mark:much>': 'much' in 'much' is no finite number"),
+        ("a <lora:mark:1:lbw=1,0>", "error: a list of 2 block weights does not fit this base"),
+        ("a <lora:marc:1>", "hint: did you mean mark?"),
+    ],
+)
+def test_a_tag_that_means_nothing_here_is_refused(
+    tiny_base_folder: Path, seal_path: Path, capsys: pytest.CaptureFixture[str], prompt: str, sentence: str
+) -> None:
+    assert (
+        main(["generate", prompt, "--base", str(tiny_base_folder), "--seals-folder", str(seal_path.parent)])
+        == 2
+    )
+    assert sentence in capsys.readouterr().err
+    assert not Path("pictures").exists()
+
+
+def test_a_tag_in_the_negative_prompt_is_refused(
+    tiny_base_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(tiny_base_folder, "--negative", "blue <lora:mark:1>") == 2
+    assert "error: the negative prompt asks for a seal" in capsys.readouterr().err
+
+
+def test_a_folder_of_seals_is_a_setting(tiny_base_folder: Path, seal_path: Path) -> None:
+    Path("sealsmith.toml").write_text(f'seals_folder = "{seal_path.parent}"\n')
+    arguments = ["generate", "a seal <lora:mark>", "--base", str(tiny_base_folder), "--steps", "1"]
+    assert main([*arguments, "--out", "p.png"]) == 0
+    assert read_recipe("p.png").seals[0].name == "mark"
+
+
+def test_long_prompts_can_be_cut(tiny_base_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["generate", "wood " * 90, "--base", str(tiny_base_folder), "--steps", "1", "--seed", "1"]
+    assert main(arguments) == 0
+    assert "does not see" not in capsys.readouterr().err
+    assert main([*arguments, "--long-prompts", "cut"]) == 0
+    assert "does not see" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
@@ -164,6 +241,10 @@ def test_a_path_may_hold_colons(tmp_path: Path) -> None:
     odd.write_bytes(b"")
     assert parse_seal_option(str(odd)) == (odd, 1.0)
     assert parse_seal_option(f"{odd}:2") == (odd, 2.0)
+    named = (odd, parse_strength("0.5:lbw=INS"))
+    assert parse_seal_option(f"{odd}:0.5:lbw=INS") == named
+    missing = Path("no such.safetensors")
+    assert parse_seal_option(f"{missing}:0.5:lbw=INS") == (missing, named[1])
     with pytest.raises(ConfigError, match="is 'inf'"):
         parse_seal_option("mark.safetensors:inf")
 
@@ -184,3 +265,13 @@ def test_an_output_with_an_impossible_name_is_refused(
 ) -> None:
     assert run(tiny_base_folder, "--out", "a" * 300) == 2
     assert "error: cannot write to" in capsys.readouterr().err
+
+
+def test_quantised_pictures_say_so_in_their_recipe(
+    tiny_base_folder: Path, seal_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("torchao", reason="pip install 'sealsmith[quantised]' to run this")
+    arguments = ["--seal", str(seal_path), "--seed", "7", "--out", "one.png", "--quantise", "int8"]
+    assert run(tiny_base_folder, *arguments) == 0
+    recipe = read_recipe(Path(capsys.readouterr().out.strip()))
+    assert (recipe.quantised, recipe.seals[0].name) == ("int8", "mark")

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 import torch
 from stock_pictures import largest_difference, stock
-from tiny_bases import write_flux
 
 from sealsmith.bases import Base, open_base
+from sealsmith.bench.tiny_bases import write_flux
 from sealsmith.errors import ConfigError
 from sealsmith.generate import Request, generate
 
@@ -95,7 +95,7 @@ def test_sizes_the_base_cannot_draw_are_refused(
 @pytest.mark.parametrize("family", ALL)
 def test_a_prompt_beyond_the_limit_is_said(family: str, request: pytest.FixtureRequest) -> None:
     base = request.getfixturevalue(f"tiny_{family}")
-    long = dataclasses.replace(REQUEST, negative="", num_steps=1)
+    long = dataclasses.replace(REQUEST, negative="", num_steps=1, long_prompts="cut")
     words = 600 if family == "flux" else 80
     (picture,) = generate(base, dataclasses.replace(long, prompt="wood " * words))
     [warning] = picture.warnings

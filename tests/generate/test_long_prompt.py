@@ -9,10 +9,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sealsmith.bases import Base, open_base
-from sealsmith.generate.long_prompt import BACKTRACK, encode_chunks, pad_chunks, split_pair, split_prompt
+from sealsmith.bases import Base, concatenate, open_base
+from sealsmith.bench.tiny_bases import WORDS
+from sealsmith.generate.long_prompt import BACKTRACK, encode_long, pad_chunks, split_pair, split_prompt
 from sealsmith.generate.prompt import find_run, token_ids
-from tests.conftest import WORDS
 
 PROMPTS = st.lists(st.sampled_from([*WORDS, ",", ",", "qxqxq", "unknownword"]), max_size=150).map(" ".join)
 SHORT = st.lists(st.sampled_from([*WORDS, ","]), max_size=75).map(" ".join)
@@ -33,12 +33,6 @@ def contents(tokenizer: Any, chunks: torch.Tensor) -> list[list[int]]:
         assert set(row[end + 1 :]) <= {tokenizer.pad_token_id}
         rows.append(row[1:end])
     return rows
-
-
-def encode(base: Base, ids: torch.Tensor) -> torch.Tensor:
-    with torch.no_grad():
-        states: torch.Tensor = base.text_encoder(ids)[0]
-    return states
 
 
 @given(PROMPTS)
@@ -84,12 +78,56 @@ def test_a_word_longer_than_a_chunk_fills_several(base: Base, length: int) -> No
 
 @given(SHORT)
 @settings(max_examples=30)
-def test_what_fits_is_encoded_as_ever_to_the_bit(base: Base, prompt: str) -> None:
+def test_what_fits_is_the_tokenizer_s_own(base: Base, prompt: str) -> None:
     plain = base.tokenizer(prompt, padding="max_length", max_length=77, truncation=True, return_tensors="pt")
-    chunks = split_prompt(base.tokenizer, prompt)
-    assert torch.equal(chunks, plain.input_ids)
-    states = encode_chunks(chunks, lambda ids: encode(base, ids))
-    assert torch.equal(states, encode(base, plain.input_ids))
+    assert torch.equal(split_prompt(base.tokenizer, prompt), plain.input_ids)
+
+
+FAMILIES = pytest.mark.parametrize("fixture", ["tiny_base", "tiny_sd1", "tiny_sdxl", "tiny_flux"])
+CHUNKED = pytest.mark.parametrize("fixture", ["tiny_base", "tiny_sd1", "tiny_sdxl"])
+
+
+@FAMILIES
+@pytest.mark.parametrize("negative", [None, "", "blue ink"])
+@torch.no_grad()
+def test_what_fits_is_encoded_as_ever_to_the_bit(
+    request: pytest.FixtureRequest, fixture: str, negative: str | None
+) -> None:
+    base: Base = request.getfixturevalue(fixture)
+    plain = base.family.workings.encode(base, "a red wax seal of sks emblem")
+    if negative is not None:
+        plain = concatenate([base.family.workings.unconditional(base, negative), plain])
+    assert encode_long(base, "a red wax seal of sks emblem", negative, ["sks"]).is_equal(plain)
+
+
+@CHUNKED
+@torch.no_grad()
+def test_chunks_lie_end_to_end_and_the_first_is_pooled(request: pytest.FixtureRequest, fixture: str) -> None:
+    base: Base = request.getfixturevalue(fixture)
+    workings = base.family.workings
+    words = "wood, " * 60
+    [tokenizer, *_] = workings.chunk_tokenizers(base)
+    first, second = (tokenizer.decode(row) for row in contents(tokenizer, split_prompt(tokenizer, words)))
+    encoded = encode_long(base, words, None)
+    assert encoded.text.shape[:2] == (1, 2 * 77)
+    one, two = workings.encode(base, first), workings.encode(base, second)
+    assert torch.equal(encoded.text, torch.cat([one.text, two.text], dim=1))
+    assert encoded.pooled is None or torch.equal(encoded.pooled, one.pooled)
+
+
+@CHUNKED
+@torch.no_grad()
+def test_what_guidance_pushes_away_from_is_as_long(request: pytest.FixtureRequest, fixture: str) -> None:
+    base: Base = request.getfixturevalue(fixture)
+    workings = base.family.workings
+    without = encode_long(base, "wood, " * 60, "")[:1]
+    nothing = workings.unconditional(base).text
+    assert torch.equal(without.text, torch.cat([nothing, nothing], dim=1))
+    short = encode_long(base, "wood, " * 60, "blue ink")[:1]
+    assert torch.equal(short.text[:, :77], workings.encode(base, "blue ink").text)
+    assert torch.equal(short.text[:, 77:], workings.encode(base, "").text)
+    long = encode_long(base, "wood", "blue ink, " * 60)
+    assert long.text.shape[:2] == (2, 3 * 77)
 
 
 @given(PROMPTS, PROMPTS)
@@ -101,13 +139,6 @@ def test_a_negative_has_as_many_chunks_and_the_rest_is_empty(base: Base, prompt:
         own = split_prompt(base.tokenizer, text)
         assert torch.equal(chunks[: len(own)], own)
         assert not any(contents(base.tokenizer, chunks[len(own) :]))
-
-
-def test_states_of_chunks_lie_end_to_end(base: Base) -> None:
-    chunks = split_prompt(base.tokenizer, "wood, " * 60)
-    states = encode_chunks(chunks, lambda ids: encode(base, ids))
-    assert states.shape == (1, 2 * 77, 32)
-    assert torch.equal(states[:, 77:], encode(base, chunks[1:]))
 
 
 def test_a_padding_token_of_its_own_is_used(base: Base) -> None:

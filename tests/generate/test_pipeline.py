@@ -9,10 +9,19 @@ from diffusers import EulerAncestralDiscreteScheduler, EulerDiscreteScheduler, S
 from seal_examples import random_seal
 from stock_pictures import largest_difference, stock
 
-from sealsmith.adapters import LowRank, file_hash, is_attached, read_seal, write_seal
+from sealsmith.adapters import LowRank, Seal, file_hash, is_attached, read_seal, write_seal
+from sealsmith.adapters.dylora import first_rows
+from sealsmith.adapters.strength import parse_strength
 from sealsmith.bases import Base
 from sealsmith.errors import BaseMismatchError, ConfigError
-from sealsmith.generate import Request, generate, generate_batch, generate_each
+from sealsmith.generate import (
+    Request,
+    dump_parameters,
+    generate,
+    generate_batch,
+    generate_each,
+    parse_parameters,
+)
 
 ATTENTION = ("to_q", "to_k", "to_v", "to_out.0")
 EVERYTHING = (*ATTENTION, "ff.net.0.proj", "ff.net.2", "proj_in", "proj_out", "conv1", "conv2")
@@ -119,7 +128,7 @@ def test_the_trigger_is_sent_and_the_recipe_says_so(tiny_base: Base, tmp_path: P
 
 def test_a_prompt_too_long_is_said_and_its_trigger_is_kept(tiny_base: Base) -> None:
     seals = [(random_seal(tiny_base, ATTENTION), 1.0)]
-    long = dataclasses.replace(REQUEST, prompt="wood " * 80 + "of sks", num_steps=1)
+    long = dataclasses.replace(REQUEST, prompt="wood " * 80 + "of sks", num_steps=1, long_prompts="cut")
     (picture,) = generate(tiny_base, long, seals)
     assert picture.recipe.prompt == "sks, " + long.prompt
     assert any("does not see" in warning and "of sks" in warning for warning in picture.warnings)
@@ -180,3 +189,125 @@ def test_a_seal_of_another_base_of_the_family_is_used_and_said(tiny_base: Base) 
     seal.header = dataclasses.replace(seal.header, base="elsewhere", base_digest="0" * 12)
     (picture,) = generate(tiny_base, dataclasses.replace(REQUEST, num_steps=1), [(seal, 1.0)])
     assert picture.warnings == ("seal 'seal of sks' was trained on 'elsewhere': it may look different here",)
+
+
+EVERY = ("to_q", "to_k", "to_v", "to_out.0", "proj_in", "proj_out", "conv1", "conv2", "conv", "conv_in")
+
+
+def drawn(base: Base, seal: Seal, strength: float | str) -> torch.Tensor:
+    value = parse_strength(strength) if isinstance(strength, str) else strength
+    (picture,) = generate(base, REQUEST, [(seal, value)])
+    return picture.pixels
+
+
+@pytest.mark.parametrize(
+    "strength", ["0.8", "0.8:lbw=ALL", "1.6:ALL0.5", "0.8:in=0.8:out=0.8", "0.8@0,0.8@1"]
+)
+def test_a_number_by_another_name_is_the_same_picture(tiny_base: Base, strength: str) -> None:
+    seal = random_seal(tiny_base, EVERY)
+    assert torch.equal(drawn(tiny_base, seal, strength), drawn(tiny_base, seal, 0.8))
+
+
+@pytest.mark.parametrize(
+    "strength", ["0", "1:lbw=NONE", "1:start=3", "1:stop=0", "1:0", "1:in=0:mid=0:out=0"]
+)
+def test_a_seal_that_never_acts_is_as_no_seal(tiny_base: Base, strength: str) -> None:
+    seal = random_seal(tiny_base, EVERY)
+    (bare,) = generate(tiny_base, REQUEST)
+    assert torch.equal(drawn(tiny_base, seal, strength), bare.pixels)
+
+
+@pytest.mark.parametrize(
+    ("strength", "inside"),
+    [
+        ("1:lbw=MIDALL", ("unet.mid_block",)),
+        ("1:lbw=INALL", ("unet.down_blocks", "unet.conv_in")),
+        ("1:in=0:mid=0:out=1", ("unet.up_blocks",)),
+        ("1:lbw=0,0,1,0,0,0,0,0,0,0", ("unet.down_blocks.0.resnets", "unet.down_blocks.0.attentions")),
+        ("1:lbw=0,0,0,1,0,0,0,0,0,0", ("unet.down_blocks.0.downsamplers",)),
+    ],
+)
+def test_block_weights_are_as_a_seal_of_those_layers(
+    tiny_base: Base, strength: str, inside: tuple[str, ...]
+) -> None:
+    seal = random_seal(tiny_base, EVERY)
+    part = dataclasses.replace(
+        seal, layers={path: change for path, change in seal.layers.items() if path.startswith(inside)}
+    )
+    assert 0 < len(part.layers) < len(seal.layers)
+    assert torch.equal(drawn(tiny_base, seal, strength), drawn(tiny_base, part, 1.0))
+
+
+def test_a_strength_changes_with_the_steps(tiny_base: Base) -> None:
+    seal = random_seal(tiny_base, EVERY)
+    pictures = [
+        drawn(tiny_base, seal, text) for text in ("1", "1:stop=2", "1:stop=0.34", "1:start=1", "1@0,0@1")
+    ]
+    for index, picture in enumerate(pictures):
+        assert not any(torch.equal(picture, other) for other in pictures[:index])
+    assert torch.equal(drawn(tiny_base, seal, "1:stop=1"), pictures[2])
+    assert torch.equal(drawn(tiny_base, seal, "1@0,0@1"), drawn(tiny_base, seal, "1@0,0.5@1,0@2"))
+
+
+def test_a_recipe_recalls_a_whole_strength(tiny_base: Base) -> None:
+    seal, strength = random_seal(tiny_base, EVERY), parse_strength("0.7:in=0.2:stop=2:lbw=OUTD")
+    (picture,) = generate(tiny_base, REQUEST, [(seal, strength)])
+    [use] = picture.recipe.seals
+    assert use.whole_strength == strength
+    assert torch.equal(drawn(tiny_base, seal, use.how), picture.pixels)
+    assert parse_parameters(dump_parameters(picture.recipe)).seals[0].whole_strength == strength
+
+
+def test_dyn_takes_the_first_rows(tiny_base: Base) -> None:
+    seal = random_seal(tiny_base, EVERY)
+    assert torch.equal(drawn(tiny_base, seal, "1:dyn=2"), drawn(tiny_base, first_rows(seal, 2), 1.0))
+
+
+def test_a_base_without_such_blocks_refuses_them_before_drawing(tiny_base: Base) -> None:
+    seal = random_seal(tiny_base, EVERY)
+    with pytest.raises(ConfigError, match="17 block weights does not fit this base"):
+        drawn(tiny_base, seal, "1:lbw=" + ",".join("1" * 17))
+    assert not is_attached(tiny_base)
+
+
+@pytest.mark.parametrize("fixture", ["tiny_base", "tiny_sdxl"])
+def test_words_beyond_the_limit_are_drawn_in_chunks_and_said_when_cut(
+    request: pytest.FixtureRequest, fixture: str
+) -> None:
+    base: Base = request.getfixturevalue(fixture)
+    short = dataclasses.replace(REQUEST, prompt="wood " * 75)
+    longer = dataclasses.replace(REQUEST, prompt="wood " * 75 + "stone")
+    pixels = {}
+    for mode in ("chunks", "cut"):
+        for name, wish in {"short": short, "longer": longer}.items():
+            (picture,) = generate(base, dataclasses.replace(wish, long_prompts=mode))
+            pixels[mode, name] = picture.pixels
+            warned = any("does not see: 'stone'" in warning for warning in picture.warnings)
+            assert warned == ((mode, name) == ("cut", "longer"))
+            assert picture.recipe.long_prompts == mode
+    assert torch.equal(pixels["chunks", "short"], pixels["cut", "short"])
+    assert torch.equal(pixels["cut", "longer"], pixels["cut", "short"])
+    assert not torch.equal(pixels["chunks", "longer"], pixels["chunks", "short"])
+
+
+def test_flux_cuts_what_t5_does_not_read_in_either_mode(tiny_flux: Base) -> None:
+    for mode in ("chunks", "cut"):
+        long = dataclasses.replace(REQUEST, prompt="wood " * 600, negative="", num_steps=1, long_prompts=mode)
+        (picture,) = generate(tiny_flux, long)
+        assert [warning.count("wood") for warning in picture.warnings] == [600 - 511]
+
+
+def test_an_unknown_way_with_long_prompts_is_refused(tiny_base: Base) -> None:
+    with pytest.raises(ConfigError, match="long prompts are to be treated as 'fold'"):
+        generate(tiny_base, dataclasses.replace(REQUEST, long_prompts="fold"))
+
+
+def test_a_seal_without_a_trigger_leaves_the_prompt_alone(tiny_base: Base) -> None:
+    (picture,) = generate(tiny_base, REQUEST, [(random_seal(tiny_base, ATTENTION, trigger=""), 1.0)])
+    assert picture.recipe.prompt == REQUEST.prompt
+
+
+def test_of_several_activation_words_the_first_is_inserted(tiny_base: Base) -> None:
+    seal = random_seal(tiny_base, ATTENTION, trigger="ohwx, gold, star")
+    (picture,) = generate(tiny_base, dataclasses.replace(REQUEST, prompt="wood"), [(seal, 1.0)])
+    assert picture.recipe.prompt == "ohwx, wood"

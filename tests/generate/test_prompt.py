@@ -108,11 +108,17 @@ def test_removing_undoes_inserting(prompt: str, trigger: str, noun: str, slot: s
     assert remove_trigger(sent, find_insertion(prompt, trigger, noun, slot)) == prompt
 
 
-@given(PROMPTS, NOUNS, SLOTS, st.booleans())
-def test_two_seals_go_in_either_order(prompt: str, noun: str, slot: str | None, first_goes: bool) -> None:
-    sent, insertions = insert_triggers(prompt, [("zwx", noun), ("qyx", noun)], slot)
-    first, second = insertions if first_goes else insertions[::-1]
-    assert remove_trigger(remove_trigger(sent, first), second) == prompt
+@given(PROMPTS, NOUNS, SLOTS)
+def test_two_seals_go_last_first(prompt: str, noun: str, slot: str | None) -> None:
+    sent, (first, second) = insert_triggers(prompt, [("zwx", noun), ("qyx", noun)], slot)
+    assert remove_trigger(remove_trigger(sent, second), first) == prompt
+
+
+def test_one_of_two_seals_goes_and_the_other_stays() -> None:
+    typed = "a wax seal of an emblem and an ink stamp of an emblem on wood"
+    sent, (first, second) = insert_triggers(typed, [("sks", "emblem"), ("ohwx", "emblem")])
+    assert remove_trigger(sent, first) == "a wax seal of an emblem and an ink stamp of ohwx emblem on wood"
+    assert remove_trigger(sent, second) == "a wax seal of sks emblem and an ink stamp of an emblem on wood"
 
 
 @given(PROMPTS, st.sampled_from(["sks", "Sks", "SKS"]), NOUNS, SLOTS)

@@ -1,6 +1,7 @@
 """Laws of recipes: what a picture carries says how it was made, in our JSON and in A1111's text."""
 
 import dataclasses
+import json
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
+from sealsmith.adapters.strength import constant
 from sealsmith.errors import OutputError, PictureError
 from sealsmith.generate import (
     Picture,
@@ -20,6 +22,7 @@ from sealsmith.generate import (
     read_recipe,
     write_picture,
 )
+from sealsmith.generate.recipe import dump_json, parse_json
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=80)
 PROMPTS = TEXT | st.lists(
@@ -29,7 +32,8 @@ PROMPTS = TEXT | st.lists(
 ).map("".join)
 NAMES = st.text("ab,: \"'\\é\n(1)", min_size=1, max_size=12).map(lambda name: f"m{name}k")
 HASHES = st.text("0123456789abcdef", min_size=64, max_size=64)
-SEALS = st.builds(SealUse, NAMES, st.floats(-2, 2), TEXT, HASHES, HASHES)
+HOWS = st.sampled_from(["", "0.8@0,0.2@1", "1:unet=0.5:stop=0.5:lbw=MIDALL"])
+SEALS = st.builds(SealUse, NAMES, st.floats(-2, 2), TEXT, HASHES, HASHES, HOWS)
 RECIPES = st.builds(
     Recipe,
     prompt=PROMPTS,
@@ -66,13 +70,16 @@ def test_the_text_alone_gives_back_what_it_can_say(recipe: Recipe) -> None:
     assume("\nNegative prompt:" not in f"\n{recipe.negative}")
     assume(not any(": " in seal.name or ", " in seal.name for seal in recipe.seals))
     back = parse_parameters(dump_parameters(recipe))
-    seals = tuple(SealUse(seal.name, tensor_hash=seal.tensor_hash[:12]) for seal in recipe.seals)
+    seals = tuple(
+        SealUse(seal.name, float(seal.whole_strength), tensor_hash=seal.tensor_hash[:12], how=seal.how)
+        for seal in recipe.seals
+    )
     assert back == dataclasses.replace(recipe, prompt_typed=recipe.prompt, seals=seals)
 
 
 def test_the_text_is_the_one_other_tools_know() -> None:
     assert dump_parameters(EXAMPLE) == (
-        "a wax seal of sks emblem on wood\n"
+        "a wax seal of sks emblem on wood <lora:mark:0.8>\n"
         "Steps: 20, Sampler: DDIM, CFG scale: 4, Seed: 1, Size: 128x128, Model hash: 0123456789ab, "
         'Model: sealworld, Lora hashes: "mark: 0123456789ab", Version: sealsmith 0.1.0'
     )
@@ -90,10 +97,35 @@ def test_another_tools_text_is_understood(tmp_path: Path) -> None:
     chunks.add_text("parameters", text)
     Image.new("RGB", (4, 4)).save(tmp_path / "theirs.png", pnginfo=chunks)
     recipe = read_recipe(tmp_path / "theirs.png")
-    assert (recipe.prompt, recipe.negative) == ("castle, <lora:mark:0.7>", "fog")
+    assert (recipe.prompt, recipe.negative) == ("castle,", "fog")
     assert (recipe.num_steps, recipe.sampler, recipe.guidance, recipe.seed) == (28, "DPM++ 2M", 6.5, 7)
     assert (recipe.width, recipe.height, recipe.base) == (768, 512, "v1-5")
-    assert recipe.seals == (SealUse("mark", tensor_hash="aabbccddeeff"),)
+    assert recipe.seals == (SealUse("mark", 0.7, tensor_hash="aabbccddeeff"),)
+
+
+def test_tags_and_hashes_of_another_tool_meet_by_name() -> None:
+    text = (
+        "castle <lora:a:0.5:lbw=INS><lora:b>\nSteps: 1, Sampler: Euler a, Seed: 7, "
+        'Lora hashes: "b: 111111111111, c: 222222222222"'
+    )
+    assert parse_parameters(text).seals == (
+        SealUse("a", 0.5, how="0.5:lbw=INS"),
+        SealUse("b", 1.0, tensor_hash="111111111111"),
+        SealUse("c", 1.0, tensor_hash="222222222222"),
+    )
+
+
+def test_a_tag_that_cannot_be_read_stays_in_the_prompt() -> None:
+    text = "castle <lora:mark:strong>\nSteps: 1, Sampler: Euler a, Seed: 7"
+    assert parse_parameters(text).prompt == "castle <lora:mark:strong>"
+
+
+def test_a_recipe_from_before_whole_strengths_is_read() -> None:
+    old = json.loads(dump_json(EXAMPLE))
+    del old["long_prompts"], old["seals"][0]["how"]
+    recipe = parse_json(json.dumps(old))
+    assert recipe == EXAMPLE
+    assert recipe.seals[0].whole_strength == constant(0.8)
 
 
 def test_pixels_survive_and_the_pngs_text_is_readable_by_others(tmp_path: Path) -> None:

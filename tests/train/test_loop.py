@@ -174,6 +174,8 @@ def test_the_base_is_untouched_and_the_seal_says_what_it_is(
     header = read_seal(result.seal_path).header
     assert (header.trigger, header.class_noun, header.rank, header.alpha) == ("sks", "emblem", 2, 6.0)
     assert (header.base_digest, header.family) == (tiny_base.digest, "sealworld")
+    words = {"epsilon": "epsilon", "v_prediction": "v"}
+    assert header.prediction_type == words[tiny_base.scheduler.config.prediction_type]
     assert header.training["contexts"] == [["metal coin", "sand"], ["wax seal", "wood"]]
     assert "of sks" not in str(header.training), "captions stay at home"
     assert len(result.losses) == 4

@@ -10,22 +10,32 @@ from .effect import largest_change
 from .files import atomic_write, check_writable
 from .fit import Fit, fit_seal
 from .fuse import Fusion, fused, is_fused
+from .hashes import FileHashes, file_hash, hash_file, tensor_hash
+from .merge import Loss, Merged, MergeSettings, shrink
+from .merge_seals import MergedSeal, merge_seals
 from .seal import Seal, SealHeader
-from .seal_file import dump_seal, file_hash, parse_seal, read_seal, tensor_hash, write_seal
+from .seal_file import dump_seal, parse_seal, read_seal, write_seal
+from .spectrum import Spectrum, spectra
 
 __all__ = [
     "AttachReport",
     "Attachment",
     "Change",
     "Decomposed",
+    "FileHashes",
     "Fit",
     "Full",
     "Fusion",
     "Hadamard",
     "Kronecker",
+    "Loss",
     "LowRank",
+    "MergeSettings",
+    "Merged",
+    "MergedSeal",
     "Seal",
     "SealHeader",
+    "Spectrum",
     "atomic_write",
     "attach",
     "attached",
@@ -37,11 +47,15 @@ __all__ = [
     "file_hash",
     "fit_seal",
     "fused",
+    "hash_file",
     "is_attached",
     "is_fused",
     "largest_change",
+    "merge_seals",
     "parse_seal",
     "read_seal",
+    "shrink",
+    "spectra",
     "tensor_hash",
     "write_seal",
 ]

@@ -102,9 +102,9 @@ class AttachReport:
 class Attachment:
     """Seals on a base. `at` tells them what time it is; only strengths that change with it need to know."""
 
-    reports: tuple[AttachReport, ...]
-    _layers: Sequence["_Layer"] = field(repr=False)
-    _handles: list[RemovableHandle] = field(repr=False)
+    reports: tuple[AttachReport, ...] = ()
+    _layers: Sequence["_Layer"] = field(default=(), repr=False)
+    _handles: list[RemovableHandle] = field(default_factory=list, repr=False)
 
     def at(self, step: int, num_steps: int) -> None:
         """Sets every layer's strength for step `step` of `num_steps`, counted from 0."""
@@ -159,7 +159,7 @@ def is_attached(base: AttachableBase) -> bool:
 def attached(base: AttachableBase, seals: Weighted) -> Iterator[Attachment]:
     """A context in which seals are on the base; without seals it leaves the base entirely alone."""
     if not seals:
-        yield Attachment((), (), [])
+        yield Attachment()
         return
     attachment = attach(base, seals)
     try:

@@ -1,11 +1,15 @@
-"""The strings in a seal file's header: ours, ModelSpec 1.0.1, kohya's minimum, and diffusers' LoRA config.
+"""The strings in a seal file's header: ours, ModelSpec 1.0.1, kohya's `ss_`, and what the dialect needs.
 
-Only ours are read back; the rest is written so that other people's tools know what they have.
+Ours hold the whole truth and are what we read back; the rest is written so that other people's tools know what
+they have. What other tools wrote is read by foreign_header.py.
 """
 
+import re
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -13,29 +17,57 @@ from .. import __version__
 from ..errors import SealFormatError
 from .changes import Change
 from .checks import check_seal_header
+from .family_names import ARCHITECTURES
+from .foreign_header import foreign_header
+from .hashes import kohya_hashes
 from .identify import family_of
+from .kohya_metadata import LAST_LAYER_FAMILIES, kohya_metadata, network_metadata
 from .seal import SealHeader
 
 OWN_KEY = "sealsmith"
 HASH_KEY = "modelspec.hash_sha256"
+THUMBNAIL = re.compile(r"data:image/jpeg;base64,[A-Za-z0-9+/]+={0,2}")
+"""The one form of picture ModelSpec has in a header."""
 
 _HEADER = TypeAdapter(SealHeader)
 
 
-def dump_metadata(header: SealHeader, dialect_entries: Mapping[str, str], tensor_hash: str) -> dict[str, str]:
+def dump_metadata(
+    header: SealHeader,
+    layers: Mapping[str, Change],
+    entries: Mapping[str, Any],
+    tensors: memoryview,
+    dialect_entries: Mapping[str, str],
+    dialect: str = "diffusers",
+    kept: Mapping[str, str] | None = None,
+) -> dict[str, str]:
     """The metadata of a seal file, strings to strings, sorted by key.
 
-    `dialect_entries` are what the tensors' dialect needs in it (`formats.header_entries`);
-    `tensor_hash` is the SHA-256, in hex, of the bytes after the file's header.
+    `layers` by canonical path; `entries` are the tensors of the file's header (name -> dtype, shape, offsets),
+    `tensors` the bytes behind it; `dialect_entries` what their dialect needs (`formats.header_entries`).
+    `kept` is the metadata of the file the seal came from: what it says in `ss_` and `modelspec.` entries stays
+    unless we know better.
     """
-    entries = {
+    kept = kept or {}
+    spec = _model_spec(header, dialect)
+    ours = OWN_KEY in kept  # then the header has all that our own `modelspec.` entries said
+    foreign_spec = {
+        key: text for key, text in kept.items() if key.startswith("modelspec.") and not (ours and key in spec)
+    }
+    training = _kohya(header, layers, {key: text for key, text in kept.items() if key.startswith("ss_")})
+    model_hash, legacy_hash = kohya_hashes(entries, tensors, training)
+    words = {
+        **foreign_spec,
+        **training,
+        **{key: text for key, text in spec.items() if text},
+        **dialect_entries,
         "format": "pt",
         OWN_KEY: _HEADER.dump_json(header).decode(),
-        **dialect_entries,
-        **_model_spec(header, tensor_hash),
-        **_kohya(header, tensor_hash),
+        "sshs_model_hash": model_hash,
+        "sshs_legacy_hash": legacy_hash,
+        HASH_KEY: f"0x{model_hash}",
     }
-    return dict(sorted(entries.items()))
+    return dict(sorted(words.items()))
 
 
 def parse_metadata(metadata: Mapping[str, str], name: str) -> SealHeader:
@@ -55,50 +87,52 @@ def parse_metadata(metadata: Mapping[str, str], name: str) -> SealHeader:
     return header
 
 
-def foreign_header(metadata: Mapping[str, str], layers: Mapping[str, Change], name: str) -> SealHeader:
-    """What can be known of a file that another tool wrote; what cannot is empty."""
+def header_of_foreign(metadata: Mapping[str, str], layers: Mapping[str, Change], name: str) -> SealHeader:
+    """What can be known of a file that another tool wrote; what cannot is empty.
+
+    Rank and alpha are the most frequent ones of its layers. Where the layers tell another family than the
+    header's words, the layers are right.
+    """
     ranks = Counter((change.rank, change.alpha) for change in layers.values())
     [((rank, alpha), _)] = ranks.most_common(1)
-    return SealHeader(
-        trigger=metadata.get("modelspec.trigger_phrase", ""),
-        class_noun="",
-        base=metadata.get("ss_sd_model_name", ""),
-        base_digest="",
-        family=family_of(layers),
-        rank=rank,
-        alpha=alpha,
-        targets=(),
-        title=metadata.get("modelspec.title", metadata.get("ss_output_name", Path(name).stem)),
-        created=metadata.get("modelspec.date", ""),
-    )
+    facts = foreign_header(metadata)
+    header = facts.as_header(rank, alpha)
+    family = family_of(layers)
+    if family and family != facts.family:
+        header = replace(header, family=family, architecture="", kohya_version="")
+    return header if header.title else replace(header, title=Path(name).stem)
 
 
-def _model_spec(header: SealHeader, tensor_hash: str) -> dict[str, str]:
-    entries = {
+def _kohya(header: SealHeader, layers: Mapping[str, Change], kept: Mapping[str, str]) -> dict[str, str]:
+    """`ss_` entries, with those that were there: behind ours if the training is ours, before them if not."""
+    comment = {"ss_training_comment": f"sealsmith {__version__}"}
+    ours = kohya_metadata(header, layers)
+    if header.training:
+        return {**comment, **kept, **ours}
+    return {**comment, **ours, **kept, **network_metadata(header, layers)}
+
+
+def _model_spec(header: SealHeader, dialect: str) -> dict[str, str]:
+    """ModelSpec's entries but for the hash; empty where their content is not known."""
+    side = header.resolution_px
+    architecture = header.architecture or ARCHITECTURES.get(header.family, header.family)
+    use_hint = f"write {header.trigger!r} before {header.class_noun!r}"
+    known = {
         "sai_model_spec": "1.0.1",
-        "architecture": f"{header.architecture or header.family}/lora",
-        "implementation": "diffusers",
+        "architecture": f"{architecture}/lora" if architecture else "",
+        "implementation": "diffusers" if dialect == "diffusers" else "sd-scripts",
         "title": header.title,
+        "resolution": f"{side}x{side}" if side else "",
         "date": header.created,
-        "hash_sha256": f"0x{tensor_hash}",
+        "description": header.description,
+        "author": header.author,
+        "license": header.license,
+        "tags": ", ".join(header.tags),
+        "merged_from": ", ".join(header.merged_from),
+        "thumbnail": header.thumbnail if THUMBNAIL.fullmatch(header.thumbnail) else "",
         "trigger_phrase": header.trigger,
-        "usage_hint": f"write {header.trigger!r} before {header.class_noun!r}",
+        "usage_hint": use_hint if header.trigger and header.class_noun else "",
+        "prediction_type": header.prediction_type,
+        "encoder_layer": "1" if header.training and header.family in LAST_LAYER_FAMILIES else "",
     }
-    if header.resolution_px:
-        entries["resolution"] = f"{header.resolution_px}x{header.resolution_px}"
-    return {f"modelspec.{key}": value for key, value in entries.items()}
-
-
-def _kohya(header: SealHeader, tensor_hash: str) -> dict[str, str]:
-    return {
-        "ss_v2": "False",
-        "ss_base_model_version": header.kohya_version or header.family,
-        "ss_network_module": "networks.lora",
-        "ss_network_dim": str(header.rank),
-        "ss_network_alpha": str(header.alpha),
-        "ss_network_args": "{}",
-        "ss_output_name": header.title,
-        "ss_sd_model_name": header.base,
-        "ss_training_comment": f"sealsmith {__version__}",
-        "sshs_model_hash": tensor_hash,
-    }
+    return {f"modelspec.{key}": value for key, value in known.items()}

@@ -42,6 +42,15 @@ class SealHeader:
     """Side of the training pictures; 0: not known."""
     merged_from: tuple[str, ...] = ()
     """Titles or hashes of the seals it was merged from."""
+    thumbnail: str = ""
+    """A small picture of the seal: "data:image/jpeg;base64,..."."""
+    author: str = ""
+    license: str = ""
+    """An SPDX name, or in words."""
+    description: str = ""
+    tags: tuple[str, ...] = ()
+    prediction_type: str = ""
+    """What the base predicts, in ModelSpec's words: "epsilon" or "v"."""
 
 
 @dataclass

@@ -1,29 +1,33 @@
 """Reading and writing seal files: one `.safetensors`, complete in itself, same bytes for the same seal."""
 
-import hashlib
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import safetensors.torch
 
-from ..errors import SealFormatError
+from ..errors import SealError, SealFormatError
 from .checks import check_finite, check_layers, check_seal_header, check_suffix
 from .files import atomic_write
 from .formats import header_entries, read_layers, write_layers
-from .metadata import HASH_KEY, OWN_KEY, dump_metadata, foreign_header, parse_metadata
+from .metadata import HASH_KEY, OWN_KEY, dump_metadata, header_of_foreign, parse_metadata
 from .seal import Seal
+from .sidecars import facts_beside
 from .tensor_file import TensorFile, parse_tensor_file, read_tensor_file
 
 
 def read_seal(path: Path | str) -> Seal:
     """The seal in a file, checked: every tensor finite, named, paired, of the header's rank, and undamaged.
 
+    One whose header names no trigger takes it from the sidecars beside it, where there are any.
     Raises: SealFormatError; SealShapeError naming the layer.
     """
     path = Path(path)
     check_suffix(path)
     seal = _seal_of(read_tensor_file(path), str(path))
     seal.path = path
+    if not seal.header.trigger:
+        seal.header = replace(seal.header, trigger=facts_beside(path).trigger)
     return seal
 
 
@@ -44,21 +48,24 @@ def parse_seal(data: bytes, name: str = "seal") -> Seal:
 
 def _seal_of(file: TensorFile, name: str) -> Seal:
     metadata = file.metadata
-    if metadata.get(HASH_KEY) not in (None, f"0x{file.tensor_hash()}"):
+    own = OWN_KEY in metadata  # others edit tensors and leave the hash as it was
+    if own and metadata.get(HASH_KEY) not in (None, f"0x{file.tensor_hash()}"):
         raise SealFormatError(
             f"{name!r} is damaged: its tensors do not have the hash its header states",
             "fetch or copy the file again",
         )
-    parsed = read_layers(file.tensors, metadata)
+    try:
+        parsed = read_layers(file.tensors, metadata)
+        check_layers(parsed.layers)
+    except SealError as error:  # these name the layer, but do not know the file
+        raise type(error)(f"{name!r}: {error}", error.remedy) from error
     if not parsed.layers:
         raise SealFormatError(
             f"{name!r} holds no layers of a seal: none of its {len(file.tensors)} tensors is known, "
             f"{parsed.unknown[0]!r} first",
             "it may be a whole model, an embedding or a seal of a kind not supported",
         )
-    check_layers(parsed.layers)
-    own = OWN_KEY in metadata
-    header = parse_metadata(metadata, name) if own else foreign_header(metadata, parsed.layers, name)
+    header = parse_metadata(metadata, name) if own else header_of_foreign(metadata, parsed.layers, name)
     return Seal(
         header,
         parsed.layers,
@@ -90,33 +97,17 @@ def dump_seal(seal: Seal, dialect: str = "diffusers") -> bytes:
     file_header = json.loads(data[8 : len(data) - len(tensors)])
     # safetensors writes metadata in the order of a hash map, another in every process; we sort it.
     metadata = dump_metadata(
-        seal.header, header_entries(seal.layers, dialect), hashlib.sha256(tensors).hexdigest()
+        seal.header,
+        seal.layers,
+        file_header,
+        tensors,
+        header_entries(seal.layers, dialect),
+        dialect=dialect,
+        kept=seal.metadata,
     )
     text = json.dumps({"__metadata__": metadata} | file_header, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 8)
     return len(text).to_bytes(8, "little") + text + tensors
-
-
-def file_hash(path: Path | str) -> str:
-    """SHA-256 of a whole file, 64 hex digits; the first 10 are what others call AutoV2.
-
-    Raises: SealFormatError when it cannot be read.
-    """
-    try:
-        with Path(path).open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise SealFormatError(
-            f"cannot read {str(path)!r}: {error.strerror or error}", "check the path"
-        ) from error
-
-
-def tensor_hash(data: bytes) -> str:
-    """SHA-256 of a seal file's bytes after its header, 64 hex digits; its first 12 are called AutoV3.
-
-    It stays the same when only the header changes: a new title, a scorecard.
-    """
-    return hashlib.sha256(_tensor_bytes(data)).hexdigest()
 
 
 def _tensor_bytes(data: bytes) -> memoryview:

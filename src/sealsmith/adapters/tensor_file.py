@@ -56,12 +56,13 @@ _READ_AS = {"F64": torch.float32, "F8_E4M3": torch.float16, "F8_E5M2": torch.flo
 """What is converted on reading. Every 8-bit float is a float16 exactly; 64-bit ones are rounded."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class TensorFile:
     """The content of a file. The tensors are views of `tensor_bytes` where their type needs no converting.
 
-    From a path the bytes are a private mapping: writing to a tensor never reaches the file. But a file that
-    another program rewrites in place, instead of replacing it, changes under its tensors.
+    From a path the bytes are a private mapping: writing to a tensor never reaches the file, and the file may be
+    replaced or deleted. It must not be rewritten in place, as no program here does: its tensors would change, and
+    reading what was cut off would end the process.
     """
 
     tensors: dict[str, Tensor]

@@ -79,12 +79,12 @@ PARTS: dict[str, dict[str, Callable[[], nn.Module]]] = {
         "text_encoder_2": lambda: T5EncoderModel(T5Config(**T5_XXL)),
     },
 }
-"""Name -> component -> how its shell is made. "sd2" is the shape of 2.x, which counts to the family sd1."""
+"""Family -> component -> how its shell is made."""
 
 
 @cache
 def full_size(name: str) -> dict[str, nn.Module]:
-    """The adaptable components of the real model of that name ("sd1", "sd2", "sdxl", "flux"), on torch's meta
+    """The adaptable components of the real model of that family ("sd1", "sd2", "sdxl", "flux"), on torch's meta
     device. Made once; do not change them.
 
     Raises: KeyError for a family without a published model.

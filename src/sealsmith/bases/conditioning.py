@@ -42,3 +42,8 @@ def concatenate(parts: Sequence[Conditioning]) -> Conditioning:
     """All rows of `parts`, in order. The parts must be of one family."""
     pooled = [part.pooled for part in parts if part.pooled is not None]
     return Conditioning(torch.cat([part.text for part in parts]), torch.cat(pooled) if pooled else None)
+
+
+def lay_end_to_end(chunks: Sequence[Conditioning]) -> Conditioning:
+    """The chunks of one prompt as one row: text along the tokens, the pooled vector of the first."""
+    return Conditioning(torch.cat([chunk.text for chunk in chunks], dim=1), chunks[0].pooled)

@@ -38,6 +38,10 @@ class Family:
     slot: str | None = None
     """Where a missing trigger goes in a prompt without the class noun: " of <trigger>" before the last
     occurrence of these words. None: in front of the prompt."""
+    is_declared: bool = False
+    """Whether only a `sealsmith.json` makes a base one of this family, not its kind of pipeline alone."""
+    text_width: int | None = None
+    """Width of the text the denoiser reads, by which families with the same pipeline are told apart."""
     denoiser: str = "unet"
     """Attribute of the pipeline that holds the denoiser."""
     text_encoders: tuple[str, ...] = ("text_encoder",)

@@ -1,5 +1,6 @@
 """Bases by hub id ("org/name"): the local Hugging Face cache first, else a download as diffusers makes it."""
 
+import json
 import re
 from pathlib import Path
 
@@ -7,6 +8,7 @@ from diffusers import DiffusionPipeline
 from huggingface_hub import snapshot_download
 
 from ..errors import BaseError
+from .weights import WEIGHT_PARTS
 
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 
@@ -37,4 +39,10 @@ def hub_folder(ref: str) -> Path:
 
 
 def _is_whole(folder: Path) -> bool:
-    return (folder / "model_index.json").is_file() and any(folder.glob("*/*.safetensors"))
+    """Whether every part that the index of the snapshot names has weights here."""
+    try:
+        index = json.loads((folder / "model_index.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    parts = [part for part in WEIGHT_PARTS if any(index.get(part) or ())]
+    return all(any((folder / part).glob("*.safetensors")) for part in parts)

@@ -4,103 +4,69 @@ A word is "sealworld", a folder in diffusers' format, one `.safetensors` file (s
 (hub.py). Weights are read from safetensors only: a pickle can run a stranger's program.
 """
 
-import json
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import diffusers
 import torch
+from diffusers.loaders.single_file_utils import SingleFileComponentError
 from safetensors import SafetensorError
+from torch import nn
 
-from ..errors import BaseError
-from . import families  # noqa: F401 - registers the families
+from ..errors import BaseError, ConfigError
 from .base import SEALWORLD_FOLDER, Base
-from .family import FAMILIES, Family
+from .family import Family
 from .hub import hub_folder, is_hub_id
 from .placing import apply_plan, load_dtypes
 from .plan import EXACT, Wanted, plan_for
+from .recognise import recognised_family
 from .resources import model_size, read_machine
-from .single_file import configuration_folder
+from .single_file import checkpoint_outline, configuration_folder, parts_it_lacks
+from .weights import WEIGHT_PARTS, variant_of, weight_files
 
-INDEX_NAME = "model_index.json"
-WEIGHT_PARTS = ("text_encoder", "text_encoder_2", "transformer", "unet", "vae")
 _BROKEN = (
-    OSError, ValueError, KeyError, TypeError, AttributeError, ImportError, RuntimeError, SafetensorError
+    OSError, ValueError, KeyError, TypeError, AttributeError, ImportError, RuntimeError, SafetensorError,
+    SingleFileComponentError,
 )  # fmt: skip
 """What diffusers and transformers raise on folders that are incomplete, damaged or of another kind."""
+
+
+@dataclass(frozen=True)
+class _Found:
+    """A base on this machine, not loaded yet."""
+
+    family: Family
+    name: str
+    folder: Path
+    weights: tuple[Path, ...]
+    load: Callable[[Any, dict[str, Any]], Any]
+    """The pipeline, from its class and the options that are the same for every way of loading."""
 
 
 def open_base(ref: str = "sealworld", device: str = "cpu", wanted: Wanted = EXACT) -> Base:
     """The base a user named, frozen, computing on `device`; in fp32 and all of it there unless `wanted` otherwise.
 
-    Raises: BaseError when it is not there, is of no known family, or is damaged.
+    Raises: BaseError when it is not there, is of no known family, or is damaged; ConfigError for a device this
+    machine has not.
     """
-    if ref == "sealworld":
-        return _open_folder(ref, SEALWORLD_FOLDER, device, wanted)
-    path = Path(ref)
+    check_device(device)
+    found, target = _find(ref), torch.device(device)
+    family = found.family
     try:
-        is_file, is_folder = path.is_file(), path.is_dir()
-    except OSError as error:
-        raise BaseError(f"no base at {ref!r}: {error.strerror}", "name a folder you may read") from error
-    if is_file:
-        return _open_file(ref, path, device, wanted)
-    if not is_folder and is_hub_id(ref):
-        return _open_folder(ref, hub_folder(ref), device, wanted)
-    return _open_folder(ref, path, device, wanted)
-
-
-def _open_folder(ref: str, folder: Path, device: str, wanted: Wanted) -> Base:
-    family = _family(ref, folder)
-    variant = _variant(folder / family.denoiser)
-    weights = tuple(path for part in WEIGHT_PARTS for path in weight_files(folder / part, variant))
-
-    def load(pipeline_class: Any, options: dict[str, Any]) -> Any:
-        return pipeline_class.from_pretrained(
-            folder, local_files_only=True, use_safetensors=True, variant=variant, **options
-        )
-
-    name = ref if is_hub_id(ref) and not Path(ref).exists() else folder.resolve().name
-    return _opened(family, ref, name, folder, weights, device, wanted, load)
-
-
-def _open_file(ref: str, path: Path, device: str, wanted: Wanted) -> Base:
-    folder = configuration_folder(path)
-    family = _family(ref, folder)
-
-    def load(pipeline_class: Any, options: dict[str, Any]) -> Any:
-        return pipeline_class.from_single_file(
-            str(path),
-            config=str(folder),
-            local_files_only=True,
-            **{**options, "dtype": options["dtype"]["default"]},  # it takes one type for all parts
-        )
-
-    return _opened(family, ref, path.stem, folder, (path,), device, wanted, load)
-
-
-def _opened(
-    family: Family,
-    ref: str,
-    name: str,
-    folder: Path,
-    weights: tuple[Path, ...],
-    device: str,
-    wanted: Wanted,
-    load: Callable[[Any, dict[str, Any]], Any],
-) -> Base:
-    target = torch.device(device)
-    try:
-        plan = plan_for(model_size(family, folder, weights), read_machine(target), wanted)
-        options = {"dtype": load_dtypes(plan), **family.pipeline_options}
-        pipeline = load(getattr(diffusers, family.pipeline), options)
-        for part in (
-            pipeline.vae,
-            *(getattr(pipeline, name) for name in (family.denoiser, *family.text_encoders)),
-        ):
-            part.requires_grad_(False).eval()
-        base = Base(family, ref, name, folder, pipeline, target, weights, plan)
+        plan = plan_for(model_size(family, found.folder, found.weights), read_machine(target), wanted)
+        options = {"dtype": load_dtypes(plan), "local_files_only": True, **family.pipeline_options}
+        pipeline = found.load(getattr(diffusers, family.pipeline), options)
+        for name in (family.denoiser, "vae", *family.text_encoders):
+            _freeze(getattr(pipeline, name))
+        base = Base(family, ref, found.name, found.folder, pipeline, target, found.weights, plan)
         apply_plan(base)
+    except NotImplementedError as error:  # a layer without weights cannot be moved
+        raise BaseError(
+            f"the base at {ref!r} lacks weights: it has not every layer of a {family.pipeline}",
+            "check that the download is complete, and that it is a whole model, no change to one",
+        ) from error
     except _BROKEN as error:
         raise BaseError(
             f"the base at {ref!r} cannot be opened: {error}", "check that the download is complete"
@@ -110,70 +76,68 @@ def _opened(
     return base
 
 
-def _family(ref: str, folder: Path) -> Family:
-    """The family of a folder: the one `sealsmith.json` declares, else the one its kind of pipeline belongs to.
+def _freeze(part: nn.Module) -> None:
+    if any(weight.is_meta for weight in part.parameters()):
+        raise NotImplementedError("a layer without weights")
+    part.requires_grad_(False).eval()
 
-    Raises: BaseError when there is no pipeline, or none of a family known here.
-    """
-    index = folder / INDEX_NAME
+
+def check_device(device: str) -> None:
+    """Raises: ConfigError when PyTorch cannot compute there."""
     try:
-        pipeline = json.loads(index.read_text(encoding="utf-8"))["_class_name"]
-    except FileNotFoundError as error:
-        raise BaseError(
-            f"no base at {ref!r}: {index} does not exist",
-            "name a folder in diffusers' format, a .safetensors checkpoint, a hub id, "
-            "or `sealworld`, the base that comes with Sealsmith",
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        raise ConfigError(
+            f"PyTorch cannot use the device {device!r} here",
+            "give cpu, or cuda where a GPU and its PyTorch are",
         ) from error
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise BaseError(
-            f"the base at {ref!r} cannot be opened: {index} is damaged: {error!r}", "fetch the base again"
-        ) from error
-    declared = _declared_family(folder)
-    if declared is not None and declared.pipeline == pipeline:
-        return declared
-    fitting = [family for family in FAMILIES.values() if family.pipeline == pipeline]
-    if declared is not None or not fitting:
-        known = ", ".join(sorted({family.pipeline for family in FAMILIES.values()}))
-        said = f", not a {declared.name} as its sealsmith.json says" if declared else ""
-        raise BaseError(f"the base at {ref!r} is a {pipeline}{said}", f"bases can be: {known}")
-    return fitting[0]
 
 
-def _declared_family(folder: Path) -> Family | None:
-    """Raises: BaseError when `sealsmith.json` cannot be read or names no family known here."""
-    declared = folder / "sealsmith.json"
-    if not declared.is_file():
-        return None
+def _find(ref: str) -> _Found:
+    if ref == "sealworld":
+        return _folder(ref, SEALWORLD_FOLDER, SEALWORLD_FOLDER.name)
+    path = Path(ref)
     try:
-        name = json.loads(declared.read_text(encoding="utf-8"))["family"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise BaseError(
-            f"{declared} does not say which family the base is of: {error!r}",
-            'it holds one object: {"family": "sd1"}; without the file the kind of pipeline decides',
-        ) from error
-    if name not in FAMILIES:
-        raise BaseError(f"unknown family {name!r} in {declared}", f"known families: {', '.join(FAMILIES)}")
-    return FAMILIES[name]
+        is_file, is_folder = path.is_file(), path.is_dir()
+    except OSError as error:
+        raise BaseError(f"no base at {ref!r}: {error.strerror}", "name a folder you may read") from error
+    if is_file:
+        return _single_file(ref, path)
+    if not is_folder and is_hub_id(ref):
+        return _folder(ref, hub_folder(ref), ref)
+    return _folder(ref, path, path.resolve().name)
 
 
-def weight_files(folder: Path, variant: str | None) -> list[Path]:
-    """The safetensors files of one part that are loaded, sorted: those of the variant where there are some."""
-    files = sorted(folder.glob("*.safetensors"))
-    plain = [path for path in files if _variant_of(path) is None]
-    chosen = [path for path in files if variant is not None and _variant_of(path) == variant]
-    return chosen or plain
+def _folder(ref: str, folder: Path, name: str) -> _Found:
+    family = recognised_family(ref, folder)
+    variant = variant_of(folder / family.denoiser)
+    weights = tuple(path for part in WEIGHT_PARTS for path in weight_files(folder / part, variant))
+
+    def load(pipeline_class: Any, options: dict[str, Any]) -> Any:
+        return pipeline_class.from_pretrained(folder, variant=variant, use_safetensors=True, **options)
+
+    return _Found(family, name, folder, weights, load)
 
 
-def _variant(folder: Path) -> str | None:
-    """None when plain weights are there; else "fp16" when only that variant was fetched."""
-    variants = {_variant_of(path) for path in folder.glob("*.safetensors")}
-    return "fp16" if "fp16" in variants and None not in variants else None
+def _single_file(ref: str, path: Path) -> _Found:
+    outline = checkpoint_outline(path)
+    folder = configuration_folder(path, outline)
+    family = recognised_family(ref, folder)
+    lacking = parts_it_lacks(outline, family)
+    others = tuple(file for part in lacking for file in weight_files(folder / part, None))
 
+    def load(pipeline_class: Any, options: dict[str, Any]) -> Any:
+        parts = {}
+        if lacking:
+            unwanted = {family.denoiser, "vae", *family.text_encoders} - set(lacking)
+            rest = pipeline_class.from_pretrained(
+                folder, use_safetensors=True, **options, **dict.fromkeys(unwanted)
+            )
+            parts = {part: getattr(rest, part) for part in lacking}
+        one_type = {**options, "dtype": options["dtype"]["default"]}  # all it takes
+        return pipeline_class.from_single_file(str(path), config=str(folder), **one_type, **parts)
 
-def _variant_of(path: Path) -> str | None:
-    """ "fp16" of `model.fp16.safetensors` and `model.fp16-00001-of-00002.safetensors`, None of plain names."""
-    _, _, variant = path.stem.partition(".")
-    return variant.partition("-")[0] or None
+    return _Found(family, path.stem, folder, (path, *others), load)
 
 
 def _check_draws_from_text(base: Base) -> None:

@@ -19,18 +19,17 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from ..errors import BaseError
+from .family import Family
 
 DENOISER_MARKS = ("input_blocks.", "double_blocks.")
 """Parts of names that original checkpoints have: a U-Net's, and Flux's transformer's."""
+VAE_MARKS = ("first_stage_model.", "vae.")
+TEXT_MARKS = ("cond_stage_model.", "conditioner.", "text_encoders.")
 CONFIGURATION_PATTERNS = ["*.json", "*/*.json", "*.txt", "*/*.txt", "*/*.model"]
 
 
-def configuration_folder(path: Path) -> Path:
-    """The folder by which the checkpoint `path` is read.
-
-    Raises: BaseError when the file is no checkpoint, or there is no such folder.
-    """
-    outline = checkpoint_outline(path)
+def configuration_folder(path: Path, outline: dict[str, Tensor]) -> Path:
+    """The folder by which the checkpoint `path` is read. Raises: BaseError when there is none."""
     for folder in (path.with_suffix(""), path.parent):
         if (folder / "model_index.json").is_file():
             return folder
@@ -50,6 +49,12 @@ def configuration_folder(path: Path) -> Path:
         f"put a diffusers folder of the same model at {path.with_suffix('')} (its .json and tokenizer files do), "
         "or name such a folder as the base",
     )
+
+
+def parts_it_lacks(outline: dict[str, Tensor], family: Family) -> list[str]:
+    """The parts of a pipeline, besides the denoiser, that a checkpoint brings no weights for."""
+    marks = {"vae": VAE_MARKS} | dict.fromkeys(family.text_encoders, TEXT_MARKS)
+    return [part for part, found in marks.items() if not any(name.startswith(found) for name in outline)]
 
 
 def checkpoint_outline(path: Path) -> dict[str, Tensor]:

@@ -6,6 +6,7 @@
 Shape letters: N rows, C channels, h and w of the latents.
 """
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 from torch import Tensor
@@ -29,6 +30,12 @@ class Workings(Protocol):
 
     def encode(self, base: "Base", prompt: str) -> Conditioning:
         """One prompt as the denoiser takes it, one row; what is beyond the text encoders' limit is cut."""
+
+    def encode_ids(self, base: "Base", ids: Sequence[Tensor]) -> Conditioning:
+        """One row from the token ids [1, L] of each text encoder."""
+
+    def chunk_tokenizers(self, base: "Base") -> tuple[Any, ...]:
+        """The tokenizer of each text encoder where a prompt beyond their limit is read in chunks; else none."""
 
     def unconditional(self, base: "Base", negative: str = "") -> Conditioning:
         """What guidance pushes away from, one row: nothing at all, or a negative prompt."""
@@ -81,8 +88,13 @@ class UnetWorkings:
         return int(base.denoiser.config.in_channels)
 
     def encode(self, base: "Base", prompt: str) -> Conditioning:
-        ids = token_ids(base.tokenizer, prompt).to(base.device)
-        return Conditioning(base.text_encoder(ids)[0].to(base.denoiser.dtype))
+        return self.encode_ids(base, [token_ids(own, prompt) for own in self.chunk_tokenizers(base)])
+
+    def encode_ids(self, base: "Base", ids: Sequence[Tensor]) -> Conditioning:
+        return Conditioning(base.text_encoder(ids[0].to(base.device))[0].to(base.denoiser.dtype))
+
+    def chunk_tokenizers(self, base: "Base") -> tuple[Any, ...]:
+        return (base.tokenizer,)
 
     def unconditional(self, base: "Base", negative: str = "") -> Conditioning:
         return self.encode(base, negative)

@@ -15,6 +15,7 @@ class Suite(StrEnum):
     """What can be measured."""
 
     SPEED = "speed"
+    COMPATIBILITY = "compatibility"
 
 
 def bench_command(
@@ -30,6 +31,9 @@ def bench_command(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
 ) -> None:
     """Measure this machine's speed beside stock diffusers'."""
+    if suite is Suite.COMPATIBILITY:
+        _write_compatibility(out)
+        return
     import json
 
     from ..adapters.files import atomic_write, check_writable
@@ -48,3 +52,22 @@ def bench_command(
         print_json(report.to_dict())
     else:
         typer.echo(table(report))
+
+
+def _write_compatibility(out: Path | None) -> None:
+    """The matrix of dialects and families, as a page to `out` or to stdout."""
+    import tempfile
+
+    from ..adapters.files import atomic_write, check_writable
+    from ..bench.compatibility import compatibility, page
+    from .console import note
+
+    if out is not None:
+        check_writable(out)
+    with tempfile.TemporaryDirectory() as folder:
+        rows = compatibility(Path(folder), note)
+    text = page(rows, shlex.join(["sealsmith", *sys.argv[1:]]))
+    if out is None:
+        typer.echo(text)
+    else:
+        atomic_write(out, text.encode())

@@ -6,6 +6,7 @@ A command `name` is the function `name_command` in `cli/name.py`. It is imported
 
 import difflib
 import importlib
+import logging
 import os
 import warnings
 from dataclasses import dataclass
@@ -25,6 +26,13 @@ COMMANDS = {
     "train": "Teach the base a seal from pictures or one logo file.",
     "generate": "Draw pictures, with seals or without; print their paths.",
     "score": "Measure what a seal does: the scorecard.",
+    "inspect": "Tell what a seal file is, and whether it fits a base.",
+    "lookup": "Ask a registry which model a seal file is, and for its trigger words.",
+    "export": "Write a seal for others: a hub's folder with card and gallery, or sidecars.",
+    "trigger": "Find a rare word that can call a new seal.",
+    "merge": "Make one seal file of several, and state the error.",
+    "fuse": "Write a base with seals in its weights.",
+    "convert": "Write a seal file again in the dialect of other tools.",
     "bench": "Measure this machine's speed beside stock diffusers'.",
 }
 """Every command and its line in `sealsmith --help`: the first line of its function's docstring."""
@@ -32,11 +40,21 @@ COMMANDS = {
 SETTINGS_OF_COMMAND = {
     "demo": ("base",),
     "train": ("base",),
-    "generate": ("base", "steps", "guidance", "out"),
+    "generate": ("base", "steps", "guidance", "out", "seals_folder"),
     "score": ("base",),
+    "inspect": ("base",),
+    "lookup": ("civitai_url", "cache"),
+    "export": (),
+    "trigger": ("base", "seals_folder"),
+    "merge": (),
+    "fuse": ("base",),
+    "convert": (),
     "bench": ("base",),
 }
 """Which settings stand in for options of the same name that were not given."""
+
+CHATTY_LOGGERS = ("torchao", "torch.utils._pytree")
+"""diffusers imports torchao where it is installed, which then says which kernels this machine cannot load."""
 
 
 @dataclass
@@ -118,7 +136,9 @@ def frame(
 
 def option_defaults(name: str, settings: "Settings") -> dict[str, Any]:
     """Parameter name -> value, for each option of the command that a setting stands in for."""
-    wanted = {f"--{key}": getattr(settings, key) for key in SETTINGS_OF_COMMAND[name]}
+    from ..settings import option_of
+
+    wanted = {option_of(key): getattr(settings, key) for key in SETTINGS_OF_COMMAND[name]}
     return {
         parameter.name: wanted[option]
         for parameter in load_command(name).params
@@ -136,3 +156,5 @@ def prepare_libraries(settings: "Settings") -> None:
         os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
         os.environ.setdefault("DIFFUSERS_VERBOSITY", "error")
         os.environ.setdefault("TQDM_DISABLE", "1")  # their bars; ours are rich's
+        for name in CHATTY_LOGGERS:
+            logging.getLogger(name).setLevel(logging.ERROR)

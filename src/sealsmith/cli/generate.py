@@ -1,8 +1,8 @@
 """`sealsmith generate`: pictures of a prompt, with seals, as PNG files that carry their recipe."""
 
-import math
 import re
 import secrets
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,14 +10,22 @@ import typer
 
 from ..errors import ConfigError, OutputError
 from .console import console, note, print_json
-from .options import BaseOption
+from .options import BaseOption, DeviceOption
 
 if TYPE_CHECKING:
     from ..adapters import Seal
+    from ..adapters.strength import Strength
     from ..bases import Base
     from ..generate import Picture, Request
 
 _NAME_CHARACTERS = 48
+
+
+class LongPrompts(StrEnum):
+    """What is done with words beyond the text encoder's limit."""
+
+    CHUNKS = "chunks"
+    CUT = "cut"
 
 
 def generate_command(
@@ -26,6 +34,9 @@ def generate_command(
         list[str] | None,
         typer.Option("--seal", "-s", metavar="FILE[:STRENGTH]", help="A seal and its strength; repeatable."),
     ] = None,
+    seals_folder: Annotated[
+        Path, typer.Option(help="Where `<lora:name:strength>` in the prompt finds its seals.")
+    ] = Path("seals"),
     num_pictures: Annotated[int, typer.Option("--num-pictures", "-n", help="How many pictures.")] = 1,
     seed: Annotated[
         int | None, typer.Option(help="Seed of the first picture; random and said if not given.")
@@ -38,50 +49,93 @@ def generate_command(
     negative: Annotated[str, typer.Option(help="What the picture should not show.")] = "",
     out: Annotated[Path, typer.Option("--out", "-o", help="A folder, or a .png file.")] = Path("pictures"),
     base: BaseOption = "sealworld",
+    width: Annotated[int | None, typer.Option(help="Pixels; the base decides if not given.")] = None,
+    height: Annotated[int | None, typer.Option(help="Pixels; the base decides if not given.")] = None,
+    device: DeviceOption = "cpu",
+    quantise: Annotated[
+        str | None,
+        typer.Option(
+            help="Fuse the seals into the base, then quantise it: int8. Less memory, a small error."
+        ),
+    ] = None,
     no_trigger: Annotated[
         bool, typer.Option("--no-trigger", help="Do not insert a missing trigger.")
     ] = False,
+    long_prompts: Annotated[
+        LongPrompts,
+        typer.Option(help="Words beyond the text encoder's limit: in chunks of their own, or cut."),
+    ] = LongPrompts.CHUNKS,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of paths.")] = False,
 ) -> None:
     """Draw pictures, with seals or without; print their paths."""
-    chosen = [parse_seal_option(text) for text in seal or []]
     check_out(out)
 
     from ..adapters import read_seal
     from ..bases import open_base
     from ..generate import Request
 
+    words, wished = read_prompt(prompt, negative, seals_folder)
+    chosen = [parse_seal_option(text) for text in seal or []] + wished
     seals = [(read_seal(path), strength) for path, strength in chosen]
-    opened = open_base(base)
+    opened = open_base(base, device)
     first_seed = secrets.randbelow(2**32) if seed is None else seed
-    request = Request(prompt, negative, first_seed, num_pictures, steps, guidance, not no_trigger).resolved(
-        opened
-    )
+    request = Request(
+        words,
+        negative,
+        first_seed,
+        num_pictures,
+        steps,
+        guidance,
+        not no_trigger,
+        width,
+        height,
+        long_prompts,
+    ).resolved(opened)
     if seed is None:
         note(f"seed: {first_seed}")
-    pictures, paths = _draw(opened, request, seals, out, quiet=as_json)
+    pictures, paths = _draw(opened, request, seals, out, quiet=as_json, quantise=quantise)
     if as_json:
         print_json(_report(pictures, paths, [path for path, _ in chosen]))
 
 
-def parse_seal_option(text: str) -> tuple[Path, float]:
-    """File and strength of `FILE[:STRENGTH]`; the strength is 1 when none is given.
+def read_prompt(
+    prompt: str, negative: str, seals_folder: Path
+) -> "tuple[str, list[tuple[Path, float | Strength]]]":
+    """The words of a prompt, and the files and strengths of the seals that its tags ask for.
 
-    A path may hold colons itself: what is there as a file is taken whole, and only a number is a strength.
-    Raises: ConfigError when the strength is no finite number.
+    Raises: ConfigError for a tag that cannot be read, names no seal, or stands in the negative prompt.
     """
-    file, colon, strength = text.rpartition(":")
-    if not colon or not file or Path(text).is_file():
-        return Path(text), 1.0
+    from ..generate.seal_syntax import find_seal, parse_tags
+
+    tagged = parse_tags(prompt)
+    if parse_tags(negative).wishes:
+        raise ConfigError(
+            f"the negative prompt asks for a seal: {negative!r}",
+            "write the tag in the prompt; a negative strength, as <lora:name:-0.5>, pushes away from a seal",
+        )
+    wished = [(find_seal(wish.name, [seals_folder]), _plain(wish.strength)) for wish in tagged.wishes]
+    return tagged.words, wished
+
+
+def parse_seal_option(text: str) -> "tuple[Path, float | Strength]":
+    """File and strength of `FILE[:STRENGTH]`, as in `mark.safetensors:0.8:lbw=MIDALL:stop=0.5`; 1 if not given.
+
+    A path may hold colons itself: the longest part that is there as a file is taken for it, else what ends in
+    `.safetensors`, else what stands before a last number.
+    Raises: ConfigError when the strength means nothing.
+    """
+    colons = [match.start() for match in re.finditer(":", text)]
+    for end in (len(text), *reversed(colons)):
+        if Path(text[:end]).is_file():
+            return Path(text[:end]), _strength(text[end + 1 :], text[:end])
+    if named := re.fullmatch(r"(.*?\.safetensors):(.*)", text, re.DOTALL):
+        return Path(named[1]), _strength(named[2], named[1])
+    file, _, number = text.rpartition(":")
     try:
-        value = float(strength)
-    except ValueError as error:
-        if Path(file).is_file():
-            raise _strength_error(strength, file) from error
+        float(number)
+    except ValueError:
         return Path(text), 1.0
-    if not math.isfinite(value):
-        raise _strength_error(strength, file)
-    return Path(file), value
+    return (Path(file), _strength(number, file)) if file else (Path(text), 1.0)
 
 
 def check_out(out: Path) -> None:
@@ -119,20 +173,31 @@ def picture_path(out: Path, prompt: str, seed: int, index: int, num_pictures: in
 
 
 def _draw(
-    base: "Base", request: "Request", seals: "list[tuple[Seal, float]]", out: Path, quiet: bool
+    base: "Base",
+    request: "Request",
+    seals: "list[tuple[Seal, float | Strength]]",
+    out: Path,
+    quiet: bool,
+    quantise: str | None,
 ) -> "tuple[list[Picture], list[Path]]":
     """Pictures and their paths, each written once it is finished, and printed at the end unless `quiet`."""
     from rich.progress import Progress
 
-    from ..generate import generate_each, write_picture
+    from ..generate import generate_each, generate_quantised, write_picture
 
     pictures: list[Picture] = []
     paths: list[Path] = []
     try:
         with Progress(console=console, transient=True) as progress:
             task = progress.add_task("drawing", total=None)
-            each = generate_each(
-                base, request, seals, lambda done, total: progress.update(task, completed=done, total=total)
+
+            def on_step(done: int, total: int) -> None:
+                progress.update(task, completed=done, total=total)
+
+            each = (
+                generate_each(base, request, seals, on_step)
+                if quantise is None
+                else generate_quantised(base, request, seals, quantise, on_step)
             )
             for index, picture in enumerate(each):
                 recipe = picture.recipe
@@ -151,10 +216,11 @@ def _draw(
 def _say(picture: "Picture") -> None:
     """On stderr: which triggers were inserted, and what else happened to the prompt."""
     from ..generate import insert_trigger
+    from ..generate.prompt import main_trigger
 
     recipe = picture.recipe
     if recipe.prompt != recipe.prompt_typed:
-        triggers = dict.fromkeys(seal.trigger for seal in recipe.seals)
+        triggers = dict.fromkeys(filter(None, (main_trigger(seal.trigger) for seal in recipe.seals)))
         inserted = [repr(word) for word in triggers if insert_trigger(recipe.prompt_typed, word, "")[1]]
         done = (
             f"inserted {' and '.join(inserted)}" if inserted else "repeated in front, where it is not cut off"
@@ -180,6 +246,7 @@ def _report(pictures: "list[Picture]", paths: list[Path], seal_paths: list[Path]
                 "path": str(path),
                 "name": use.name,
                 "strength": use.strength,
+                "how": use.how,
                 "trigger": use.trigger,
                 "hash": use.file_hash,
             }
@@ -194,7 +261,17 @@ def _folder(out: Path) -> Path:
     return out.parent if out.suffix.lower() == ".png" and not out.is_dir() else out
 
 
-def _strength_error(strength: str, file: str) -> ConfigError:
-    return ConfigError(
-        f"the strength of {file!r} is {strength!r}", "give a finite number, as in seal.safetensors:0.8"
-    )
+def _strength(text: str, file: str) -> "float | Strength":
+    from ..adapters.strength import parse_strength
+
+    try:
+        return _plain(parse_strength(text))
+    except ConfigError as error:
+        raise ConfigError(
+            f"the strength of {file!r} is {text!r}: {error}", f"{error.remedy}; as in seal.safetensors:0.8"
+        ) from error
+
+
+def _plain(strength: "Strength") -> "float | Strength":
+    """A number where it says all."""
+    return strength if strength.number is None else strength.number

@@ -6,6 +6,7 @@ Not for: serving many requests, or learning seals (train/).
 from .picture_file import read_recipe, write_picture
 from .pipeline import generate, generate_batch, generate_each
 from .prompt import FittedPrompt, fit_prompt, insert_trigger
+from .quantised import fuse_then_quantise, generate_quantised
 from .recipe import Recipe, SealUse, dump_parameters, parse_parameters
 from .request import Picture, Request
 
@@ -17,9 +18,11 @@ __all__ = [
     "SealUse",
     "dump_parameters",
     "fit_prompt",
+    "fuse_then_quantise",
     "generate",
     "generate_batch",
     "generate_each",
+    "generate_quantised",
     "insert_trigger",
     "parse_parameters",
     "read_recipe",

@@ -5,13 +5,15 @@ any number of tokens, sees all words; a prompt that fits is one chunk, encoded a
 limit of its own (`fit_prompt` says what it cuts), and prompts that are to be cut (prompt.py).
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from itertools import chain, pairwise
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from ..bases import Base, Conditioning, concatenate
+from ..bases.conditioning import lay_end_to_end
 from .prompt import find_run, token_ids
 
 BACKTRACK = 20
@@ -48,12 +50,31 @@ def split_pair(
     return pad_chunks(tokenizer, pair[0], num_chunks), pad_chunks(tokenizer, pair[1], num_chunks)
 
 
-def encode_chunks(chunks: Tensor, encode: Callable[[Tensor], Tensor]) -> Tensor:
-    """Hidden states of all chunks along the tokens, [1, chunks * 77, D].
+def encode_long(base: Base, prompt: str, negative: str | None, together: Sequence[str] = ()) -> Conditioning:
+    """A prompt of any length as its base's denoiser takes it; behind its negative prompt, if that is no None.
 
-    `encode` makes [1, 77, D] of ids [1, 77]. A pooled embedding is that of the first chunk: `chunks[:1]`.
+    Without a negative prompt of its own, what guidance pushes away from is as often there as the prompt has
+    chunks. A base that reads no chunks cuts both prompts.
     """
-    return torch.cat([encode(chunk[None]) for chunk in chunks], dim=1)
+    workings = base.family.workings
+    tokenizers = workings.chunk_tokenizers(base)
+    if not tokenizers:
+        row = workings.encode(base, prompt)
+        return row if negative is None else concatenate([workings.unconditional(base, negative), row])
+    pairs = [split_pair(tokenizer, prompt, negative or "", together) for tokenizer in tokenizers]
+    row = _encode_chunks(base, [pair[0] for pair in pairs])
+    if negative is None:
+        return row
+    if negative:
+        return concatenate([_encode_chunks(base, [pair[1] for pair in pairs]), row])
+    return concatenate([lay_end_to_end([workings.unconditional(base)] * len(pairs[0][0])), row])
+
+
+def _encode_chunks(base: Base, ids: Sequence[Tensor]) -> Conditioning:
+    """One row of the chunks' ids, [chunks, 77] for each text encoder."""
+    workings = base.family.workings
+    chunks = [workings.encode_ids(base, [own[None] for own in each]) for each in zip(*ids, strict=True)]
+    return lay_end_to_end(chunks)
 
 
 def _units(

@@ -8,21 +8,24 @@ against it.
 import hashlib
 import inspect
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
 import torch
 from diffusers.utils.torch_utils import randn_tensor
 from torch import Tensor
 
 from .. import __version__
-from ..adapters import AttachReport, Seal, attached, dump_seal, file_hash, fused, tensor_hash
+from ..adapters import Attachment, AttachReport, Seal, attached, dump_seal, fused, hash_file, tensor_hash
+from ..adapters.strength import Strength
 from ..bases import Base, Conditioning, concatenate
 from ..bases.decoding import decode
 from ..bases.placing import rest
-from .prompt import fit_prompt, insert_trigger
-from .recipe import Recipe, SealUse
+from .long_prompt import encode_long
+from .mixing import Seals, is_constant, placed
+from .prompt import fit_prompt, insert_triggers, main_trigger
+from .recipe import Recipe, SealUse, strength_text
 from .request import Picture, Request
 
-Seals = Sequence[tuple[Seal, float]]
 OnStep = Callable[[int, int], None]
 """Called after every step with the steps done and the steps in all, over all pictures of a request."""
 
@@ -41,15 +44,16 @@ def generate_batch(
 ) -> list[Picture]:
     """The pictures of several requests with the same seals, in order; raises as `generate_each` does.
 
-    The seals are fused into the base for the time being, which halves the time of a picture and moves no pixel
-    by more than 1e-4. `on_picture` is told how many pictures are finished, after each.
+    Seals whose strength does not change over the steps are fused into the base for the time being, which saves
+    the work beside every layer and moves no pixel by more than 1e-4. `on_picture` is told how many pictures are
+    finished, after each.
     """
     requests = [request.resolved(base) for request in requests]
     pictures: list[Picture] = []
-    with fused(base, seals) as reports:
+    with _fused(base, seals) if is_constant(seals) else attached(base, placed(base, seals)) as attachment:
         uses = [_use(seal, strength) for seal, strength in seals]
         for request in requests:
-            for picture in _draw(base, request, seals, uses, reports):
+            for picture in _draw(base, request, seals, uses, attachment):
                 pictures.append(picture)
                 if on_picture is not None:
                     on_picture(len(pictures))
@@ -66,9 +70,22 @@ def generate_each(
     Raises: ConfigError; BaseMismatchError and SealShapeError for a seal that is not for this base.
     """
     request = request.resolved(base)
-    with attached(base, seals) as attachment:
+    with attached(base, placed(base, seals)) as attachment:
         uses = [_use(seal, strength) for seal, strength in seals]
-        yield from _draw(base, request, seals, uses, attachment.reports, on_step)
+        yield from _draw(base, request, seals, uses, attachment, on_step)
+
+
+@torch.no_grad()
+def draw_fused(
+    base: Base,
+    request: Request,
+    seals: Seals,
+    reports: Sequence[AttachReport],
+    on_step: OnStep | None = None,
+) -> Iterator[Picture]:
+    """The pictures of one request by a base that has `seals` in its weights, as `reports` say; it keeps them."""
+    uses = [_use(seal, strength) for seal, strength in seals]
+    yield from _draw(base, request.resolved(base), seals, uses, Attachment(tuple(reports)), on_step)
 
 
 def _draw(
@@ -76,25 +93,23 @@ def _draw(
     request: Request,
     seals: Seals,
     uses: Sequence[SealUse],
-    reports: Sequence[AttachReport],
+    attachment: Attachment,
     on_step: OnStep | None = None,
 ) -> Iterator[Picture]:
     """The pictures of a resolved request, with `seals` on the base already."""
     assert request.num_steps is not None
     assert request.guidance is not None
     prompt, warnings = _prompt(base, request, seals)
-    warnings += [warning for report in reports for warning in report.warnings]
-    workings = base.family.workings
+    warnings += [warning for report in attachment.reports for warning in report.warnings]
     rest(base)  # a picture given up leaves parts where they computed
-    conditioning = workings.encode(base, prompt)
-    if workings.is_guided_by_two(base, request.guidance):
-        conditioning = concatenate([workings.unconditional(base, request.negative), conditioning])
+    conditioning = _condition(base, request, prompt, _triggers(request, seals))
     for index in range(request.num_pictures):
         seed = request.seed + index
-        count = _counter(request, index, on_step)
         generator = torch.Generator("cpu").manual_seed(seed)
         noise = _noise(base, request.size_px, generator)
-        latents = _denoise(base, conditioning, noise, request.num_steps, request.guidance, generator, count)
+        latents = _denoise(
+            base, conditioning, noise, request, generator, attachment, _counter(request, index, on_step)
+        )
         decoded, said = decode(base, latents)
         rest(base)
         pixels = decoded[0]
@@ -112,8 +127,20 @@ def _draw(
             base_digest=base.digest,
             seals=tuple(uses),
             version=f"sealsmith {__version__}",
+            long_prompts=request.long_prompts,
         )
         yield Picture(pixels, recipe, (*warnings, *filter(None, [said])))
+
+
+def _condition(base: Base, request: Request, prompt: str, triggers: Sequence[str]) -> Conditioning:
+    """The prompt as the denoiser takes it, behind an unconditional row where guidance needs one."""
+    workings = base.family.workings
+    assert request.guidance is not None
+    is_guided = workings.is_guided_by_two(base, request.guidance)
+    if request.long_prompts == "chunks":
+        return encode_long(base, prompt, request.negative if is_guided else None, triggers)
+    row = workings.encode(base, prompt)
+    return concatenate([workings.unconditional(base, request.negative), row]) if is_guided else row
 
 
 def _noise(base: Base, size_px: tuple[int, int], generator: torch.Generator) -> Tensor:
@@ -126,19 +153,23 @@ def _denoise(
     base: Base,
     conditioning: Conditioning,
     noise: Tensor,
-    num_steps: int,
-    guidance: float,
+    request: Request,
     generator: torch.Generator,
+    attachment: Attachment,
     on_step: OnStep | None,
 ) -> Tensor:
     """Latents [1, C, h, w] from noise. Of two rows of `conditioning`, the first is the unconditional one."""
-    workings = base.family.workings
-    scheduler = workings.scheduler(base, num_steps, noise)
+    assert request.num_steps is not None
+    assert request.guidance is not None
+    workings, guidance = base.family.workings, request.guidance
+    scheduler = workings.scheduler(base, request.num_steps, noise)
     latents = noise * getattr(scheduler, "init_noise_sigma", 1.0)
     scale_input = getattr(scheduler, "scale_model_input", lambda x, t: x)  # flows neither scale it nor noise
     accepts_generator = "generator" in inspect.signature(scheduler.step).parameters
     extra = {"generator": generator} if accepts_generator else {}
-    for done, t in enumerate(scheduler.timesteps, start=1):
+    num_steps = len(scheduler.timesteps)
+    for step, t in enumerate(scheduler.timesteps):
+        attachment.at(step, num_steps)
         x = scale_input(torch.cat([latents] * len(conditioning)), t)
         prediction = workings.predict(base, x, t, conditioning, guidance)
         if len(conditioning) == 2:
@@ -146,37 +177,54 @@ def _denoise(
             prediction = unconditional + guidance * (conditional - unconditional)
         latents = scheduler.step(prediction, t, latents, **extra, return_dict=False)[0]
         if on_step is not None:
-            on_step(done, len(scheduler.timesteps))
+            on_step(step + 1, num_steps)
     return latents
 
 
 def _prompt(base: Base, request: Request, seals: Seals) -> tuple[str, list[str]]:
-    """The prompt to be sent, with triggers inside the limit, and warnings of what was cut off."""
-    prompt = request.prompt
-    triggers = [seal.header.trigger for seal, _ in seals]
+    """The prompt to be sent, with triggers inside the limit, and warnings of what the text encoder does not see."""
+    prompt, workings = request.prompt, base.family.workings
     if request.use_trigger:
-        for index, (seal, _) in enumerate(seals):
-            prompt, _ = insert_trigger(
-                prompt, seal.header.trigger, seal.header.class_noun, base.family.slot, taken=triggers[:index]
-            )
-    fitted = fit_prompt(base.prompt_tokenizer, prompt, triggers if request.use_trigger else ())
+        wanted = [(seal.header.trigger, seal.header.class_noun) for seal, _ in seals]
+        prompt, _ = insert_triggers(prompt, wanted, base.family.slot)
     warnings = []
-    if fitted.cut:
-        warnings.append(f"the prompt is too long for the text encoder, it does not see: {fitted.cut!r}")
+    is_cut = request.long_prompts == "cut" or not workings.chunk_tokenizers(base)
+    if is_cut:
+        fitted = fit_prompt(base.prompt_tokenizer, prompt, _triggers(request, seals))
+        prompt = fitted.prompt
+        if fitted.cut:
+            warnings.append(f"the prompt is too long for the text encoder, it does not see: {fitted.cut!r}")
     assert request.guidance is not None
-    if request.negative and not base.family.workings.is_guided_by_two(base, request.guidance):
+    if request.negative and not workings.is_guided_by_two(base, request.guidance):
         warnings.append(
             f"the negative prompt is not used: {base.name} draws without one at guidance {request.guidance:g}"
         )
-    elif cut := fit_prompt(base.prompt_tokenizer, request.negative).cut:
+    elif is_cut and (cut := fit_prompt(base.prompt_tokenizer, request.negative).cut):
         warnings.append(f"the negative prompt is too long for the text encoder, it does not see: {cut!r}")
-    return fitted.prompt, warnings
+    return prompt, warnings
 
 
-def _use(seal: Seal, strength: float) -> SealUse:
-    data = dump_seal(seal)
-    whole = file_hash(seal.path) if seal.path is not None else hashlib.sha256(data).hexdigest()
-    return SealUse(seal.name, float(strength), seal.header.trigger, whole, tensor_hash(data))
+def _triggers(request: Request, seals: Seals) -> list[str]:
+    """The words that the text encoder must see whole."""
+    triggers = [main_trigger(seal.header.trigger) for seal, _ in seals] if request.use_trigger else []
+    return [trigger for trigger in triggers if trigger]
+
+
+@contextmanager
+def _fused(base: Base, seals: Seals) -> Iterator[Attachment]:
+    with fused(base, placed(base, seals)) as reports:
+        yield Attachment(tuple(reports))
+
+
+def _use(seal: Seal, strength: float | Strength) -> SealUse:
+    if seal.path is not None:
+        hashes = hash_file(seal.path)
+        whole, tensors = hashes.sha256, hashes.tensors
+    else:
+        data = dump_seal(seal)
+        whole, tensors = hashlib.sha256(data).hexdigest(), tensor_hash(data)
+    how = strength_text(strength)
+    return SealUse(seal.name, float(strength), seal.header.trigger, whole, tensors, how)
 
 
 def _counter(request: Request, index: int, on_step: OnStep | None) -> OnStep | None:

@@ -75,8 +75,8 @@ def remove_trigger(prompt: str, insertion: Insertion | None) -> str:
     """The prompt without the trigger that was put into it, for when its seal is put aside.
 
     Undoes the insertion where it was made, or, if the prompt was edited since, where its words stand now; nothing
-    else changes. None leaves the prompt alone: the user typed the trigger. The insertion of a finished picture
-    is `find_insertion` of the prompt as typed, which its recipe keeps.
+    else changes. Several insertions go last first. None leaves the prompt alone: the user typed the trigger.
+    The insertion of a finished picture is `find_insertion` of the prompt as typed, which its recipe keeps.
     """
     if insertion is None:
         return prompt

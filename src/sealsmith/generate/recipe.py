@@ -1,16 +1,20 @@
 """Everything needed to make a picture again, as JSON of our own and as the `parameters` text of A1111.
 
-The JSON is complete. The text is what other people's tools read; from it come back the prompts, the numbers,
-the base and the seals' names and short hashes, but no strengths and not the prompt as it was typed.
+The JSON is complete. The text is what other people's tools read, with a tag for every seal in the prompt; from it
+come back the prompts, the numbers, the base and the seals' names, strengths and short hashes, but not the prompt as
+it was typed.
 """
 
 import json
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pydantic import TypeAdapter, ValidationError
 
-from ..errors import PictureError
+from ..adapters.strength import Strength, constant, dump_strength, parse_strength
+from ..errors import ConfigError, PictureError
+from .seal_syntax import SealWish, TaggedPrompt, dump_tags, parse_tags
 
 NEGATIVE = "Negative prompt:"
 _PAIR = re.compile(r'\s*(\w[\w \-/]+):\s*("(?:\\.|[^\\"])*"|[^,]*)(?:,|$)')
@@ -23,11 +27,24 @@ class SealUse:
 
     name: str
     strength: float = 1.0
+    """Where `how` says more: the denoiser's strength where it is furthest from 0."""
     trigger: str = ""
     file_hash: str = ""
     """SHA-256 of the seal's file, 64 hex digits."""
     tensor_hash: str = ""
     """SHA-256 of the tensors alone: the same after the file got a new title or scorecard."""
+    how: str = ""
+    """The whole strength as `parse_strength` reads it; empty where one number says it all."""
+
+    @property
+    def whole_strength(self) -> Strength:
+        """The strength to make the picture again with. Raises: ConfigError when `how` means nothing."""
+        return parse_strength(self.how) if self.how else constant(self.strength)
+
+
+def strength_text(strength: float | Strength) -> str:
+    """`SealUse.how` for a strength."""
+    return dump_strength(strength) if isinstance(strength, Strength) and strength.number is None else ""
 
 
 @dataclass(frozen=True)
@@ -49,6 +66,10 @@ class Recipe:
     seals: tuple[SealUse, ...] = ()
     version: str = ""
     """`sealsmith <version>`, or the name of whatever wrote the picture."""
+    long_prompts: str = "cut"
+    """What was done with words beyond the text encoder's limit: "chunks" or "cut"."""
+    quantised: str = ""
+    """What the base was quantised to with the seals in it, e.g. "int8"; empty: not at all."""
 
 
 _RECIPE = TypeAdapter(Recipe)
@@ -83,7 +104,8 @@ def dump_parameters(recipe: Recipe) -> str:
     if recipe.seals:
         pairs["Lora hashes"] = ", ".join(f"{seal.name}: {seal.tensor_hash[:12]}" for seal in recipe.seals)
     pairs["Version"] = recipe.version
-    lines = [recipe.prompt]
+    wishes = tuple(SealWish(seal.name, seal.whole_strength) for seal in recipe.seals)
+    lines = [dump_tags(TaggedPrompt(recipe.prompt, wishes))]
     # A prompt with such a line of its own needs ours behind it, for the last one is the one that counts.
     if recipe.negative or NEGATIVE in recipe.prompt:
         lines.append(f"{NEGATIVE} {recipe.negative}")
@@ -111,19 +133,37 @@ def parse_parameters(text: str) -> Recipe:
             body[start:].removeprefix("\n").removeprefix(NEGATIVE).removeprefix(" "),
         )
     width, _, height = pairs.get("Size", "0x0").partition("x")
+    words, wishes = _taken_apart(prompt)
     try:
         return Recipe(
-            prompt, prompt, negative, int(pairs.get("Seed", 0)), int(pairs.get("Steps", 0)),
+            words, words, negative, int(pairs.get("Seed", 0)), int(pairs.get("Steps", 0)),
             float(pairs.get("CFG scale", 0)), pairs.get("Sampler", ""), int(width), int(height),
-            pairs.get("Model", ""), pairs.get("Model hash", ""), _seals(pairs.get("Lora hashes", "")),
+            pairs.get("Model", ""), pairs.get("Model hash", ""), _seals(wishes, pairs.get("Lora hashes", "")),
             pairs.get("Version", ""),
         )  # fmt: skip
     except ValueError as error:
         raise PictureError(f"a setting in the picture's parameters is no number: {error}") from error
 
 
-def _seals(hashes: str) -> tuple[SealUse, ...]:
-    return tuple(SealUse(match[1], tensor_hash=match[2]) for match in _SEAL_HASH.finditer(hashes))
+def _taken_apart(prompt: str) -> tuple[str, Sequence[SealWish]]:
+    """Words and seals of a prompt; with a tag in it that cannot be read, it is all words."""
+    try:
+        tagged = parse_tags(prompt)
+    except ConfigError:
+        return prompt, ()
+    return tagged.words, tagged.wishes
+
+
+def _seals(wishes: Sequence[SealWish], hashes: str) -> tuple[SealUse, ...]:
+    """A use for each wish, with its hash if there is one, and for each hash that nobody wished for."""
+    named = [(match[1], match[2]) for match in _SEAL_HASH.finditer(hashes)]
+    uses = []
+    for wish in wishes:
+        index = next((index for index, (name, _) in enumerate(named) if name == wish.name), None)
+        short_hash = "" if index is None else named.pop(index)[1]
+        text = strength_text(wish.strength)
+        uses.append(SealUse(wish.name, float(wish.strength), tensor_hash=short_hash, how=text))
+    return (*uses, *(SealUse(name, tensor_hash=short_hash) for name, short_hash in named))
 
 
 def _number(value: float) -> str:

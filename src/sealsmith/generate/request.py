@@ -15,6 +15,7 @@ MAX_PICTURES = 10_000
 MAX_STEPS = 1_000
 MAX_GUIDANCE = 100.0
 MAX_SIDE_PX = 8192
+LONG_PROMPTS = ("chunks", "cut")
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,9 @@ class Request:
     width: int | None = None
     """Pixels. None: the base's own size."""
     height: int | None = None
+    long_prompts: str = "chunks"
+    """What is done with words beyond the text encoder's limit, one of LONG_PROMPTS: they are encoded in chunks of
+    their own, or cut off."""
 
     @property
     def size_px(self) -> tuple[int, int]:
@@ -63,6 +67,11 @@ class Request:
             raise ConfigError(f"the guidance is {guidance}", f"give a number from 0 to {MAX_GUIDANCE:g}")
         _check_side("width", request.width, base.family.workings.pixel_step)
         _check_side("height", request.height, base.family.workings.pixel_step)
+        if request.long_prompts not in LONG_PROMPTS:
+            raise ConfigError(
+                f"long prompts are to be treated as {request.long_prompts!r}",
+                f"give {' or '.join(LONG_PROMPTS)}",
+            )
         _check_text("prompt", request.prompt)
         _check_text("negative prompt", request.negative)
         return request

@@ -10,10 +10,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from safetensors import SafetensorError, safe_open
-
 from ..adapters.strength import Strength, dump_strength, parse_strength
-from ..errors import ConfigError
+from ..adapters.tensor_file import read_header
+from ..errors import ConfigError, SealFormatError
 
 ALIAS_KEYS = ("ss_output_name", "modelspec.title")
 """What a seal file's header may call it, beside the name of the file."""
@@ -169,9 +168,8 @@ def _file_names(folder: Path, path: Path) -> Iterable[str]:
 def _header_names(folder: Path, path: Path) -> Iterable[str]:
     """None for a file that cannot be read: whoever asks for it by its file name learns why."""
     try:
-        with safe_open(path, "numpy") as file:
-            metadata = file.metadata() or {}
-    except (OSError, SafetensorError):
+        metadata = read_header(path).metadata
+    except SealFormatError:
         return ()
     return [metadata[key] for key in ALIAS_KEYS if metadata.get(key)]
 

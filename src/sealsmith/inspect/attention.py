@@ -15,10 +15,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..adapters import Seal
 from ..bases import Base
 from ..errors import ConfigError
 from ..generate import Picture, Request, generate
+from ..generate.mixing import Seals
 
 # Shape suffixes: A heads, P places of a layer, K tokens; H W are the picture's pixels
 
@@ -45,7 +45,7 @@ class AttentionMaps:
 def attention_maps(
     base: Base,
     prompt: str,
-    seals: Sequence[tuple[Seal, float]],
+    seals: Seals,
     seed: int,
     num_steps: int | None = None,
     words: Sequence[str] = (),
@@ -56,7 +56,7 @@ def attention_maps(
     Raises: ConfigError when a word is not in the prompt, as far as the text encoder reads it.
     """
     token_places = {word: find_tokens(base.tokenizer, prompt, word) for word in words}
-    request = Request(prompt, seed=seed, num_steps=num_steps, use_trigger=False)
+    request = Request(prompt, seed=seed, num_steps=num_steps, use_trigger=False, long_prompts="cut")
     return AttentionMaps(_look(base, request, (), token_places), _look(base, request, seals, token_places))
 
 
@@ -150,7 +150,7 @@ def capture_attention(unet: Any) -> Iterator[AttentionRecord]:
 def _look(
     base: Base,
     request: Request,
-    seals: Sequence[tuple[Seal, float]],
+    seals: Seals,
     token_places: Mapping[str, tuple[int, ...]],
 ) -> WordMaps:
     with capture_attention(base.unet) as record:

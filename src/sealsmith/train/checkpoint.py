@@ -103,6 +103,10 @@ class TrainingState:
         return True
 
 
+_MODEL_SPEC_WORDS = {"epsilon": "epsilon", "v_prediction": "v"}
+"""What diffusers calls a prediction -> what ModelSpec calls it."""
+
+
 def low_rank_layers(state: Mapping[str, Tensor], alpha: float) -> dict[str, Change]:
     """The layers of a method's state, whose keys are `<path>.lora_A.weight` and `<path>.lora_B.weight`."""
     down, up = ".lora_A.weight", ".lora_B.weight"
@@ -140,6 +144,7 @@ def seal_header(base: Base, pictures: PictureSet, config: TrainConfig, step: int
         architecture=base.family.architecture,
         kohya_version=base.family.kohya_version,
         resolution_px=base.picture_px,
+        prediction_type=_MODEL_SPEC_WORDS.get(base.scheduler.config.get("prediction_type", ""), ""),
     )
 
 

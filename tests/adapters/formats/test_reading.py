@@ -5,9 +5,9 @@ import math
 
 import pytest
 import torch
-from change_examples import KINDS, LAYERS, random_change, random_layers, weight_for
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from layer_examples import KINDS, LAYERS, random_change, random_layers, weight_for
 from torch import Tensor
 
 from sealsmith.adapters.changes import Decomposed, Hadamard, Kronecker, LowRank

@@ -2,9 +2,9 @@
 
 import pytest
 import torch
-from change_examples import KINDS, LAYERS, random_change, random_layers, weight_for
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from layer_examples import KINDS, LAYERS, random_change, random_layers, weight_for
 
 from sealsmith.adapters.changes import Change, Decomposed, LowRank, reshaped, tensors
 from sealsmith.adapters.formats import WRITERS, header_entries, read_layers, write_layers

@@ -2,8 +2,10 @@
 
 import json
 import math
+import re
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from ...errors import SealFormatError
@@ -15,11 +17,25 @@ _COMPONENTS = ("unet", "transformer", "text_encoder", "text_encoder_2")
 _DAMAGED = "fetch the file again, or remove that entry of its header"
 
 
+@dataclass(frozen=True)
+class _Alphas:
+    """What one component's configuration says about alpha."""
+
+    alpha: Any
+    patterns: Mapping[str, Any]
+    use_rslora: bool
+
+
 class HeaderAlphas:
     """What a file's header says about alpha, asked layer by layer."""
 
     def __init__(self, metadata: Mapping[str, str]):
-        self._config = _parse(metadata.get(CONFIG_KEY, "{}"))
+        config = _parse(metadata.get(CONFIG_KEY, "{}"))
+        prefixed = any(key.partition(".")[0] in _COMPONENTS for key in config)
+        # Without prefixes it is the file of one component, written by that component itself.
+        self._components = {
+            component: _alphas(config, f"{component}." if prefixed else "") for component in _COMPONENTS
+        }
 
     def alpha(self, path: str, rank: int) -> float | None:
         """The layer's alpha, such that alpha / rank is its scale; None when the header says nothing.
@@ -28,19 +44,23 @@ class HeaderAlphas:
         Raises: SealFormatError when it is no number.
         """
         component, _, module = path.partition(".")
-        own = f"{component}."
-        config = {key.removeprefix(own): value for key, value in self._config.items() if key.startswith(own)}
-        if not config and not any(key.startswith(f"{name}.") for key in self._config for name in _COMPONENTS):
-            config = self._config  # of a file with one component, written by that component itself
-        alpha = config.get("lora_alpha")
-        patterns = config.get("alpha_pattern") or {}
-        if isinstance(patterns, dict):
-            alpha = _matching(patterns, module, alpha)
+        config = self._components[component]
+        alpha = _matching(config.patterns, module, config.alpha)
         if alpha is None:
             return None
         if isinstance(alpha, bool) or not isinstance(alpha, int | float) or not math.isfinite(alpha):
             raise SealFormatError(f"the header's alpha for {path!r} is {alpha!r}, not a number", _DAMAGED)
-        return alpha * math.sqrt(rank) if config.get("use_rslora") is True else float(alpha)
+        return alpha * math.sqrt(rank) if config.use_rslora else float(alpha)
+
+
+def _alphas(config: Mapping[str, Any], prefix: str) -> _Alphas:
+    patterns = config.get(f"{prefix}alpha_pattern")
+    plain = (
+        {key.replace("\\", ""): value for key, value in patterns.items()}
+        if isinstance(patterns, dict)
+        else {}
+    )
+    return _Alphas(config.get(f"{prefix}lora_alpha"), plain, config.get(f"{prefix}use_rslora") is True)
 
 
 def adapter_config(layers: Mapping[str, Change]) -> dict[str, Any]:
@@ -59,11 +79,12 @@ def adapter_config(layers: Mapping[str, Change]) -> dict[str, Any]:
 
 
 def _component_config(component: str, layers: Mapping[str, Change]) -> dict[str, Any]:
-    rank = Counter(layer.rank for layer in layers.values()).most_common(1)[0][0]
-    alpha = Counter(layer.alpha for layer in layers.values()).most_common(1)[0][0]
+    rank = _commonest([layer.rank for layer in layers.values()])
+    alpha = _commonest([layer.alpha for layer in layers.values()])
+    is_text = component.startswith("text")
     # The anchor keeps a short name ("proj_out") from standing for every layer that ends in it. Text encoders
     # have no such names, but a level that is there or not.
-    anchor = "" if component.startswith("text") else "^"
+    anchor = "" if is_text else "^"
     return {
         "r": rank,
         "lora_alpha": _plain(alpha),
@@ -71,10 +92,23 @@ def _component_config(component: str, layers: Mapping[str, Change]) -> dict[str,
         "alpha_pattern": {
             anchor + path: _plain(layer.alpha) for path, layer in layers.items() if layer.alpha != alpha
         },
-        "target_modules": sorted(layers),
+        "target_modules": _targets(sorted(layers), is_text),
         "use_dora": any(layer.kind == "dora" for layer in layers.values()),
         "use_rslora": False,
     }
+
+
+def _targets(paths: list[str], is_text: bool) -> list[str] | str:
+    """Whole paths, which PEFT takes for the ends of names; or one expression, where that would be too many."""
+    if is_text or all("." in path for path in paths):
+        return paths
+    return "|".join(re.escape(path) for path in paths)
+
+
+def _commonest(values: list[float]) -> Any:
+    """Of equally common ones the smallest, so that the order of the layers plays no part."""
+    counts = Counter(values)
+    return min(counts, key=lambda value: (-counts[value], value))
 
 
 def _plain(alpha: float) -> float:
@@ -95,8 +129,8 @@ def _parse(text: str) -> dict[str, Any]:
 def _matching(patterns: Mapping[str, Any], module: str, default: Any) -> Any:
     """The value of the longest pattern that is the module's path or the end of it, as PEFT matches them.
 
-    Differs: patterns are plain names, as diffusers writes them; PEFT takes regular expressions, which a stranger's
-    file could make run for ever.
+    Differs: patterns are plain names with or without "^" in front, as diffusers and we write them; PEFT takes
+    regular expressions, which a stranger's file could make run for ever.
     """
     for path in (module, nested(module)):
         if f"^{path}" in patterns:

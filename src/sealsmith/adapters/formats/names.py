@@ -19,7 +19,9 @@ KOHYA_PREFIXES = {
 }
 
 _TEXT_PREFIXES = {
+    "": {"text_encoder": "lora_te_", "text_encoder_2": "lora_te2_"},
     "sd1": {"text_encoder": "lora_te_"},
+    "sd2": {"text_encoder": "lora_te_"},
     "sealworld": {"text_encoder": "lora_te_"},
     "sdxl": {"text_encoder": "lora_te1_", "text_encoder_2": "lora_te2_"},
     "flux": {"text_encoder": "lora_te1_", "text_encoder_2": "lora_te3_"},

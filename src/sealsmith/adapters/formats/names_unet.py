@@ -50,6 +50,21 @@ def canonical(module: str) -> str:
     return f"{module}.0" if module.endswith(".to_out") else module
 
 
+def kernel(path: str, family: str) -> tuple[int, ...]:
+    """(kh, kw) of the convolution at a canonical path, as its name tells; empty for a linear layer.
+
+    For files that store convolutions flat. The projections around attention are convolutions in Stable Diffusion 1
+    and linear in 2 ("sd2") and XL.
+    """
+    leaf = path.rpartition(".")[2]
+    if not path.startswith("unet."):
+        return ()
+    if leaf in ("conv", "conv1", "conv2", "conv_in", "conv_out"):
+        return (3, 3)
+    projections = ("proj_in", "proj_out") if family in ("sd1", "sealworld") else ()
+    return (1, 1) if leaf in ("conv_shortcut", *projections) else ()
+
+
 def from_ldm(name: str) -> str | None:
     """diffusers' path for an original name joined by underscores; None when it is no such name."""
     if name in _OUTER:

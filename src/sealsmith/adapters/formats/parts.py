@@ -3,6 +3,7 @@
 A tensor's name is a module's spelling (names.py) and an ending; the two are read apart, because files mix them.
 """
 
+import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from torch import Tensor
 
 from ...errors import SealFormatError, SealShapeError
 from ..changes import Change, Decomposed, Full, Hadamard, Kronecker, LowRank
+from ..magnitude import largest_magnitude
 from .place import Place
 
 _INCOMPLETE = "the file is incomplete; fetch it again"
@@ -118,8 +120,12 @@ def _low_rank(group: Group) -> Change:
     down, up = group.tensors["down"], group.tensors["up"]
     mid = group.tensors.get("mid")
     if mid is not None:
-        _check(group, mid.ndim == 4 and down.ndim == 4 and down.shape[0] == mid.shape[1])
-        down = torch.einsum("srkl,ri->sikl", mid.float(), down[:, :, 0, 0].float()).to(down.dtype)
+        pointwise = down.ndim == 4 and down.shape[2:] == (1, 1)
+        _check(group, pointwise and mid.ndim == 4 and down.shape[0] == mid.shape[1])
+        # In float32: the product of two halves need not fit a half.
+        down, up = torch.einsum("srkl,ri->sikl", mid.float(), down[:, :, 0, 0].float()), up.float()
+        if not math.isfinite(largest_magnitude(down)):
+            raise SealFormatError(f"layer {group.name!r}: its mid times its down is infinite", _DAMAGED)
     fits = down.ndim in (2, 4) and up.ndim == down.ndim and up.shape[1] == down.shape[0] != 0
     _check(group, fits and up[:1, 0].numel() == 1)
     return LowRank(down, up, _alpha(group, down.shape[0]))

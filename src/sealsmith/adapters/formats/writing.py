@@ -1,6 +1,7 @@
 """Writing layers as the tensors of a file, in the dialects that others read."""
 
 import json
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import NamedTuple
@@ -9,10 +10,11 @@ import torch
 from torch import Tensor
 
 from ...errors import ConfigError, SealShapeError
-from ..changes import Change, Decomposed, Full, Hadamard, Kronecker, LowRank
+from ..changes import Change, Decomposed, Full, Hadamard, Kronecker, LowRank, reshaped
 from .alphas import CONFIG_KEY, adapter_config
 from .fused import joined, swapped
 from .names import diffusers_name, kohya_name, kohya_place
+from .names_unet import kernel
 
 
 class Written(NamedTuple):
@@ -41,12 +43,12 @@ def header_entries(layers: Mapping[str, Change], dialect: str) -> dict[str, str]
     """
     if dialect != "diffusers":
         return {}
-    return {CONFIG_KEY: json.dumps(adapter_config(_peft_layers(layers)[0]), sort_keys=True)}
+    return {CONFIG_KEY: json.dumps(adapter_config(_peft_layers(layers, "")[0]), sort_keys=True)}
 
 
 def _write_diffusers(layers: Mapping[str, Change], family: str) -> Written:
     """diffusers' and PEFT's names. Every kind but DoRA becomes low-rank, which is exact."""
-    written, unwritable = _peft_layers(layers)
+    written, unwritable = _peft_layers(layers, family)
     tensors: dict[str, Tensor] = {}
     for path, change in written.items():
         name = diffusers_name(path)
@@ -55,11 +57,13 @@ def _write_diffusers(layers: Mapping[str, Change], family: str) -> Written:
         tensors[f"{name}.lora_A.weight"] = inner.down
         tensors[f"{name}.lora_B.weight"] = inner.up
         if isinstance(change, Decomposed):
-            tensors[f"{name}.lora_magnitude_vector"] = _peft_magnitude(change)
+            # Denoisers are loaded by PEFT, which appends ".weight", text encoders by transformers, which does not.
+            end = ".weight" if path.startswith("text") else ""
+            tensors[f"{name}.lora_magnitude_vector{end}"] = _peft_magnitude(change)
     return Written(tensors, unwritable)
 
 
-def _peft_layers(layers: Mapping[str, Change]) -> tuple[dict[str, Change], dict[str, str]]:
+def _peft_layers(layers: Mapping[str, Change], family: str) -> tuple[dict[str, Change], dict[str, str]]:
     """The layers as low-rank changes, DoRA around them, and path -> reason of those PEFT cannot hold."""
     written: dict[str, Change] = {}
     unwritable: dict[str, str] = {}
@@ -67,11 +71,22 @@ def _peft_layers(layers: Mapping[str, Change]) -> tuple[dict[str, Change], dict[
         reason = _why_not_peft(path, change, layers)
         if reason:
             unwritable[path] = reason
-        elif isinstance(change, Decomposed):
+            continue
+        if isinstance(change, Decomposed):
             written[path] = replace(change, change=change.change.as_low_rank())
         else:
             written[path] = change.as_low_rank()
+        written[path] = _unflattened(written[path], kernel(path, family))
     return written, unwritable
+
+
+def _unflattened(change: Change, kernel_size: tuple[int, ...]) -> Change:
+    """A convolution's change with its kernel's axes, if it came without."""
+    outputs, inputs, *axes = change.shape
+    area = math.prod(kernel_size)
+    if axes or not kernel_size or inputs % area:
+        return change
+    return reshaped(change, (outputs, inputs // area, *kernel_size)) or change
 
 
 def _why_not_peft(path: str, change: Change, layers: Mapping[str, Change]) -> str:

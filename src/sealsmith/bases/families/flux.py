@@ -1,5 +1,6 @@
 """`flux`: Flux.1 ("dev" and "schnell") and what was fine-tuned from it."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -34,12 +35,20 @@ class FluxWorkings:
         return int(base.denoiser.config.in_channels) // 4
 
     def encode(self, base: "Base", prompt: str) -> Conditioning:
-        pipeline, dtype = base.pipeline, base.denoiser.dtype
-        clip_ids = token_ids(pipeline.tokenizer, prompt).to(base.device)
-        pooled = pipeline.text_encoder(clip_ids).pooler_output
+        pipeline = base.pipeline
         limit = min(MAX_T5_TOKENS, pipeline.tokenizer_2.model_max_length)
-        t5_ids = token_ids(pipeline.tokenizer_2, prompt, limit).to(base.device)
+        ids = token_ids(pipeline.tokenizer, prompt), token_ids(pipeline.tokenizer_2, prompt, limit)
+        return self.encode_ids(base, ids)
+
+    def encode_ids(self, base: "Base", ids: Sequence[Tensor]) -> Conditioning:
+        pipeline, dtype = base.pipeline, base.denoiser.dtype
+        clip_ids, t5_ids = (own.to(base.device) for own in ids)
+        pooled = pipeline.text_encoder(clip_ids).pooler_output
         return Conditioning(pipeline.text_encoder_2(t5_ids)[0].to(dtype), pooled.to(dtype))
+
+    def chunk_tokenizers(self, base: "Base") -> tuple[Any, ...]:
+        """None: T5 reads far more than CLIP at once, and was never trained on chunks."""
+        return ()
 
     def unconditional(self, base: "Base", negative: str = "") -> Conditioning:
         return self.encode(base, negative)

@@ -1,4 +1,4 @@
-"""`sd1`: Stable Diffusion 1.x and what was fine-tuned from it; 2.x too, which differs in its text encoder alone."""
+"""`sd1`: Stable Diffusion 1.x and what was fine-tuned from it."""
 
 from ..family import Family, register
 from ..workings import NO_SAFETY_CHECKER, UnetWorkings
@@ -21,5 +21,6 @@ SD1 = register(
         default_targets=("attention",),
         learning_rate=1e-4,
         rare_tokens=("sks", "ohwx"),
+        text_width=768,
     )
 )

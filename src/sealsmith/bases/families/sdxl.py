@@ -1,13 +1,14 @@
 """`sdxl`: Stable Diffusion XL 1.0 and what was fine-tuned from it."""
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
 from ..conditioning import Conditioning
 from ..family import Family, register
-from ..workings import UnetWorkings, token_ids
+from ..workings import UnetWorkings
 
 if TYPE_CHECKING:
     from ..base import Base
@@ -20,18 +21,16 @@ class SdxlWorkings(UnetWorkings):
     The sizes say: original and wanted size are the picture's, nothing was cropped.
     """
 
-    def encode(self, base: "Base", prompt: str) -> Conditioning:
-        pipeline, texts = base.pipeline, []
-        readers = (
-            (pipeline.tokenizer, pipeline.text_encoder),
-            (pipeline.tokenizer_2, pipeline.text_encoder_2),
-        )
-        for tokenizer, text_encoder in readers:
-            ids = token_ids(tokenizer, prompt).to(base.device)
-            encoded = text_encoder(ids, output_hidden_states=True)
+    def encode_ids(self, base: "Base", ids: Sequence[Tensor]) -> Conditioning:
+        texts = []
+        for own, text_encoder in zip(ids, (base.text_encoder, base.pipeline.text_encoder_2), strict=True):
+            encoded = text_encoder(own.to(base.device), output_hidden_states=True)
             texts.append(encoded.hidden_states[-2])
         dtype = base.denoiser.dtype
         return Conditioning(torch.cat(texts, dim=-1).to(dtype), encoded.text_embeds.to(dtype))
+
+    def chunk_tokenizers(self, base: "Base") -> tuple[Any, ...]:
+        return base.tokenizer, base.pipeline.tokenizer_2
 
     def unconditional(self, base: "Base", negative: str = "") -> Conditioning:
         """Zeros for no negative prompt where the base says so, as stock pipelines have it."""

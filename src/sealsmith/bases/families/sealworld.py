@@ -26,5 +26,6 @@ SEALWORLD = register(
             "qmk", "jvl", "zpr", "xqs",
         ),
         slot=" on ",
+        is_declared=True,
     )
 )  # fmt: skip
