@@ -102,3 +102,13 @@ def test_a_prompt_beyond_the_limit_is_said(family: str, request: pytest.FixtureR
     assert warning.count("wood") == (600 - 511 if family == "flux" else 80 - 75)
     (short,) = generate(base, dataclasses.replace(long, prompt="wood " * 75))
     assert short.warnings == ()
+
+
+def test_a_u_net_that_guidance_was_distilled_into_draws_as_stock_does(tiny_sd1: Base) -> None:
+    unet = tiny_sd1.pipeline.unet
+    torch.manual_seed(0)
+    tiny_sd1.pipeline.unet = type(unet).from_config(unet.config, time_cond_proj_dim=16).eval()
+    for guidance in (1.0, 8.0):
+        request = dataclasses.replace(REQUEST, negative="", guidance=guidance)
+        (ours,) = generate(tiny_sd1, request)
+        assert largest_difference(ours.pixels, stock(tiny_sd1.pipeline, request)) <= 1e-5

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from seal_examples import random_seal
 
-from sealsmith.errors import ConfigError
+from sealsmith.errors import BaseError, ConfigError
 from sealsmith.generate import Request, generate
 from sealsmith.inspect import attention_maps, capture_attention, inferno, overlay
 from sealsmith.inspect.attention import AttentionRecord, find_tokens
@@ -44,6 +44,14 @@ def test_looking_changes_neither_the_picture_nor_the_model(tiny_base):
     assert all(after[name] is before[name] for name in before)
     layers = sum(name.endswith("attn2.processor") for name in before)
     assert record.num_calls == 2 * layers
+
+
+def test_both_u_net_families_have_maps_and_a_transformer_says_it_has_none(tiny_sd1, tiny_sdxl, tiny_flux):
+    for base in (tiny_sd1, tiny_sdxl):
+        maps = attention_maps(base, PROMPT, [], seed=3, num_steps=1, words=["sks"])
+        assert torch.allclose(maps.before.tokens.sum(0), torch.ones(64, 64), atol=1e-5)
+    with pytest.raises(BaseError, match="no U-Net but a transformer"):
+        attention_maps(tiny_flux, PROMPT, [], seed=3, num_steps=1, words=["sks"])
 
 
 def test_processors_come_back_after_an_error(tiny_base):

@@ -9,6 +9,7 @@ Shape letters: N rows, C channels, h and w of the latents.
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
+import torch
 from torch import Tensor
 
 from .conditioning import Conditioning
@@ -100,7 +101,7 @@ class UnetWorkings:
         return self.encode(base, negative)
 
     def is_guided_by_two(self, base: "Base", guidance: float) -> bool:
-        return guidance > 1
+        return guidance > 1 and base.denoiser.config.time_cond_proj_dim is None
 
     def scheduler(self, base: "Base", num_steps: int, latents: Tensor) -> Any:
         scheduler = fresh_scheduler(base)
@@ -111,6 +112,24 @@ class UnetWorkings:
         self, base: "Base", latents: Tensor, t: Tensor, conditioning: Conditioning, guidance: float
     ) -> Tensor:
         prediction: Tensor = base.denoiser(
-            latents, t, encoder_hidden_states=conditioning.text, return_dict=False
+            latents,
+            t,
+            encoder_hidden_states=conditioning.text,
+            timestep_cond=self._guidance_input(base, latents, guidance),
+            added_cond_kwargs=self._added(base, latents, conditioning),
+            return_dict=False,
         )[0]
         return prediction
+
+    def _added(self, base: "Base", latents: Tensor, conditioning: Conditioning) -> dict[str, Any] | None:
+        """What this U-Net reads besides the text."""
+        return None
+
+    def _guidance_input(self, base: "Base", latents: Tensor, guidance: float) -> Tensor | None:
+        """For U-Nets that guidance was distilled into: its weight as an embedding, [N, D], else None."""
+        width = base.denoiser.config.time_cond_proj_dim
+        if width is None:
+            return None
+        weights = torch.full((len(latents),), guidance - 1)
+        embedding: Tensor = base.pipeline.get_guidance_scale_embedding(weights, embedding_dim=width)
+        return embedding.to(latents)

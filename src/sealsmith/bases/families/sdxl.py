@@ -39,23 +39,11 @@ class SdxlWorkings(UnetWorkings):
             return encoded.zeros()
         return encoded
 
-    def predict(
-        self, base: "Base", latents: Tensor, t: Tensor, conditioning: Conditioning, guidance: float
-    ) -> Tensor:
+    def _added(self, base: "Base", latents: Tensor, conditioning: Conditioning) -> dict[str, Any]:
         factor = base.pipeline.vae_scale_factor
         height, width = latents.shape[2] * factor, latents.shape[3] * factor
         sizes = torch.tensor([[height, width, 0, 0, height, width]] * len(latents))
-        prediction: Tensor = base.denoiser(
-            latents,
-            t,
-            encoder_hidden_states=conditioning.text,
-            added_cond_kwargs={
-                "text_embeds": conditioning.pooled,
-                "time_ids": sizes.to(latents.device, latents.dtype),
-            },
-            return_dict=False,
-        )[0]
-        return prediction
+        return {"text_embeds": conditioning.pooled, "time_ids": sizes.to(latents)}
 
 
 SDXL = register(
