@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from sealsmith.adapters.attach import weight_of
 from sealsmith.bases import Base, Wanted, open_base
@@ -74,7 +74,7 @@ def test_only_the_picture_it_happened_to_carries_the_warning(fp16_base: Base) ->
 @torch.no_grad()
 def test_numbers_lost_even_in_fp32_are_an_error(fp16_base: Base) -> None:
     weight_of(fp16_base.vae.decoder.conv_out).fill_(torch.inf)
-    with pytest.raises(DrawingError, match="not finite .* even in fp32") as error:
+    with pytest.raises(DrawingError, match=r"not finite .* even in fp32") as error:
         decode(fp16_base, latents_of(fp16_base))
     assert "VAE is damaged" in error.value.remedy
 
@@ -88,3 +88,20 @@ def test_latents_already_lost_are_not_blamed_on_the_vae(fp16_base: Base, lost: f
         decode(fp16_base, latents)
     assert "--precision bf16 or fp32" in error.value.remedy
     assert fp16_base.vae.dtype == torch.float16
+
+
+@torch.no_grad()
+def test_slices_of_several_pictures_are_the_pictures(tiny_base: Base, tiny_base_folder: Path) -> None:
+    sliced = open_base(str(tiny_base_folder), wanted=Wanted("fp32", "none", vae_slicing=True))
+    rows = rows_of_calls(sliced.vae.decoder)
+    latents = torch.cat([latents_of(tiny_base, seed) for seed in range(3)])
+    expected, _ = decode(tiny_base, latents)
+    torch.testing.assert_close(decode(sliced, latents)[0], expected, rtol=0, atol=1e-5)
+    assert rows == [1, 1, 1]
+
+
+def rows_of_calls(module: nn.Module) -> list[int]:
+    """Numbers of rows of each call of the module, from now on."""
+    rows: list[int] = []
+    module.register_forward_hook(lambda module, inputs, output: rows.append(len(inputs[0])))
+    return rows
