@@ -31,6 +31,12 @@ def merge_seals(
     All triggers, weights and titles stay in the header under `training["merge"]`; `created` is ISO 8601.
     Raises: BaseMismatchError for seals of several families; else as `merge` does.
     """
+    for seal, _ in seals:
+        if not seal.is_weights_alone:
+            raise ConfigError(
+                f"seal {seal.name!r} holds vectors or hypernetworks, which cannot be merged",
+                "draw with the seals together instead",
+            )
     common = _common([seal.header for seal, _ in seals])
     merged = merge([(seal.layers, weight) for seal, weight in seals], settings, on_layer)
     rank = max(layer.rank for layer in merged.layers.values())

@@ -5,12 +5,16 @@ from dataclasses import replace
 from pathlib import Path
 
 import safetensors.torch
+from torch import Tensor
 
 from ..errors import SealError, SealFormatError
 from .checks import check_finite, check_layers, check_seal_header, check_suffix
+from .embeddings import check_embeddings
 from .files import atomic_write
 from .formats import header_entries, read_layers, write_layers
+from .formats.vectors import bundled, read_vectors, vector_entries, write_vectors
 from .metadata import HASH_KEY, OWN_KEY, dump_metadata, header_of_foreign, parse_metadata
+from .networks import check_networks
 from .seal import Seal
 from .sidecars import facts_beside
 from .tensor_file import TensorFile, parse_tensor_file, read_tensor_file
@@ -57,21 +61,29 @@ def _seal_of(file: TensorFile, name: str) -> Seal:
     try:
         parsed = read_layers(file.tensors, metadata)
         check_layers(parsed.layers)
+        rest = {key: file.tensors[key] for key in parsed.unknown}
+        vectors = read_vectors(rest, metadata, Path(name).stem)
     except SealError as error:  # these name the layer, but do not know the file
         raise type(error)(f"{name!r}: {error}", error.remedy) from error
-    if not parsed.layers:
+    if not (parsed.layers or vectors.embeddings or vectors.networks):
         raise SealFormatError(
             f"{name!r} holds no layers of a seal: none of its {len(file.tensors)} tensors is known, "
-            f"{parsed.unknown[0]!r} first",
-            "it may be a whole model, an embedding or a seal of a kind not supported",
+            f"{vectors.unknown[0]!r} first",
+            "it may be a whole model, or a seal of a kind not supported",
         )
-    header = parse_metadata(metadata, name) if own else header_of_foreign(metadata, parsed.layers, name)
+    header = (
+        parse_metadata(metadata, name)
+        if own
+        else header_of_foreign(metadata, parsed.layers, name, vectors.embeddings, vectors.networks)
+    )
     return Seal(
         header,
         parsed.layers,
-        dialect=parsed.dialect,
-        unknown=tuple(sorted(parsed.unknown)),
+        dialect=parsed.dialect or "diffusers",
+        unknown=vectors.unknown,
         metadata=dict(metadata),
+        embeddings=vectors.embeddings,
+        networks=dict(vectors.networks),
     )
 
 
@@ -83,6 +95,8 @@ def dump_seal(seal: Seal, dialect: str = "diffusers") -> bytes:
     check_seal_header(seal.header)
     check_layers(seal.layers)
     check_finite(seal.layers)
+    check_embeddings(seal.embeddings)
+    check_networks(seal.networks)
     state, unwritable = write_layers(seal.layers, dialect, seal.header.family)
     if unwritable:
         first = next(iter(unwritable))
@@ -91,7 +105,9 @@ def dump_seal(seal: Seal, dialect: str = "diffusers") -> bytes:
             f"{unwritable[first]}",
             "write them in the dialect they came in",
         )
-    state = {key: tensor.detach().cpu().contiguous() for key, tensor in state.items()}
+    state |= _beside_layers(seal)
+    # Copied: rows of one table share their memory, which a file does not allow.
+    state = {key: tensor.detach().cpu().contiguous().clone() for key, tensor in state.items()}
     data = safetensors.torch.save(state)
     tensors = _tensor_bytes(data)
     file_header = json.loads(data[8 : len(data) - len(tensors)])
@@ -101,13 +117,27 @@ def dump_seal(seal: Seal, dialect: str = "diffusers") -> bytes:
         seal.layers,
         file_header,
         tensors,
-        header_entries(seal.layers, dialect),
+        _entries(seal, dialect),
         dialect=dialect,
         kept=seal.metadata,
     )
     text = json.dumps({"__metadata__": metadata} | file_header, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 8)
     return len(text).to_bytes(8, "little") + text + tensors
+
+
+def _beside_layers(seal: Seal) -> dict[str, Tensor]:
+    """The tensors of all that is no layer."""
+    family = seal.header.family
+    if seal.layers:
+        return bundled(seal.embeddings, family) | write_vectors({}, seal.networks, family)
+    return write_vectors(seal.embeddings, seal.networks, family)
+
+
+def _entries(seal: Seal, dialect: str) -> dict[str, str]:
+    """What the header must say for the tensors to mean the same."""
+    layers = header_entries(seal.layers, dialect) if seal.layers else {}
+    return layers | vector_entries(seal.embeddings, seal.networks)
 
 
 def _tensor_bytes(data: bytes) -> memoryview:
