@@ -177,7 +177,7 @@ def _memory(
 def _vae_slicing(memory: str, asked: bool | None) -> tuple[bool, str]:
     if asked is not None:
         return asked, "as asked"
-    return (True, "memory is short") if memory != WHOLE else (False, "memory suffices")
+    return (True, "as weights are offloaded") if memory != WHOLE else (False, "memory suffices")
 
 
 def _tiling(
