@@ -16,7 +16,7 @@ def first_rows(seal: Seal, num_rows: int) -> Seal:
     The scale alpha / rank stays: it is the alpha that was trained with, for every rank.
     Raises: ConfigError for a seal with changes that are not plain low-rank ones.
     """
-    other = sorted({change.kind for change in seal.layers.values() if not isinstance(change, LowRank)})
+    other = {change.kind for change in seal.layers.values() if not isinstance(change, LowRank)}
     if other:
         raise ConfigError(
             f"dyn={num_rows} asks for the first rows of {seal.name!r}, whose kind is {', '.join(sorted(other))}",

@@ -40,8 +40,8 @@ PAGE = """# Compatibility
 
 Made by `{command}` with diffusers {diffusers}.
 Every cell was tried on a tiny random base with the structure of the real one and a seal on all of its linear
-layers and convolutions. "Same picture" compares stock diffusers with the file loaded against a pipeline whose weights were
-changed by the seal's own arithmetic.
+layers and convolutions. "Same picture" compares stock diffusers with the file loaded against a pipeline
+whose weights were changed by the seal's own arithmetic.
 
 {matrix}
 What stock diffusers does not do with kohya's files, whoever wrote them: it leaves DoRA's magnitudes out, and
