@@ -8,6 +8,7 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
+from sealsmith.bases.plan import MEMORY_PLANS, PRECISIONS
 from sealsmith.errors import ConfigError
 from sealsmith.settings import ENV_PREFIX, SETTINGS_FILE, Settings, read_settings
 
@@ -20,6 +21,8 @@ VALUES = {
     "civitai_url": st.sampled_from(["https://registry.example", "http://127.0.0.1:8000/base"]),
     "cache": st.sampled_from(["kept", "/tmp/a cache"]).map(Path),
     "seals_folder": st.sampled_from(["seals", "/tmp/a b"]).map(Path),
+    "precision": st.sampled_from(PRECISIONS),
+    "memory": st.sampled_from(MEMORY_PLANS),
     "threads": st.integers(1, 64),
     "debug": st.booleans(),
 }

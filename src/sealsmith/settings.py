@@ -10,7 +10,7 @@ import os
 import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field, ValidationError
 from pydantic_settings import (
@@ -45,6 +45,10 @@ class Settings(BaseSettings):
     """Folder for answers worth keeping. Unset: a folder of ours among this system's caches."""
     seals_folder: Path | None = None
     """Folder in which prompts find seals by name."""
+    precision: Literal["auto", "fp32", "bf16", "fp16"] | None = None
+    """Numbers to draw with. Unset: auto, the hardware decides."""
+    memory: Literal["auto", "none", "model-offload", "sequential-offload"] | None = None
+    """Where weights rest while pictures are drawn. Unset: auto, the free memory decides."""
     threads: int | None = Field(None, ge=1, le=1024)
     """CPU threads to compute with. Unset: PyTorch's own choice, one a core."""
     debug: bool = False

@@ -51,6 +51,16 @@ def test_a_single_file_opens_by_the_folder_beside_or_around_it(
     assert base.digest != tiny_sd1.digest
 
 
+def test_a_single_file_of_xl_opens_with_both_its_text_encoders(
+    tiny_sdxl: Base, tiny_sdxl_folder: Path, tmp_path: Path, no_hub: Path
+) -> None:
+    path = write_original(tiny_sdxl_folder, tmp_path / "xl.safetensors")
+    without_weights(tiny_sdxl_folder, tmp_path / "xl")
+    base = open_base(str(path))
+    assert base.family.name == "sdxl"
+    assert_same_weights(tiny_sdxl, base)
+
+
 def test_what_a_single_file_lacks_comes_from_the_folder_beside_it(
     tiny_sd1: Base, tiny_sd1_folder: Path, tmp_path: Path, no_hub: Path
 ) -> None:

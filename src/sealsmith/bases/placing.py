@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import torch
 from accelerate import cpu_offload, cpu_offload_with_hook
+from torch import nn
 
 from .plan import MODEL_OFFLOAD, SEQUENTIAL_OFFLOAD, Plan
 
@@ -33,9 +34,8 @@ def apply_plan(base: "Base") -> None:
         base.vae.to(DTYPES[plan.vae_precision])
     if plan.vae_slicing:
         base.vae.enable_slicing()
-    parts = [*reversed(base.components.values()), base.vae]  # in the order of their use
     hook = None
-    for part in parts:
+    for part in parts_in_use(base):
         if plan.memory == MODEL_OFFLOAD:
             _, hook = cpu_offload_with_hook(part, base.device, prev_module_hook=hook)
         elif plan.memory == SEQUENTIAL_OFFLOAD:
@@ -48,5 +48,12 @@ def apply_plan(base: "Base") -> None:
 def rest(base: "Base") -> None:
     """Takes the parts that `model-offload` left on the device off it: the picture is finished, or was given up."""
     if base.plan.memory == MODEL_OFFLOAD:
-        for part in (*base.components.values(), base.vae):
+        for part in parts_in_use(base):
             part.to("cpu")
+
+
+def parts_in_use(base: "Base") -> list[nn.Module]:
+    """The parts that make a picture, in the order of their use."""
+    return [
+        getattr(base.pipeline, name) for name in (*base.family.text_encoders, base.family.denoiser, "vae")
+    ]

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from ..errors import ConfigError
 from .base import Base
+from .plan import SEQUENTIAL_OFFLOAD
 
 SMALLEST_SIDE = 16
 """Layers with fewer inputs or outputs stay as they are: they hold next to nothing, and much hangs on them."""
@@ -25,7 +26,8 @@ SMALLEST_SIDE = 16
 def quantise(base: Base, precision: str = "int8") -> int:
     """Quantises the linear layers of the base's denoiser, for good; returns how many.
 
-    Raises: ConfigError for an unknown precision, a base quantised already, or torchao not installed.
+    Raises: ConfigError for an unknown precision, a base quantised already or offloaded layer by layer, or
+    torchao not installed.
     """
     if precision not in PRECISIONS:
         raise ConfigError(
@@ -33,6 +35,11 @@ def quantise(base: Base, precision: str = "int8") -> int:
         )
     if is_quantised(base):
         raise ConfigError(f"{base.name!r} is quantised already", "open the base anew")
+    if base.plan.memory == SEQUENTIAL_OFFLOAD:
+        raise ConfigError(
+            f"{base.name!r} is offloaded layer by layer: it holds no weights to quantise",
+            "open it with the memory plan none or model-offload",
+        )
     if importlib.util.find_spec("torchao") is None:
         raise ConfigError("quantising needs torchao", "pip install 'sealsmith[quantised]'")
     layers = [module for module in base.denoiser.modules() if _is_worth_it(module)]

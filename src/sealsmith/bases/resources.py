@@ -36,9 +36,6 @@ def model_size(family: Family, folder: Path, weights: Iterable[Path]) -> ModelSi
     parts: Counter[str] = Counter()
     for path in weights:
         parts.update(_num_parameters(family, path, is_original=path.parent.parent != folder))
-    for part in (*family.text_encoders, "vae") if set(parts) == {family.denoiser} else ():
-        for path in (folder / part).glob("*.safetensors"):  # of a file that lacks all but the denoiser
-            parts.update(_num_parameters(family, path, is_original=False))
     return ModelSize(
         parts=parts,
         vae_channels=widths[min(1, len(widths) - 1)],

@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from ..bases import Base
+from ..errors import ConfigError
 from ..generate import Request, generate
 from ..train import TrainConfig, train
 from ..train.cache import full_captions
@@ -22,6 +23,7 @@ from .taking_turns import alternate, timed
 
 GOAL_TRAINING_STEPS = 400
 PROMPT = "a red wax seal of an emblem on parchment"
+PEERS_PIPELINE = "StableDiffusionPipeline"
 STOCK_PIPELINE = "StableDiffusionPipeline.__call__"
 STOCK_TRAINING = "a plain loop as in diffusers' DreamBooth-LoRA example"
 STOCK_HELP = "diffusers-cli --help"
@@ -50,7 +52,15 @@ class SpeedPlan:
 
 
 def measure_speed(base: Base, plan: SpeedPlan, command: str, say: Callable[[str], None]) -> Report:
-    """The figures of this machine, measured now; `say` hears which part runs."""
+    """The figures of this machine, measured now; `say` hears which part runs.
+
+    Raises: ConfigError for a base that the stock side of the measurement is not written for.
+    """
+    if (plan.picture_repeats or plan.training_steps) and base.family.pipeline != PEERS_PIPELINE:
+        raise ConfigError(
+            f"the speed suite compares with {PEERS_PIPELINE}, and {base.name} is a {base.family.pipeline}",
+            "measure on sealworld or a Stable Diffusion 1 or 2 base",
+        )
     figures: list[Figure] = []
     if plan.picture_repeats:
         say(f"pictures: {plan.picture_repeats} of ours and of stock diffusers in turn")

@@ -40,8 +40,8 @@ COMMANDS = {
 SETTINGS_OF_COMMAND = {
     "demo": ("base",),
     "train": ("base",),
-    "generate": ("base", "steps", "guidance", "out", "seals_folder"),
-    "score": ("base",),
+    "generate": ("base", "steps", "guidance", "out", "seals_folder", "precision", "memory"),
+    "score": ("base", "precision", "memory"),
     "inspect": ("base",),
     "lookup": ("civitai_url", "cache"),
     "export": (),

@@ -10,7 +10,14 @@ import typer
 
 from ..errors import ConfigError, OutputError
 from .console import console, note, print_json
-from .options import BaseOption, DeviceOption
+from .options import (
+    BaseOption,
+    DeviceOption,
+    MemoryOption,
+    PrecisionOption,
+    SlicingOption,
+    TilingOption,
+)
 
 if TYPE_CHECKING:
     from ..adapters import Seal
@@ -52,6 +59,10 @@ def generate_command(
     width: Annotated[int | None, typer.Option(help="Pixels; the base decides if not given.")] = None,
     height: Annotated[int | None, typer.Option(help="Pixels; the base decides if not given.")] = None,
     device: DeviceOption = "cpu",
+    precision: PrecisionOption = "auto",
+    memory: MemoryOption = "auto",
+    vae_slicing: SlicingOption = None,
+    vae_tiling: TilingOption = None,
     quantise: Annotated[
         str | None,
         typer.Option(
@@ -71,13 +82,14 @@ def generate_command(
     check_out(out)
 
     from ..adapters import read_seal
-    from ..bases import open_base
+    from ..bases import Wanted, open_base
     from ..generate import Request
 
     words, wished = read_prompt(prompt, negative, seals_folder)
     chosen = [parse_seal_option(text) for text in seal or []] + wished
     seals = [(read_seal(path), strength) for path, strength in chosen]
-    opened = open_base(base, device)
+    opened = open_base(base, device, Wanted(precision, memory, vae_slicing, vae_tiling))
+    note(f"plan: {opened.plan}")
     first_seed = secrets.randbelow(2**32) if seed is None else seed
     request = Request(
         words,
@@ -95,7 +107,8 @@ def generate_command(
         note(f"seed: {first_seed}")
     pictures, paths = _draw(opened, request, seals, out, quiet=as_json, quantise=quantise)
     if as_json:
-        print_json(_report(pictures, paths, [path for path, _ in chosen]))
+        report = _report(pictures, paths, [path for path, _ in chosen])
+        print_json(report | {"plan": opened.plan.to_dict()})
 
 
 def read_prompt(
@@ -207,18 +220,18 @@ def _draw(
                 paths.append(path)
     finally:  # not sooner: while the bar runs on a terminal, rich sends stdout to stderr
         if pictures:
-            _say(pictures[0])
+            _say(pictures)
         for path in paths if not quiet else []:
             typer.echo(str(path))
     return pictures, paths
 
 
-def _say(picture: "Picture") -> None:
-    """On stderr: which triggers were inserted, and what else happened to the prompt."""
+def _say(pictures: "list[Picture]") -> None:
+    """On stderr: which triggers were inserted, and whatever the pictures warn of, each warning once."""
     from ..generate import insert_trigger
     from ..generate.prompt import main_trigger
 
-    recipe = picture.recipe
+    recipe = pictures[0].recipe
     if recipe.prompt != recipe.prompt_typed:
         triggers = dict.fromkeys(filter(None, (main_trigger(seal.trigger) for seal in recipe.seals)))
         inserted = [repr(word) for word in triggers if insert_trigger(recipe.prompt_typed, word, "")[1]]
@@ -226,8 +239,12 @@ def _say(picture: "Picture") -> None:
             f"inserted {' and '.join(inserted)}" if inserted else "repeated in front, where it is not cut off"
         )
         note(f"trigger: {done} -> {recipe.prompt}")
-    for warning in picture.warnings:
+    for warning in _warnings(pictures):
         note(f"warning: {warning}")
+
+
+def _warnings(pictures: "list[Picture]") -> list[str]:
+    return list(dict.fromkeys(warning for picture in pictures for warning in picture.warnings))
 
 
 def _report(pictures: "list[Picture]", paths: list[Path], seal_paths: list[Path]) -> dict[str, Any]:
@@ -252,7 +269,7 @@ def _report(pictures: "list[Picture]", paths: list[Path], seal_paths: list[Path]
             }
             for path, use in zip(seal_paths, recipe.seals, strict=True)
         ],
-        "warnings": list(pictures[0].warnings),
+        "warnings": _warnings(pictures),
     }
 
 

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..errors import ConfigError
-from .console import console, output, print_json
-from .options import BaseOption
+from .console import console, note, output, print_json
+from .options import BaseOption, MemoryOption, PrecisionOption
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 def score_command(
     seal: Annotated[Path, typer.Argument(help="A seal file.")],
     base: BaseOption = "sealworld",
+    precision: PrecisionOption = "auto",
+    memory: MemoryOption = "auto",
     pictures: Annotated[
         Path | None,
         typer.Option(help="What the seal should look like; the file's own record if not given."),
@@ -38,7 +40,7 @@ def score_command(
 ) -> None:
     """Measure what a seal does: the scorecard."""
     from ..adapters import atomic_write, check_writable, read_seal
-    from ..bases import open_base
+    from ..bases import Wanted, open_base
     from ..score import ScoreSettings, score_page, scorecard_table
 
     if html is not None:
@@ -55,7 +57,9 @@ def score_command(
         strength=strength,
     )
     read = read_seal(seal)
-    card = _measure(open_base(base), read, _reference_pictures(read, pictures), settings)
+    opened = open_base(base, wanted=Wanted(precision, memory))
+    note(f"plan: {opened.plan}")
+    card = _measure(opened, read, _reference_pictures(read, pictures), settings)
     if html is not None:
         atomic_write(html, score_page(read, card).encode())
         console.print(f"page: {html}", markup=False)

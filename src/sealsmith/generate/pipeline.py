@@ -128,6 +128,7 @@ def _draw(
             seals=tuple(uses),
             version=f"sealsmith {__version__}",
             long_prompts=request.long_prompts,
+            precision=base.plan.precision,
         )
         yield Picture(pixels, recipe, (*warnings, *filter(None, [said])))
 

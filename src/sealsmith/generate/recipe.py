@@ -68,6 +68,8 @@ class Recipe:
     """`sealsmith <version>`, or the name of whatever wrote the picture."""
     long_prompts: str = "cut"
     """What was done with words beyond the text encoder's limit: "chunks" or "cut"."""
+    precision: str = "fp32"
+    """What the base computed with."""
     quantised: str = ""
     """What the base was quantised to with the seals in it, e.g. "int8"; empty: not at all."""
 

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from ..adapters import Seal, read_seal, write_seal
 from ..bases import Base, Conditioning
-from ..errors import Cancelled, TrainingError
+from ..errors import Cancelled, ConfigError, TrainingError
 from .batch import draw_batch
 from .cache import TrainingData, prepare
 from .checkpoint import RESUME_NAME, SEAL_NAME, TrainingState, checkpoint_path, identity, seal_header
@@ -79,6 +79,7 @@ def train(
     progress = progress or Silent()
     config = resolved(config, base, pictures)
     method = find_method(config.method)
+    check_plan(base)
     method.check(base, config)
     check_objective(base, config.min_snr_gamma)
     warnings = (*pictures.warnings, *check_trigger(config.trigger, base))
@@ -117,6 +118,16 @@ def train(
         warnings=warnings,
         seconds=state.seconds,
     )
+
+
+def check_plan(base: Base) -> None:
+    """Raises: ConfigError for a base that does not compute in fp32 with all its weights where they are used."""
+    plan = base.plan
+    if (plan.precision, plan.memory) != ("fp32", "none"):
+        raise ConfigError(
+            f"training needs a base in fp32, whole; this one is in {plan.precision}, memory plan {plan.memory}",
+            "open it without a plan of its own; what it learns can then be used under every plan",
+        )
 
 
 def run_steps(
