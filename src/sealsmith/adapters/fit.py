@@ -104,8 +104,8 @@ def weight_shape(module: nn.Module) -> tuple[int, ...]:
 
 
 def is_compatible(seal_family: str, base_family: str) -> bool:
-    """Whether families allow the pair; what nobody knows ("") is left to the shapes, and so is SD 2's width."""
-    return seal_family in ("", base_family) or (seal_family, base_family) == ("sd2", "sd1")
+    """Whether families allow the pair; what nobody knows ("") is left to the shapes."""
+    return seal_family in ("", base_family)
 
 
 def advice(fit: Fit, seal: Seal) -> str:

@@ -69,7 +69,10 @@ def check_empty(folder: Path) -> None:
 
 def hub_card(header: SealHeader, pictures: Sequence[GalleryPicture] = ()) -> str:
     """The text of README.md: YAML for machines, Markdown for people."""
-    facts = yaml.safe_dump(card_facts(header, pictures), sort_keys=False, allow_unicode=True, width=10_000)
+    told = card_facts(header, pictures)
+    # Unescaped, these are line breaks to YAML, which a reader folds to spaces.
+    is_plain = not set(json.dumps(told, ensure_ascii=False)) & set("\x85\u2028\u2029")
+    facts = yaml.safe_dump(told, sort_keys=False, allow_unicode=is_plain, width=10_000)
     parts = [
         f"# {_plain(header.title) or 'A seal'}",
         "<Gallery />" if pictures else "",
