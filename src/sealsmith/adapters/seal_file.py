@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import safetensors.torch
+import torch
 
 from ..errors import SealError, SealFormatError
 from .checks import check_finite, check_layers, check_seal_header, check_suffix
@@ -92,7 +93,11 @@ def dump_seal(seal: Seal, dialect: str = "diffusers") -> bytes:
             f"{unwritable[first]}",
             "write them in the dialect they came in",
         )
-    state = {key: tensor.detach().cpu().contiguous() for key, tensor in state.items()}
+    # Copies, for layers taken out of a fused one share their `down`, and safetensors writes no memory twice.
+    state = {
+        key: tensor.detach().cpu().clone(memory_format=torch.contiguous_format)
+        for key, tensor in state.items()
+    }
     data = safetensors.torch.save(state)
     tensors = _tensor_bytes(data)
     file_header = json.loads(data[8 : len(data) - len(tensors)])
