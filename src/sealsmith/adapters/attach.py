@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 from weakref import WeakKeyDictionary
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.hooks import RemovableHandle
@@ -147,7 +148,7 @@ def attach(base: AttachableBase, seals: Weighted) -> Attachment:
     handles: list[RemovableHandle | Words] = []
     handles += [layer.module.register_forward_hook(layer.add) for layer in layers]
     handles += [each.module.register_forward_pre_hook(each.add) for each in inputs]
-    handles += [Words(base.pipeline, component, vectors) for component, vectors in words.items()]
+    handles += [_attached_words(base, component, vectors) for component, vectors in words.items()]
     attachment = Attachment(tuple(report for _, report in fits), [*layers, *inputs], handles)
     attachment.at(0, 1)
     if seals:
@@ -264,6 +265,12 @@ def _words(base: AttachableBase, seals: Weighted, fits: Sequence[Fit]) -> dict[s
                     scaled = at_strength(each, factor, base.components[component])
                     words.setdefault(component, {})[trigger] = scaled
     return words
+
+
+def _attached_words(base: AttachableBase, component: str, vectors: Mapping[str, Tensor]) -> Words:
+    table = torch.cat(list(vectors.values()))
+    counts = {word: len(each) for word, each in vectors.items()}
+    return Words(base.pipeline, component, counts, lambda: table)
 
 
 def _factor_at(strength: float | Schedule, path: str, step: int, num_steps: int) -> float:

@@ -5,16 +5,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import safetensors.torch
-from torch import Tensor
+import torch
 
 from ..errors import SealError, SealFormatError
 from .checks import check_finite, check_layers, check_seal_header, check_suffix
-from .embeddings import check_embeddings
 from .files import atomic_write
-from .formats import header_entries, read_layers, write_layers
-from .formats.vectors import bundled, read_vectors, vector_entries, write_vectors
+from .formats import header_entries, native_dialect, read_layers, write_layers
 from .metadata import HASH_KEY, OWN_KEY, dump_metadata, header_of_foreign, parse_metadata
-from .networks import check_networks
 from .seal import Seal
 from .sidecars import facts_beside
 from .tensor_file import TensorFile, parse_tensor_file, read_tensor_file
@@ -36,13 +33,14 @@ def read_seal(path: Path | str) -> Seal:
 
 
 def write_seal(path: Path | str, seal: Seal) -> None:
-    """Writes `seal` to `path` in one step, for us and for stock `pipeline.load_lora_weights(path)`.
+    """Writes `seal` to `path` in one step, in the dialect that holds its layers as they are.
 
+    That is diffusers', for stock `pipeline.load_lora_weights(path)`, where every layer is low-rank or DoRA.
     Raises: SealFormatError when the seal is one that `read_seal` would refuse; OutputError.
     """
     path = Path(path)
     check_suffix(path)
-    atomic_write(path, dump_seal(seal))
+    atomic_write(path, dump_seal(seal, native_dialect(seal.layers)))
 
 
 def parse_seal(data: bytes, name: str = "seal") -> Seal:
@@ -61,29 +59,21 @@ def _seal_of(file: TensorFile, name: str) -> Seal:
     try:
         parsed = read_layers(file.tensors, metadata)
         check_layers(parsed.layers)
-        rest = {key: file.tensors[key] for key in parsed.unknown}
-        vectors = read_vectors(rest, metadata, Path(name).stem)
     except SealError as error:  # these name the layer, but do not know the file
         raise type(error)(f"{name!r}: {error}", error.remedy) from error
-    if not (parsed.layers or vectors.embeddings or vectors.networks):
+    if not parsed.layers:
         raise SealFormatError(
             f"{name!r} holds no layers of a seal: none of its {len(file.tensors)} tensors is known, "
-            f"{vectors.unknown[0]!r} first",
-            "it may be a whole model, or a seal of a kind not supported",
+            f"{parsed.unknown[0]!r} first",
+            "it may be a whole model, an embedding or a seal of a kind not supported",
         )
-    header = (
-        parse_metadata(metadata, name)
-        if own
-        else header_of_foreign(metadata, parsed.layers, name, vectors.embeddings, vectors.networks)
-    )
+    header = parse_metadata(metadata, name) if own else header_of_foreign(metadata, parsed.layers, name)
     return Seal(
         header,
         parsed.layers,
-        dialect=parsed.dialect or "diffusers",
-        unknown=vectors.unknown,
+        dialect=parsed.dialect,
+        unknown=tuple(sorted(parsed.unknown)),
         metadata=dict(metadata),
-        embeddings=vectors.embeddings,
-        networks=dict(vectors.networks),
     )
 
 
@@ -95,8 +85,6 @@ def dump_seal(seal: Seal, dialect: str = "diffusers") -> bytes:
     check_seal_header(seal.header)
     check_layers(seal.layers)
     check_finite(seal.layers)
-    check_embeddings(seal.embeddings)
-    check_networks(seal.networks)
     state, unwritable = write_layers(seal.layers, dialect, seal.header.family)
     if unwritable:
         first = next(iter(unwritable))
@@ -105,9 +93,11 @@ def dump_seal(seal: Seal, dialect: str = "diffusers") -> bytes:
             f"{unwritable[first]}",
             "write them in the dialect they came in",
         )
-    state |= _beside_layers(seal)
-    # Copied: rows of one table share their memory, which a file does not allow.
-    state = {key: tensor.detach().cpu().contiguous().clone() for key, tensor in state.items()}
+    # Copies, for layers taken out of a fused one share their `down`, and safetensors writes no memory twice.
+    state = {
+        key: tensor.detach().cpu().clone(memory_format=torch.contiguous_format)
+        for key, tensor in state.items()
+    }
     data = safetensors.torch.save(state)
     tensors = _tensor_bytes(data)
     file_header = json.loads(data[8 : len(data) - len(tensors)])
@@ -117,27 +107,13 @@ def dump_seal(seal: Seal, dialect: str = "diffusers") -> bytes:
         seal.layers,
         file_header,
         tensors,
-        _entries(seal, dialect),
+        header_entries(seal.layers, dialect),
         dialect=dialect,
         kept=seal.metadata,
     )
     text = json.dumps({"__metadata__": metadata} | file_header, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 8)
     return len(text).to_bytes(8, "little") + text + tensors
-
-
-def _beside_layers(seal: Seal) -> dict[str, Tensor]:
-    """The tensors of all that is no layer."""
-    family = seal.header.family
-    if seal.layers:
-        return bundled(seal.embeddings, family) | write_vectors({}, seal.networks, family)
-    return write_vectors(seal.embeddings, seal.networks, family)
-
-
-def _entries(seal: Seal, dialect: str) -> dict[str, str]:
-    """What the header must say for the tensors to mean the same."""
-    layers = header_entries(seal.layers, dialect) if seal.layers else {}
-    return layers | vector_entries(seal.embeddings, seal.networks)
 
 
 def _tensor_bytes(data: bytes) -> memoryview:

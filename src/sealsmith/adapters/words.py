@@ -8,10 +8,10 @@ of its tokenizer, and hooks on the text encoder do the rest. Stock pipelines dra
 import copy
 import itertools
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
-import torch
 from tokenizers import AddedToken
 from torch import Tensor, nn
 
@@ -80,13 +80,12 @@ class WordTokenizer:
 class Words:
     """Vectors for words in one text encoder of a pipeline, from making one on until `remove`."""
 
-    def __init__(self, pipeline: Any, component: str, vectors: Mapping[str, Tensor]):
-        """`vectors`: word -> [V, D]; looked up anew at each use, with their gradients."""
+    def __init__(self, pipeline: Any, component: str, counts: Mapping[str, int], table: Callable[[], Tensor]):
+        """`counts`: word -> V; `table` gives the vectors of all words, [sum of V, D], at each use."""
         self._pipeline, self._attribute = pipeline, TOKENIZERS[component]
         self._tokenizer = getattr(pipeline, self._attribute)
-        self._vectors = tuple(vectors.values())
-        own = WordTokenizer(self._tokenizer, {word: len(each) for word, each in vectors.items()})
-        self._first_id = own.first_id
+        self._table = table
+        self._own = WordTokenizer(self._tokenizer, counts)
         self._places: Tensor | None = None
         self._rows: Tensor | None = None
         text_encoder: nn.Module = getattr(pipeline, component)
@@ -94,7 +93,7 @@ class Words:
             text_encoder.register_forward_pre_hook(self._take, with_kwargs=True),
             lookup_of(text_encoder).register_forward_hook(self._put),
         ]
-        setattr(pipeline, self._attribute, own)
+        setattr(pipeline, self._attribute, self._own)
 
     def remove(self) -> None:
         """Gives the pipeline its own tokenizer back, and takes the hooks off."""
@@ -102,14 +101,24 @@ class Words:
             handle.remove()
         setattr(self._pipeline, self._attribute, self._tokenizer)
 
+    @contextmanager
+    def off(self) -> Iterator[None]:
+        """A context in which the words are read as if they had no vectors."""
+        setattr(self._pipeline, self._attribute, self._tokenizer)
+        try:
+            yield
+        finally:
+            setattr(self._pipeline, self._attribute, self._own)
+
     def _take(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Replaces placeholders by a token the encoder knows, and remembers where they were."""
         ids = kwargs["input_ids"] if "input_ids" in kwargs else args[0]
-        places = ids >= self._first_id
+        first_id = self._own.first_id
+        places = ids >= first_id
         self._places = places if bool(places.any()) else None
         if self._places is None:
             return None
-        self._rows = ids[places] - self._first_id
+        self._rows = ids[places] - first_id
         ids = ids.masked_fill(places, 0)
         return ((), kwargs | {"input_ids": ids}) if "input_ids" in kwargs else ((ids, *args[1:]), kwargs)
 
@@ -117,7 +126,7 @@ class Words:
         """Puts the vectors where placeholders were."""
         if self._places is None or self._rows is None:
             return output
-        table = torch.cat([each.to(output.device, output.dtype) for each in self._vectors])
+        table = self._table().to(output)
         return output.masked_scatter(self._places[..., None], table[self._rows.to(table.device)])
 
 

@@ -33,7 +33,7 @@ def train_command(
     ] = None,
     base: BaseOption = "sealworld",
     method: Annotated[str, typer.Option(help="How the seal changes the base.")] = "lora",
-    rank: Annotated[int, typer.Option(help="Rank of the change.")] = 16,
+    rank: Annotated[int, typer.Option(help="Rank of the change; of hypernetworks their inner width.")] = 16,
     alpha: Annotated[float | None, typer.Option(help="Scale is alpha / rank; the rank if not given.")] = None,
     targets: Annotated[
         str | None,
@@ -42,6 +42,12 @@ def train_command(
     init: Annotated[
         str, typer.Option(help="How the change starts: gaussian or kaiming; it is zero in sum.")
     ] = "gaussian",
+    vectors: Annotated[
+        int, typer.Option(help="Vectors of a textual inversion: places the trigger takes in a prompt.")
+    ] = 4,
+    init_word: Annotated[
+        str | None, typer.Option(help="What the vectors begin as; the class noun if not given.")
+    ] = None,
     learning_rate: Annotated[
         float | None, typer.Option("--learning-rate", "--lr", help="Peak learning rate. The base decides.")
     ] = None,
@@ -103,6 +109,8 @@ def train_command(
         if targets is None
         else tuple(part.strip() for part in targets.split(",") if part.strip()),
         init=init,
+        num_vectors=vectors,
+        init_word=init_word,
         learning_rate=learning_rate,
         schedule=schedule,
         num_warmup_steps=warmup,

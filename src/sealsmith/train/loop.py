@@ -19,7 +19,7 @@ from ..adapters import Seal, read_seal, write_seal
 from ..bases import Base, Conditioning
 from ..errors import Cancelled, ConfigError, TrainingError
 from .batch import draw_batch
-from .cache import TrainingData, prepare
+from .cache import TrainingData, encode_texts, prepare
 from .checkpoint import RESUME_NAME, SEAL_NAME, TrainingState, checkpoint_path, identity, seal_header
 from .config import TrainConfig, resolved
 from .folder import open_folder
@@ -77,8 +77,8 @@ def train(
     or nothing was learned; Cancelled, after saving a checkpoint, on KeyboardInterrupt.
     """
     progress = progress or Silent()
-    config = resolved(config, base, pictures)
     method = find_method(config.method)
+    config = resolved(method.completed(base, config), base, pictures)
     check_plan(base)
     method.check(base, config)
     check_objective(base, config.min_snr_gamma)
@@ -145,6 +145,7 @@ def run_steps(
         while state.step < config.num_steps:
             started = time.perf_counter()
             rate = learning_rate(config, state.step)
+            state.adapted.begin(state.step)
             state.optimizer.zero_grad()
             loss, prior_loss = add_gradients(base, state.adapted, data, config, state.step)
             norm = torch.nn.utils.clip_grad_norm_(parameters, config.max_grad_norm)
@@ -179,7 +180,8 @@ def add_gradients(
             with torch.no_grad(), adapted.off():
                 wanted[prior] = _predict(base, noisy[prior], batch.times[prior], batch.texts[prior])
 
-        prediction = _predict(base, noisy, batch.times, batch.texts)
+        texts = encode_texts(base, data.prompts, batch.rows) if adapted.trains_text else batch.texts
+        prediction = _predict(base, noisy, batch.times, texts)
         rows = row_losses(prediction, wanted, batch.masks)
         rows = rows * objective.weights(batch.times, config.min_snr_gamma)
         prior_loss = rows[prior].mean() if config.prior != "none" else rows.new_zeros(())

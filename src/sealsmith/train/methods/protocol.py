@@ -8,6 +8,9 @@ from typing import Protocol
 
 from torch import Tensor, nn
 
+from ...adapters import Change
+from ...adapters.embeddings import Embeddings
+from ...adapters.networks import Network
 from ...bases import Base
 from ..config import TrainConfig
 
@@ -17,10 +20,29 @@ class Adapted(Protocol):
 
     @property
     def parameters(self) -> Mapping[str, nn.Parameter]:
-        """By the key under which each is saved in a seal file."""
+        """By names that are the same in every training of these settings."""
+
+    @property
+    def trains_text(self) -> bool:
+        """Whether texts must be encoded anew in every step, with gradients."""
+
+    def layers(self) -> dict[str, Change]:
+        """The change of weights that has been learned, as a seal holds it: on the CPU, for the unchanged base.
+
+        Empty for a method that changes no weights.
+        """
+
+    def embeddings(self) -> Embeddings:
+        """The vectors that have been learned, on the CPU: word -> text encoder -> [V, D]."""
+
+    def networks(self) -> dict[str, Network]:
+        """The hypernetworks that have been learned, on the CPU, by their layer's path."""
+
+    def begin(self, step: int) -> None:
+        """Told before each step, counted from 0, what is about to be trained."""
 
     def state(self) -> dict[str, Tensor]:
-        """A copy of the parameters, on the CPU, as a seal file holds them."""
+        """A copy of the parameters, on the CPU: with the settings and the base all that going on needs."""
 
     def load(self, state: Mapping[str, Tensor]) -> None:
         """Puts a saved state back."""
@@ -29,14 +51,33 @@ class Adapted(Protocol):
         """Within it the base answers as if nothing were attached."""
 
 
+class LayersAlone:
+    """What a method has of `Adapted` that changes weights alone, all of them in every step."""
+
+    def embeddings(self) -> Embeddings:
+        return {}
+
+    def networks(self) -> dict[str, Network]:
+        return {}
+
+    def begin(self, step: int) -> None:
+        """Nothing changes from step to step."""
+
+
 class Method(Protocol):
     """Puts trainable parameters into a base, and takes them out again."""
 
     @property
     def name(self) -> str: ...
 
+    def completed(self, base: Base, config: TrainConfig) -> TrainConfig:
+        """`config` with what this method decides where the user did not: learning rate, targets, init."""
+
     def check(self, base: Base, config: TrainConfig) -> None:
-        """Raises: ConfigError when the settings don't fit the base; cheap, before any work."""
+        """Raises: ConfigError when the settings don't fit the base or the method; cheap, before any work.
+
+        `config` must be completed.
+        """
 
     def attached(self, base: Base, config: TrainConfig) -> AbstractContextManager[Adapted]:
         """Within it the base is adapted; afterwards it is as it was, however the block ended."""
