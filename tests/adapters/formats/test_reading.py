@@ -34,6 +34,10 @@ UNKNOWN = (
     "<s1>",
     "emb_params",
     "vision.x.lora_down.weight",
+    "diffusion_model.input_blocks.1.0.in_layers.0.diff",
+    "text_encoders.clip_l.transformer.text_model.encoder.layers.0.layer_norm1.diff",
+    f"{Q}.diff",
+    "base_model.model.encoder.down_blocks.0.lora_A.weight",
 )
 
 
@@ -306,7 +310,7 @@ def test_a_layer_fused_and_split_in_one_file_is_refused() -> None:
         ({"lora_A.weight": DOWN, "lora_B.weight": UP, "alpha": torch.ones(2)}, "2 alphas, expected 1"),
         ({"lora_A.weight": DOWN, "lora_B.weight": UP, "dora_scale": torch.ones(7, 1)}, "do not fit"),
         ({"lora_A.weight": DOWN, "lora_B.weight": UP, "dora_scale": torch.ones(1, 7)}, "do not fit"),
-        ({"diff": torch.ones(3)}, "do not fit"),
+        ({"diff": torch.ones(3, 3, 3)}, "do not fit"),
         ({"hada_w1_a": UP, "hada_w1_b": DOWN, "hada_w2_a": UP, "hada_w2_b": UP}, "do not fit"),
         ({"lokr_w1": UP, "lokr_w2_a": UP, "lokr_w2_b": UP}, "do not fit"),
         ({"lokr_w1": torch.ones(2), "lokr_w2": UP}, "do not fit"),
