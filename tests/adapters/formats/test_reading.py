@@ -325,3 +325,25 @@ def test_lycoris_kinds_are_kept() -> None:
     for kind, expected in (("lora", LowRank), ("loha", Hadamard), ("lokr", Kronecker)):
         layers = {Q: random_change(kind, (8, 8), 2, 1.0, 0)}
         assert isinstance(read_layers(write_layers(layers, "kohya", "sd1").tensors).layers[Q], expected)
+
+
+@pytest.mark.parametrize(
+    "tensors",
+    [
+        {"lokr_w1": torch.ones(4000, 1), "lokr_w2": torch.ones(1, 40_000)},
+        {"lokr_w1_a": torch.ones(10**6, 1), "lokr_w1_b": torch.ones(1, 10**6), "lokr_w2": torch.ones(1, 1)},
+        {name: torch.ones(10**6, 1) for name in ("hada_w1_a", "hada_w2_a")}
+        | {name: torch.ones(1, 10**6) for name in ("hada_w1_b", "hada_w2_b")},
+        {
+            "lora_down.weight": torch.ones(2, 320, 1, 1),
+            "lora_up.weight": torch.ones(320, 2, 1, 1),
+            "lora_mid.weight": torch.ones(2, 2, 300, 300),
+        },
+    ],
+)
+@pytest.mark.parametrize("module", [KOHYA_Q, "lora_unet_double_blocks_0_img_attn_qkv"])
+def test_small_factors_of_a_huge_product_are_refused_before_they_are_multiplied(
+    module: str, tensors: dict[str, Tensor]
+) -> None:
+    with pytest.raises(SealShapeError, match="expected at most"):
+        read_layers({f"{module}.{end}": tensor for end, tensor in tensors.items()})
