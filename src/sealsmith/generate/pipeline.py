@@ -5,7 +5,6 @@ generator of its own, and equals what the stock pipeline makes from the same see
 against it.
 """
 
-import hashlib
 import inspect
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -15,7 +14,8 @@ from diffusers.utils.torch_utils import randn_tensor
 from torch import Tensor
 
 from .. import __version__
-from ..adapters import Attachment, AttachReport, Seal, attached, dump_seal, fused, hash_file, tensor_hash
+from ..adapters import Attachment, AttachReport, Seal, attached, fused, hash_file
+from ..adapters.hashes import layers_hash
 from ..adapters.strength import Strength
 from ..bases import Base, Conditioning, concatenate
 from ..bases.decoding import decode
@@ -222,8 +222,7 @@ def _use(seal: Seal, strength: float | Strength) -> SealUse:
         hashes = hash_file(seal.path)
         whole, tensors = hashes.sha256, hashes.tensors
     else:
-        data = dump_seal(seal)
-        whole, tensors = hashlib.sha256(data).hexdigest(), tensor_hash(data)
+        whole, tensors = "", layers_hash(seal.layers)
     how = strength_text(strength)
     return SealUse(seal.name, float(strength), seal.header.trigger, whole, tensors, how)
 

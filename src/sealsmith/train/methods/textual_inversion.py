@@ -1,4 +1,4 @@
-"""`textual-inversion`: vectors for the trigger word, looked up by the text encoders in its place; nothing else learns.
+"""`textual-inversion`: vectors for the trigger word, which the text encoders look up in its place.
 
 Source: Gal et al. 2022, arXiv:2208.01618. Differs: several vectors a word; steps are measured in the vocabulary's
 own units, so that one learning rate serves every base; weight decay pulls to the first vectors, not to zero; no
