@@ -47,7 +47,7 @@ def write_seal(path: Path | str, seal: Seal) -> None:
     """
     path = Path(path)
     check_suffix(path)
-    atomic_write(path, dump_seal(seal, native_dialect(seal.layers)))
+    atomic_write(path, dump_seal(seal, native_dialect(seal.layers, seal.header.family)))
 
 
 def parse_seal(data: bytes, name: str = "seal") -> Seal:

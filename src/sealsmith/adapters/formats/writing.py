@@ -36,16 +36,19 @@ def write_layers(layers: Mapping[str, Change], dialect: str, family: str) -> Wri
     return WRITERS[dialect](layers, family)
 
 
-def native_dialect(layers: Mapping[str, Change]) -> str:
+def native_dialect(layers: Mapping[str, Change], family: str) -> str:
     """The dialect that holds these layers as they are: none made low-rank, none left out.
 
-    "diffusers" where PEFT has the kind; else kohya's names, which LyCORIS' kinds mostly go by; and for
-    transformers, whose projections kohya's names fuse, LyCORIS' kinds under diffusers' names.
+    "diffusers" where PEFT has the kind; else kohya's names, which LyCORIS' kinds mostly go by; and where those
+    lack a name, or fuse layers as in transformers, LyCORIS' kinds under diffusers' names.
     """
     is_plain = all(_inner(change).kind == "lora" for change in layers.values())
     if is_plain and not any(_why_not_peft(path, change, layers) for path, change in layers.items()):
         return "diffusers"
-    return "lycoris" if any(path.startswith("transformer.") for path in layers) else "kohya"
+    is_named = all(
+        kohya_name(path, family) is not None and not path.startswith("transformer.") for path in layers
+    )
+    return "kohya" if is_named else "lycoris"
 
 
 def header_entries(layers: Mapping[str, Change], dialect: str) -> dict[str, str]:

@@ -4,6 +4,7 @@ from difflib import get_close_matches
 
 from ...errors import ConfigError
 from .dora import DORA
+from .dreambooth import Dreambooth
 from .hypernetwork import HYPERNETWORK
 from .loha import LOHA
 from .lokr import LOKR
@@ -19,6 +20,7 @@ _ALL: tuple[Method, ...] = (
     RSLORA,
     LOHA,
     LOKR,
+    Dreambooth(),
     TEXTUAL_INVERSION,
     PIVOTAL,
     HYPERNETWORK,

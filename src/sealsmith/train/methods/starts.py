@@ -36,10 +36,11 @@ def principal(weight: Tensor, rank: int, scale: float) -> tuple[Tensor, Tensor]:
 def orthonormal(weight: Tensor, rank: int, scale: float) -> tuple[Tensor, Tensor]:
     """The first `rank` columns of the QR decomposition's Q, and rows of its R.
 
-    Source: Büyükakyüz 2024, arXiv:2406.01775 (OLoRA). Differs: a convolution is taken as the matrix [O, I*kh*kw].
+    Source: Büyükakyüz 2024, arXiv:2406.01775 (OLoRA). Differs: a convolution is taken as the matrix [O, I*kh*kw],
+    and R is divided by the scale, so that what is taken out of the weight was in it.
     """
     q, r = torch.linalg.qr(weight.detach().float().flatten(1))
-    return _shaped(r[:rank], q[:, :rank], weight)
+    return _shaped(r[:rank] / scale, q[:, :rank], weight)
 
 
 def _shaped(down: Tensor, up: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
