@@ -1,5 +1,7 @@
 """A quantised base is smaller, answers nearly as before, and takes seals beside its layers but not into them."""
 
+from pathlib import Path
+
 import pytest
 import torch
 from change_examples import mixed_seal
@@ -8,7 +10,7 @@ from torch import Tensor, nn
 from unet_probe import predict
 
 from sealsmith.adapters import Fusion, attached, fused
-from sealsmith.bases import Base
+from sealsmith.bases import Base, Wanted, open_base
 from sealsmith.bases.quantise import is_quantised, quantise
 from sealsmith.errors import ConfigError
 
@@ -84,3 +86,18 @@ def test_a_base_with_seals_in_it_may_be_quantised(tiny_base: Base) -> None:
     wanted = predict(tiny_base)
     quantise(tiny_base)
     assert (predict(tiny_base) - wanted).norm() < 0.03 * wanted.norm()
+
+
+def test_a_base_offloaded_layer_by_layer_has_nothing_to_quantise(tiny_base_folder: Path) -> None:
+    offloaded = open_base(str(tiny_base_folder), wanted=Wanted("fp32", "sequential-offload"))
+    with pytest.raises(ConfigError, match="is offloaded layer by layer") as error:
+        quantise(offloaded)
+    assert "none or model-offload" in error.value.remedy
+
+
+def test_a_base_offloaded_part_by_part_answers_as_a_whole_one_does(
+    tiny_base: Base, tiny_base_folder: Path
+) -> None:
+    offloaded = open_base(str(tiny_base_folder), wanted=Wanted("fp32", "model-offload"))
+    assert quantise(offloaded) == quantise(tiny_base)
+    assert torch.equal(predict(offloaded), predict(tiny_base))
