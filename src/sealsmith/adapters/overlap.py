@@ -5,7 +5,7 @@ only pictures can say (score/conflicts.py).
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -29,6 +29,7 @@ class Overlap:
     """Principal angles between the row spaces (what the two listen to), likewise."""
     cosine: float
     """Of the changes as vectors: 1 the same direction, -1 opposed, 0 neither; 0 too where one changes nothing."""
+    ranks: tuple[int, int]
     norms: tuple[float, float]
     """Frobenius norms of A and B."""
     answers: tuple[float, float]
@@ -62,6 +63,7 @@ def overlap(a: Change, b: Change) -> Overlap:
         _angles(left_a, left_b),
         _angles(right_a.T, right_b.T),
         max(-1.0, min(1.0, inner / math.prod(norms))) if all(norms) else 0.0,
+        (len(values_a), len(values_b)),
         norms,
         (float(values_a.square().norm()), float(values_b.square().norm())),
         float((values_a[:, None] * read * values_b).norm()),
@@ -80,7 +82,7 @@ def overlaps(a: Mapping[str, Change], b: Mapping[str, Change]) -> dict[str, Over
     return found
 
 
-def damage(layers: "list[Overlap] | tuple[Overlap, ...]") -> tuple[float, float]:
+def damage(layers: Sequence[Overlap]) -> tuple[float, float]:
     """Predicted damage to A by B, and to B by A, both at strength 1, over some layers.
 
     Let A be given what it listens to: inputs spread over its row space as its own singular values are. Then B,
