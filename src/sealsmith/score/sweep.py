@@ -222,7 +222,7 @@ def _reason(strength: float, means: Mapping[float, _Means], is_fit: bool) -> str
     if one.leak is not None:
         figures_here += f", leak {one.leak:.0%}"
     if one.drift is not None:
-        figures_here += f", drift {one.drift:.0%} of a new seed's"
+        figures_here += f", drift {one.drift:.0%} of what a new seed moves"
     out = {s: _faults(other, means.values()) for s, other in means.items()}
     excluded = "; ".join(f"{s:g} is out for its {' and '.join(why)}" for s, why in out.items() if why)
     doubt = "" if is_fit else "; no strength keeps all the limits, so they were put aside"
