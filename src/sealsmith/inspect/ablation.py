@@ -97,17 +97,13 @@ def role_of(path: str) -> str:
 
 def role_shares(shares: Mapping[str, float]) -> dict[str, float]:
     """Role -> share, summed over layers' shares by path; in the order of ROLES, those without layers left out."""
-    found = {
-        role: [share for path, share in shares.items() if role_of(path) == role] for role in ROLES
-    }
+    found = {role: [share for path, share in shares.items() if role_of(path) == role] for role in ROLES}
     return {role: math.fsum(own) for role, own in found.items() if own}
 
 
 def groups_of(layers: Mapping[str, Change], layout: Layout | None = None) -> list[Group]:
     """The groups of a seal's layers by role, and by block where a layout is known; no empty ones."""
-    by_role = [
-        Group(role, "role", tuple(path for path in layers if role_of(path) == role)) for role in ROLES
-    ]
+    by_role = [Group(role, "role", tuple(path for path in layers if role_of(path) == role)) for role in ROLES]
     by_block = (
         []
         if layout is None

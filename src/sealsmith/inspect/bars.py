@@ -20,7 +20,9 @@ def carriers_plot(ablation: Ablation, title: str) -> Image.Image:
     draw = ImageDraw.Draw(picture)
     font = ImageFont.load_default(12)
     draw.text((MARGIN_PX, MARGIN_PX), title, INK, ImageFont.load_default(14))
-    words = f"likeness {ablation.whole.similarity:.2f} with all layers; red: lost without a group, blue: gained;"
+    words = (
+        f"likeness {ablation.whole.similarity:.2f} with all layers; red: lost without a group, blue: gained;"
+    )
     draw.text((MARGIN_PX, MARGIN_PX + 20), f"{words} grey: its share of the change", SOFT, font)
     longest = max([abs(group.lost) for group in groups] + [group.share for group in groups] + [0.1])
     zero = LABEL_PX + MARGIN_PX + round(0.12 * (WIDTH_PX - LABEL_PX))
