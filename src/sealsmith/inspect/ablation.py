@@ -19,7 +19,7 @@ _ROLES: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("K", ("to_k", "add_k_proj")),
     ("V", ("to_v", "add_v_proj")),
     ("O", ("to_out.0", "to_add_out")),
-    ("feed-forward", ("net.0.proj", "net.2", "proj_mlp", "linear_1", "linear_2")),
+    ("feed-forward", ("net.0.proj", "net.2", "proj_mlp")),
     ("projections", ("proj_in", "proj_out")),
     ("convolutions", ("conv1", "conv2", "conv_shortcut", "conv_in", "conv_out", "conv")),
 )
