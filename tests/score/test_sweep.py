@@ -67,7 +67,14 @@ def test_the_highest_fidelity_wins() -> None:
 def test_within_one_picture_the_likeness_decides_and_then_the_weaker() -> None:
     assert recommend(cells(s8=card(0.8, 0.7), s10=card(0.9, 0.6))).strength == 0.8
     assert recommend(cells(s8=card(0.7, 0.7), s10=card(0.9, 0.6))).strength == 1.0
-    assert recommend(cells(s8=card(0.9, 0.6), s10=card(0.9, 0.6))).strength == 0.8
+    assert recommend(cells(s8=card(0.9, 0.6), s10=card(0.9, 0.615))).strength == 0.8
+
+
+def test_the_strongest_of_all_says_that_a_stronger_one_was_not_tried() -> None:
+    found = recommend(cells(s8=card(0.5), s10=card(0.9)))
+    assert found.strength == 1.0
+    assert "the strongest that was tried" in found.reason
+    assert "strongest" not in recommend(cells(s8=card(0.9), s10=card(0.5))).reason
 
 
 @pytest.mark.parametrize(

@@ -32,10 +32,14 @@ MOST_ADHERENCE_LOST = 0.1
 MOST_DRIFT = 2 / 3
 """Of what a new seed moves a picture of the base."""
 
+NEAR_LIKENESS = 0.02
+"""Likenesses as near as this are taken for equal."""
+
 RULE = (
     f"of the strengths whose leak is at most {MOST_LEAK:.0%} above the least, whose adherence is at most "
     f"{MOST_ADHERENCE_LOST:.0%} or one picture below the best and whose drift is at most {MOST_DRIFT:.0%} of what "
-    "a new seed moves, those within one picture of the best fidelity, and of them the one most like the seal"
+    "a new seed moves, those within one picture of the best fidelity, and of them the weakest whose likeness is "
+    f"within {NEAR_LIKENESS} of the highest"
 )
 
 OnCell = Callable[[int, int], None]
@@ -164,7 +168,8 @@ def recommend(cells: Sequence[Cell]) -> Recommendation:
     pool = fit or means
     best = max(one.top1 or 0.0 for one in pool.values())
     near = {s: one for s, one in pool.items() if (one.top1 or 0.0) >= best - one.picture - 1e-9}
-    strength = max(near, key=lambda s: (near[s].similarity or 0.0, -s))
+    likest = max(one.similarity or 0.0 for one in near.values())
+    strength = min(s for s, one in near.items() if (one.similarity or 0.0) >= likest - NEAR_LIKENESS)
     return Recommendation(strength, _reason(strength, means, bool(fit)))
 
 
@@ -226,7 +231,10 @@ def _reason(strength: float, means: Mapping[float, _Means], is_fit: bool) -> str
     out = {s: _faults(other, means.values()) for s, other in means.items()}
     excluded = "; ".join(f"{s:g} is out for its {' and '.join(why)}" for s, why in out.items() if why)
     doubt = "" if is_fit else "; no strength keeps all the limits, so they were put aside"
-    return figures_here + (f" ({excluded})" if excluded else "") + doubt
+    edge = (
+        "; it is the strongest that was tried, a stronger one may do better" if strength == max(means) else ""
+    )
+    return figures_here + (f" ({excluded})" if excluded else "") + doubt + edge
 
 
 def _mean(values: Sequence[float | None]) -> float | None:
