@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
-from scipy.ndimage import gaussian_filter
+from scipy.ndimage import gaussian_filter, label
 
 from ..errors import PictureError
 
@@ -16,6 +16,8 @@ BLUR = 1 / 24
 """Standard deviation of the blur over a difference, as a share of the picture's shorter side."""
 LEAST_DIFFERENCE = 4 / 255
 """Blurred differences below this are invisible, whatever the threshold says."""
+SPECK = 0.1
+"""Pieces of a region smaller than this share of its largest piece are chance."""
 LEVELS = 256
 
 
@@ -81,7 +83,7 @@ def overlap(heat: np.ndarray, region: np.ndarray) -> float:
 
 
 def changed_region(before: np.ndarray, after: np.ndarray) -> np.ndarray:
-    """Mask [H, W] of where two pictures [H, W, 3] of values 0..1 differ: blurred, above Otsu's threshold.
+    """Mask [H, W] of where two pictures [H, W, 3] of 0..1 differ: blurred, above Otsu's threshold, without specks.
 
     Two pictures of one seed share their scene, so the seal is what differs. Nothing is in the mask of pictures
     that look the same.
@@ -89,8 +91,18 @@ def changed_region(before: np.ndarray, after: np.ndarray) -> np.ndarray:
     """
     difference = np.abs(after.astype(np.float32) - before.astype(np.float32)).mean(-1)
     blurred = gaussian_filter(difference, min(difference.shape) * BLUR, mode="nearest")
-    mask: np.ndarray = blurred >= max(otsu(blurred), LEAST_DIFFERENCE)
-    return mask
+    return without_specks(blurred >= max(otsu(blurred), LEAST_DIFFERENCE))
+
+
+def without_specks(mask: np.ndarray) -> np.ndarray:
+    """The mask without its pieces smaller than SPECK of the largest one."""
+    pieces, num_pieces = label(mask)
+    if num_pieces == 0:
+        return mask
+    sizes = np.bincount(pieces.ravel())
+    sizes[0] = 0
+    kept: np.ndarray = (sizes >= SPECK * sizes.max())[pieces] & mask
+    return kept
 
 
 def otsu(values: np.ndarray) -> float:

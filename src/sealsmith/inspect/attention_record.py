@@ -146,11 +146,10 @@ class AttentionRecord:
         ]
         if not parts:
             raise ValueError(f"no attention was recorded of half {half!r}, steps {steps}, layers {layers!r}")
-        total = sum(
-            F.interpolate(part.total[None], (height, width), mode="bilinear")[0].cpu() for part in parts
-        )
-        mean: Tensor = total / sum(part.count for part in parts)
-        return mean
+        total = torch.zeros(())
+        for part in parts:
+            total = total + F.interpolate(part.total[None], (height, width), mode="bilinear")[0].cpu()
+        return total / sum(part.count for part in parts)
 
     @property
     def finest(self) -> tuple[int, int]:
@@ -166,16 +165,14 @@ def recording(base: Base, record: AttentionRecord) -> Iterator[AttentionRecord]:
     U-Nets: the cross-attention, whose rows are places and whose columns are tokens. Flux: the joint attention of
     double and single blocks, text before image.
     """
-    if base.family.denoiser == "unet":
-        endings, watch = ("attn2",), _CrossAttention
-    else:
-        endings, watch = (".attn",), partial(_JointAttention, record=record)
+    is_unet = base.family.denoiser == "unet"
+    ending = "attn2" if is_unet else ".attn"
     with ExitStack() as stack:
         entering = base.denoiser.register_forward_pre_hook(lambda *_: record.next_pass())
         stack.callback(entering.remove)
         for name, module in base.denoiser.named_modules():
-            if name.endswith(endings):
-                watched = watch(module)
+            if name.endswith(ending):
+                watched = _CrossAttention(module) if is_unet else _JointAttention(module, record)
                 stack.callback(watched.close)
                 watched.open(partial(record.add, name.rpartition(".")[0]))
         yield record
