@@ -37,7 +37,7 @@ def test_the_page_needs_nothing_but_itself(seen):
 def test_the_explorer_holds_every_map_in_its_order(seen):
     data = explorer(seen)
     json.dumps(data, allow_nan=False)
-    sizes = [len(data["words"]), 2, len(data["steps"]), len(data["layers"])]
+    sizes = [2, len(data["words"]), len(data["steps"]), len(data["layers"])]
     levels = np.frombuffer(base64.b64decode(data["maps"]), np.uint8).reshape(*sizes, *data["grid"])
     peaks = np.array(data["peaks"]).reshape(sizes)
     assert data["steps"] == ["all", "1", "2", "3"]
@@ -50,7 +50,7 @@ def test_the_explorer_holds_every_map_in_its_order(seen):
 
 def test_the_explorer_s_shares_are_those_of_the_figures(seen):
     data = explorer(seen)
-    assert data["shares"][0] == pytest.approx(seen.figures("before", "sks").share, abs=0.02)
+    assert data["shares"][0] == pytest.approx(seen.figures("before", "sks").share, abs=1e-4)
 
 
 def test_maps_of_the_explorer_are_made_coarser_until_they_fit(seen, monkeypatch):

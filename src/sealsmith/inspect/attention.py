@@ -50,7 +50,7 @@ class WordMaps:
         self, word: str, size: tuple[int, int], steps: int | None = None, layers: str | None = None
     ) -> Tensor:
         """[H, W] of one word in one step group and one layer group, or all. Raises: KeyError, ValueError."""
-        return self.record.maps(*size, CONDITIONAL, steps, layers)[list(self.rows[word])].sum(0)
+        return self.record.maps(*size, CONDITIONAL, steps, layers, self.rows[word]).sum(0)
 
 
 @dataclass(frozen=True)

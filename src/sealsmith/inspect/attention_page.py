@@ -8,6 +8,7 @@ import base64
 import io
 import json
 from dataclasses import asdict
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -15,14 +16,13 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from PIL import Image
 
 from .. import __version__
-from .attention_figures import mass_share
 from .attention_report import SIDES, Sighting
 from .heat import Panel, comparison, enlarged, outline, overlay
 
 MAPS_BYTES = 4 << 20
 """Most that the explorer's maps may take; they are made coarser until they fit."""
 MOST_GRID, LEAST_GRID = 32, 8
-SHOWN_PX = 384
+SHOWN_PX, THUMBNAIL_PX = 384, 240
 
 
 def attention_page(seen: Sighting) -> str:
@@ -54,7 +54,7 @@ def word_row(seen: Sighting, word: str) -> dict[str, Any]:
     hottest = max(float(heat.max()) for heat in heats.values())
     row: dict[str, Any] = {"word": word, "hottest": hottest}
     for side in SIDES:
-        image = _shown(seen.sides[side].picture.image)
+        image = _shown(seen.sides[side].picture.image, THUMBNAIL_PX)
         row[side] = overlay(image, enlarged(heats[side], image.size), hottest)
         row[f"{side}_figures"] = asdict(seen.figures(side, word))
     return row
@@ -71,19 +71,12 @@ def word_sheet(seen: Sighting, word: str) -> Image.Image:
 
 
 def explorer(seen: Sighting) -> dict[str, Any]:
-    """What the page's script draws from: maps by word, side, step group and layer group, "all" first in both."""
+    """What the page's script draws from: maps by side, word, step group, layer group, "all" first in the last two."""
     record = seen.maps.after.record
     steps, layers = [None, *range(record.num_groups)], [None, *record.layer_names]
     height, width = _grid(seen, len(seen.words) * 2 * len(steps) * len(layers))
-    heats = np.stack(
-        [
-            seen.heat(side, word, step, layer, (height, width))
-            for word in seen.words
-            for side in SIDES
-            for step in steps
-            for layer in layers
-        ]
-    )
+    shown = list(product(SIDES, seen.words, steps, layers))
+    heats = np.stack([seen.heat(*one, size=(height, width)) for one in shown])
     peaks = np.maximum(heats.max((1, 2)), 1e-12)
     levels = np.asarray((heats / peaks[:, None, None] * 255).round(), np.uint8)
     return {
@@ -93,7 +86,7 @@ def explorer(seen: Sighting) -> dict[str, Any]:
         "grid": [height, width],
         "maps": base64.b64encode(levels.tobytes()).decode(),
         "peaks": [float(f"{peak:.5g}") for peak in peaks],
-        "shares": _shares(seen, heats),
+        "shares": None if seen.region is None else [round(seen.mass_share(*one), 4) for one in shown],
         "pictures": {side: picture_uri(_shown(seen.sides[side].picture.image)) for side in SIDES},
         "outline": None if seen.region is None else picture_uri(_outline(seen)),
     }
@@ -102,15 +95,8 @@ def explorer(seen: Sighting) -> dict[str, Any]:
 def picture_uri(image: Image.Image) -> str:
     """A picture as a `data:` address of a PNG."""
     buffer = io.BytesIO()
-    image.save(buffer, "PNG", optimize=True)
+    image.save(buffer, "PNG")
     return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
-
-
-def _shares(seen: Sighting, heats: np.ndarray) -> list[float] | None:
-    """Share of each map's mass inside the region."""
-    if seen.region is None:
-        return None
-    return [round(mass_share(enlarged(heat, seen.size[::-1]), seen.region), 4) for heat in heats]
 
 
 def _caption(seen: Sighting, side: str, word: str) -> str:
@@ -131,9 +117,9 @@ def _grid(seen: Sighting, num_maps: int) -> tuple[int, int]:
     return max(1, round(height * factor)), max(1, round(width * factor))
 
 
-def _shown(image: Image.Image) -> Image.Image:
-    """The picture with SHOWN_PX on its longer side."""
-    factor = SHOWN_PX / max(image.size)
+def _shown(image: Image.Image, longer_px: int = SHOWN_PX) -> Image.Image:
+    """The picture with that many pixels on its longer side."""
+    factor = longer_px / max(image.size)
     size = max(1, round(image.width * factor)), max(1, round(image.height * factor))
     return image.resize(size, Image.Resampling.LANCZOS)
 

@@ -8,7 +8,7 @@ tokens of a joint attention, R rows of `PromptTokens`, h w a layer's grid, H W a
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -131,8 +131,11 @@ class AttentionRecord:
         half: str = CONDITIONAL,
         steps: int | None = None,
         layers: str | None = None,
+        rows: Sequence[int] | None = None,
     ) -> Tensor:
         """Mean shares of every row, [R, H, W], of one step group or all, of one layer group or all.
+
+        With `rows`, of those rows only.
 
         Every layer and every pass counts alike, whatever its size.
         Differs: DAAM (Tang et al. 2022, arXiv:2210.04885, section 2.2) sums over heads, layers and steps with
@@ -148,7 +151,8 @@ class AttentionRecord:
             raise ValueError(f"no attention was recorded of half {half!r}, steps {steps}, layers {layers!r}")
         total = torch.zeros(())
         for part in parts:
-            total = total + F.interpolate(part.total[None], (height, width), mode="bilinear")[0].cpu()
+            own = part.total if rows is None else part.total[list(rows)]
+            total = total + F.interpolate(own[None], (height, width), mode="bilinear")[0].cpu()
         return total / sum(part.count for part in parts)
 
     @property

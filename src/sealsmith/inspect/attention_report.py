@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image
 
 from .attention import AttentionMaps, WordMaps
-from .attention_figures import Figures, changed_region, figures
+from .attention_figures import Figures, changed_region, figures, mass_share
 from .attention_record import CONDITIONAL
 
 FIGURES_PX = 256
@@ -55,6 +55,11 @@ class Sighting:
 
     def figures(self, side: str, word: str, steps: int | None = None, layers: str | None = None) -> Figures:
         return figures(self.heat(side, word, steps, layers), self.region)
+
+    def mass_share(self, side: str, word: str, steps: int | None = None, layers: str | None = None) -> float:
+        """`Figures.share` alone; the region must be there."""
+        assert self.region is not None
+        return mass_share(self.heat(side, word, steps, layers), self.region)
 
 
 def sighting(maps: AttentionMaps, region: np.ndarray | None = None) -> Sighting:
