@@ -12,8 +12,6 @@ from sealsmith.bases.decoding import decode
 from sealsmith.errors import DrawingError
 from sealsmith.generate import Request, generate
 
-MEMORY = ("none", "model-offload", "sequential-offload")
-
 
 def latents_of(base: Base, seed: int = 0) -> Tensor:
     generator = torch.Generator().manual_seed(seed)
@@ -26,34 +24,38 @@ def overflow(base: Base) -> None:
     weight.mul_(6e4 / float(weight.abs().max()))
 
 
-@pytest.fixture(params=MEMORY)
-def fp16_base(request: pytest.FixtureRequest, tiny_base_folder: Path) -> Base:
+@pytest.fixture(params=["none", "model-offload", "sequential-offload"])
+def held_base(request: pytest.FixtureRequest, tiny_base_folder: Path) -> Base:
     return open_base(str(tiny_base_folder), wanted=Wanted("fp16", request.param))
 
 
+@pytest.fixture
+def fp16_base(tiny_base_folder: Path) -> Base:
+    return open_base(str(tiny_base_folder), wanted=Wanted("fp16", "none"))
+
+
 @torch.no_grad()
-def test_a_vae_that_overflows_becomes_fp32_for_good_and_says_it_once(fp16_base: Base) -> None:
-    overflow(fp16_base)
-    latents = latents_of(fp16_base)
-    first, said = decode(fp16_base, latents)
+def test_a_vae_that_overflows_becomes_fp32_for_good_and_says_it_once(held_base: Base) -> None:
+    overflow(held_base)
+    latents = latents_of(held_base)
+    first, said = decode(held_base, latents)
     assert said == "the VAE's numbers were too large for fp16: it decodes in fp32 from now on"
-    assert fp16_base.vae.dtype == torch.float32
+    assert held_base.vae.dtype == torch.float32
     assert torch.isfinite(first).all()
     assert first.std() > 0.01
-    again, said_again = decode(fp16_base, latents)
+    again, said_again = decode(held_base, latents)
     assert said_again == ""
     assert torch.equal(first, again)
 
 
 @torch.no_grad()
-def test_the_retry_is_what_fp32_draws(tiny_base: Base, tiny_base_folder: Path) -> None:
-    half = open_base(str(tiny_base_folder), wanted=Wanted("fp16", "none"))
-    overflow(half)
-    tiny_base.vae.load_state_dict(half.vae.state_dict())
-    latents = latents_of(half)
+def test_the_retry_is_what_fp32_draws(tiny_base: Base, fp16_base: Base) -> None:
+    overflow(fp16_base)
+    tiny_base.vae.load_state_dict(fp16_base.vae.state_dict())
+    latents = latents_of(fp16_base)
     expected, said = decode(tiny_base, latents.float())
     assert said == ""
-    assert torch.equal(decode(half, latents)[0], expected)
+    assert torch.equal(decode(fp16_base, latents)[0], expected)
 
 
 @torch.no_grad()
@@ -72,10 +74,10 @@ def test_only_the_picture_it_happened_to_carries_the_warning(fp16_base: Base) ->
 
 
 @torch.no_grad()
-def test_numbers_lost_even_in_fp32_are_an_error(fp16_base: Base) -> None:
-    weight_of(fp16_base.vae.decoder.conv_out).fill_(torch.inf)
+def test_numbers_lost_even_in_fp32_are_an_error(held_base: Base) -> None:
+    weight_of(held_base.vae.decoder.conv_out).fill_(torch.inf)
     with pytest.raises(DrawingError, match=r"not finite .* even in fp32") as error:
-        decode(fp16_base, latents_of(fp16_base))
+        decode(held_base, latents_of(held_base))
     assert "VAE is damaged" in error.value.remedy
 
 

@@ -39,6 +39,19 @@ def test_there_and_back_again_is_the_same_seal(seal_path: Path, capsys: pytest.C
         assert torch.equal(third.layers[path].delta(), change.delta())
 
 
+def test_a_layer_fused_in_kohya_s_file_becomes_several_in_diffusers(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fused, width = tmp_path / "flux.safetensors", 8
+    name = "lora_unet_double_blocks_0_img_attn_qkv"
+    down, up = torch.randn(4, width), torch.randn(3 * width, 4)
+    save_file({f"{name}.lora_down.weight": down, f"{name}.lora_up.weight": up}, fused)
+    assert main(["convert", str(fused), "--to", "diffusers"]) == 0
+    layers = read_seal(capsys.readouterr().out.strip()).layers
+    parts = [layers[f"transformer.transformer_blocks.0.attn.to_{part}"].delta() for part in "qkv"]
+    torch.testing.assert_close(torch.cat(parts), up @ down)
+
+
 def test_what_is_there_is_not_replaced_unless_forced(
     seal_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -37,6 +37,15 @@ def test_two_runs_print_the_same_object(seal_path, tiny_base_folder, capsys):
     assert json.loads(first)["settings"]["num_steps"] == 1
 
 
+def test_a_score_can_be_measured_under_a_plan(seal_path, tiny_base_folder, capsys):
+    assert run(seal_path, tiny_base_folder, "--json") == 0
+    whole = json.loads(capsys.readouterr().out)
+    assert run(seal_path, tiny_base_folder, "--json", "--memory", "sequential-offload") == 0
+    out, err = capsys.readouterr()
+    assert "plan: fp32 (full precision, on cpu), memory sequential-offload (as asked)" in err
+    assert json.loads(out)["fidelity"] == whole["fidelity"]
+
+
 def test_the_table_is_for_people_and_the_page_for_keeping(seal_path, tiny_base_folder, tmp_path, capsys):
     page = tmp_path / "pages" / "score.html"
     assert run(seal_path, tiny_base_folder, "--html", page) == 0

@@ -141,7 +141,8 @@ class Fusion:
         """
         for path, kept in self._kept.items():
             expected = kept.expected(self._parts(path))
-            assert torch.equal(weight_of(kept.module), expected), f"{path} is not what was fused into it"
+            now = weight_of(kept.module).to(expected.device)
+            assert torch.equal(now, expected), f"{path} is not what was fused into it"
 
     def _planned(self, seals: Weighted) -> list[_Use]:
         fits = match_seals(self._base, seals)

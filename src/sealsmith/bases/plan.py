@@ -24,6 +24,8 @@ convolutions need besides."""
 STEP_WORK = 0.5
 """Memory for a step of the denoiser, weights apart, as a share of what decoding its picture takes. Measured on a
 CPU with Stable Diffusion 1 at 512 px: 0.43."""
+LARGEST_PX = 8192
+"""No larger picture can be asked for (`generate.request.MAX_SIDE_PX`)."""
 USABLE = 0.9
 """Share of the free memory a plan counts on."""
 LARGEST_LAYER = 0.05
@@ -177,17 +179,18 @@ def _memory(
 def _vae_slicing(memory: str, asked: bool | None) -> tuple[bool, str]:
     if asked is not None:
         return asked, "as asked"
-    return (True, "memory is short") if memory != WHOLE else (False, "memory suffices")
+    return (True, "as weights are offloaded") if memory != WHOLE else (False, "memory suffices")
 
 
 def _tiling(
     size: ModelSize, room_bytes: float, vae_precision: str, asked: bool | None
 ) -> tuple[int | None, str]:
-    """Side above which the VAE tiles: never below a tile's own."""
+    """Side above which the VAE tiles, never below a tile's own; None where no picture is as large."""
     if asked is not None:
         return (size.tile_px if asked else None), "as asked"
     side_px = math.isqrt(max(0, int(room_bytes)) // _decoding_bytes(size, 1, vae_precision))
-    return max(size.tile_px, side_px), f"{_gib(room_bytes)} are left for decoding"
+    left = f"{_gib(room_bytes)} are left for decoding"
+    return (max(size.tile_px, side_px) if side_px < LARGEST_PX else None), left
 
 
 def _resident_bytes(size: ModelSize, memory: str, precision: str, vae_precision: str) -> int:
