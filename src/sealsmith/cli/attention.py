@@ -12,8 +12,9 @@ import typer
 
 from ..errors import ConfigError
 from .console import console, note, print_json
-from .generate import LongPrompts, parse_seal_option, read_prompt
+from .generate import LongPrompts, read_prompt
 from .options import BaseOption, DeviceOption, MemoryOption, PrecisionOption
+from .seal_option import parse_seal_option
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -99,6 +100,7 @@ def attention_command(
         raise ConfigError("no seal is given", "name one: --seal FILE, or <lora:name:1> in the prompt")
     seals = [(read_seal(path), strength) for path, strength in chosen]
     opened = open_base(base, device, Wanted(precision, memory))
+    note(f"plan: {opened.plan}")
     if seed is None:
         note(f"seed: {(seed := secrets.randbelow(2**32))}")
     request = Request(

@@ -18,7 +18,7 @@ from ..generate.mixing import Seals
 from ..generate.pipeline import OnStep
 from ..generate.prompt import fit_prompt, insert_triggers, main_trigger
 from .attention_record import CONDITIONAL, UNCONDITIONAL, AttentionRecord, Detail, recording
-from .attention_tokens import PromptTokens, prompt_tokens, telling_words
+from .attention_tokens import PromptTokens, lay_out_prompt, telling_words
 
 
 @dataclass(frozen=True)
@@ -143,9 +143,9 @@ def sent_prompt(base: Base, request: Request, seals: Seals) -> str:
     if request.use_trigger:
         wanted = [(seal.header.trigger, seal.header.class_noun) for seal, _ in seals]
         prompt, _ = insert_triggers(prompt, wanted, base.family.slot)
-        triggers = [main_trigger(trigger) for trigger, _ in wanted]
+        triggers = [word for trigger, _ in wanted if (word := main_trigger(trigger))]
     if request.long_prompts == "cut" or not base.family.workings.chunk_tokenizers(base):
-        prompt = fit_prompt(base.prompt_tokenizer, prompt, [word for word in triggers if word]).prompt
+        prompt = fit_prompt(base.prompt_tokenizer, prompt, base.prompt_tokens, triggers).prompt
     return prompt
 
 
@@ -154,7 +154,7 @@ def tokens_of_halves(base: Base, request: Request, together: Sequence[str]) -> d
     is_cut = request.long_prompts == "cut"
     texts = {CONDITIONAL: (request.prompt, together), UNCONDITIONAL: (request.negative, ())}
     longest = max(
-        len(prompt_tokens(base, text, kept, is_cut).columns) // base.prompt_tokenizer.model_max_length
+        len(lay_out_prompt(base, text, kept, is_cut).columns) // base.prompt_tokenizer.model_max_length
         for text, kept in texts.values()
     )
-    return {half: prompt_tokens(base, text, kept, is_cut, longest) for half, (text, kept) in texts.items()}
+    return {half: lay_out_prompt(base, text, kept, is_cut, longest) for half, (text, kept) in texts.items()}

@@ -71,7 +71,10 @@ def word_sheet(seen: Sighting, word: str) -> Image.Image:
 
 
 def explorer(seen: Sighting) -> dict[str, Any]:
-    """What the page's script draws from: maps by side, word, step group, layer group, "all" first in the last two."""
+    """What the page's script draws from: maps by side, word, step group, layer group.
+
+    "all" comes first among step groups and among layer groups.
+    """
     record = seen.maps.after.record
     steps, layers = [None, *range(record.num_groups)], [None, *record.layer_names]
     height, width = _grid(seen, len(seen.words) * 2 * len(steps) * len(layers))

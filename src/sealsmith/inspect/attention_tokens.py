@@ -15,7 +15,6 @@ import torch
 from torch import Tensor
 
 from ..bases import Base
-from ..bases.families.flux import MAX_T5_TOKENS
 from ..bases.workings import token_ids
 from ..errors import ConfigError
 from ..generate.long_prompt import pad_chunks, split_prompt
@@ -82,7 +81,7 @@ class PromptTokens:
         return tuple(sorted({row for start in starts for row in range(start, start + len(wanted))}))
 
 
-def prompt_tokens(
+def lay_out_prompt(
     base: Base, prompt: str, together: Sequence[str] = (), is_cut: bool = False, num_chunks: int = 1
 ) -> PromptTokens:
     """The tokens of a prompt as `generate` sends it.
@@ -93,11 +92,11 @@ def prompt_tokens(
     if base.family.workings.chunk_tokenizers(base) and not is_cut:
         chunks = pad_chunks(tokenizer, split_prompt(tokenizer, prompt, together), num_chunks)
     else:
-        chunks = token_ids(tokenizer, prompt, min(MAX_T5_TOKENS, tokenizer.model_max_length))
-    return lay_out(tokenizer, chunks.tolist())
+        chunks = token_ids(tokenizer, prompt, base.prompt_tokens)
+    return lay_out_chunks(tokenizer, chunks.tolist())
 
 
-def lay_out(tokenizer: Any, chunks: Sequence[Sequence[int]]) -> PromptTokens:
+def lay_out_chunks(tokenizer: Any, chunks: Sequence[Sequence[int]]) -> PromptTokens:
     """Rows and columns of framed chunks: a start where the tokenizer has one, words, an end, padding."""
     ids: list[int] = []
     kinds: list[int | str] = []
