@@ -11,6 +11,7 @@ from sealsmith.generate import Request, generate
 from sealsmith.inspect import Detail, attention_maps, before_and_after, inferno, overlay
 from sealsmith.inspect.attention import sent_prompt, tokens_of_halves
 from sealsmith.inspect.attention_record import CONDITIONAL, UNCONDITIONAL
+from sealsmith.inspect.attention_report import sighting
 
 PROMPT = "a red wax seal of sks emblem on wood"
 
@@ -52,6 +53,15 @@ def test_flux_maps_have_the_picture_s_proportions(tiny_flux, rows):
     assert maps.after.record.finest == (4, 6)
     assert next(iter(maps.after.words)) == "sks"
     assert not torch.allclose(maps.before.words["sks"], maps.after.words["sks"], atol=1e-6)
+
+
+def test_what_a_word_of_flux_does_not_give_the_picture_it_gives_the_text(tiny_flux):
+    wanted = Request("a red seal of sks on wood", seed=1, num_steps=1)
+    seen = sighting(before_and_after(tiny_flux, wanted, [], ["red"], Detail(joint_rows="text")))
+    total = seen.maps.after.record.maps(4, 4)[list(seen.maps.after.rows["red"])].sum()
+    assert seen.looks_from_text
+    assert 0 < seen.weight(seen.figures("after", "red")) < len(seen.maps.after.rows["red"])
+    assert seen.weight(seen.figures("after", "red")) == pytest.approx(float(total), rel=1e-4)
 
 
 def test_the_pictures_are_those_of_generate(tiny_base):

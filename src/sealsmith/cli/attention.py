@@ -182,7 +182,8 @@ def _table(seen: "Sighting") -> "Table":
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
-    for column in ("word", "mass inside the region", "overlap", "entropy", "share of all attention"):
+    weight = "to the picture" if seen.looks_from_text else "of all attention"
+    for column in ("word", "mass in the region", "overlap", "entropy", weight):
         table.add_column(column)
     for word in seen.words:
         before, after = (seen.figures(side, word) for side in ("before", "after"))
@@ -191,7 +192,7 @@ def _table(seen: "Sighting") -> "Table":
             _change(before.share, after.share, ".1%"),
             _change(before.overlap, after.overlap, ".2f"),
             _change(before.entropy, after.entropy, ".3f"),
-            _change(before.level, after.level, ".1%"),
+            _change(seen.weight(before), seen.weight(after), ".1%"),
         )
     return table
 

@@ -28,11 +28,11 @@ class Figures:
     entropy: float
     """0: all mass at one place; 1: spread evenly over the picture."""
     level: float
-    """Mean attention the word gets anywhere, as a share of all attention of a place (rows "image")."""
+    """Mean of the map: where places read words, the share of their attention that this word gets."""
     share: float | None
     """Of the word's attention mass, the part inside the region."""
     region_level: float | None
-    """Mean attention the word gets inside the region."""
+    """The same inside the region."""
     overlap: float | None
     """Intersection over union of the region and the hottest places, as many as the region has."""
 

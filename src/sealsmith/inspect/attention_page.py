@@ -56,7 +56,8 @@ def word_row(seen: Sighting, word: str) -> dict[str, Any]:
     for side in SIDES:
         image = _shown(seen.sides[side].picture.image, THUMBNAIL_PX)
         row[side] = overlay(image, enlarged(heats[side], image.size), hottest)
-        row[f"{side}_figures"] = asdict(seen.figures(side, word))
+        found = seen.figures(side, word)
+        row |= {f"{side}_figures": asdict(found), f"{side}_weight": seen.weight(found)}
     return row
 
 

@@ -38,6 +38,22 @@ class Sighting:
         return tuple(self.maps.after.rows)
 
     @property
+    def is_joint(self) -> bool:
+        """Whether it is a transformer's joint attention, not a U-Net's to the text alone."""
+        return any(name.startswith(("double", "single")) for name in self.maps.after.record.layer_names)
+
+    @property
+    def looks_from_text(self) -> bool:
+        """Whether the maps are of where a word looks; else of which places read it."""
+        return self.is_joint and self.maps.after.record.detail.joint_rows == "text"
+
+    def weight(self, found: Figures) -> float:
+        """How much a word weighs: the share of all attention that places give it, or, where the maps are of where a
+        word looks, the share of the word's own attention that goes to the picture (a phrase's words summed)."""
+        height, width = self.maps.after.record.finest
+        return found.level * height * width if self.looks_from_text else found.level
+
+    @property
     def size(self) -> tuple[int, int]:
         """Height and width at which figures are taken."""
         return figure_size(*self.maps.after.size)
@@ -87,8 +103,8 @@ def summary(seen: Sighting) -> dict[str, Any]:
         "negative": picture.recipe.negative,
         "seed": picture.recipe.seed,
         "base": picture.recipe.base,
-        "family": "joint attention" if _is_joint(seen) else "cross-attention",
-        "rows": record.detail.joint_rows if _is_joint(seen) else "image",
+        "family": "joint attention" if seen.is_joint else "cross-attention",
+        "rows": "text" if seen.looks_from_text else "image",
         "tokens": list(record.tokens[CONDITIONAL].texts),
         "token_levels": {side: _levels(maps) for side, maps in seen.sides.items()},
         "halves": list(record.halves),
@@ -171,7 +187,3 @@ def _fitted(region: np.ndarray, size: tuple[int, int]) -> np.ndarray:
         size[::-1], Image.Resampling.BILINEAR
     )
     return np.asarray(resized) >= 128
-
-
-def _is_joint(seen: Sighting) -> bool:
-    return any(name.startswith(("double", "single")) for name in seen.maps.after.record.layer_names)
