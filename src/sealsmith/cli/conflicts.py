@@ -33,6 +33,9 @@ def conflicts_command(
         int, typer.Option(help="Prompts every strength of the search is tried on; 0: no search.")
     ] = 6,
     steps: Annotated[int | None, typer.Option(help="Denoising steps; the base decides if not given.")] = None,
+    square: Annotated[
+        bool, typer.Option("--square", help="Draw square pictures, not ones twice as wide.")
+    ] = False,
     weights_only: Annotated[
         bool, typer.Option("--weights-only", help="Compare the weights; draw nothing.")
     ] = False,
@@ -47,7 +50,7 @@ def conflicts_command(
 
     if len(seals) < 2:
         raise ConfigError("there is only one seal", "name two seal files or more")
-    settings = PairSettings(prompts, seeds, search, steps)
+    settings = PairSettings(prompts, seeds, search, steps, is_wide=not square)
     read = [read_seal(path) for path in seals]
     opened = open_base(base, wanted=Wanted(precision, memory))
     note(f"plan: {opened.plan}")
