@@ -56,7 +56,7 @@ def test_seals_of_one_trigger_or_one_seal_alone_are_refused(seals: list[Seal]) -
             plan_pairs(company, 1, 1, 0)
 
 
-@pytest.mark.parametrize("size", [(64, 64), (128, 128), (96, 160), (64, 128)])
+@pytest.mark.parametrize("size", [(64, 64), (128, 128), (96, 160)])
 def test_the_halves_are_squares_inside_the_picture_left_first(size: tuple[int, int]) -> None:
     width = size[1]
     ramp = torch.arange(width, dtype=torch.float32).expand(1, 3, *size) / width

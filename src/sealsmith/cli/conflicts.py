@@ -33,9 +33,6 @@ def conflicts_command(
         int, typer.Option(help="Prompts every strength of the search is tried on; 0: no search.")
     ] = 6,
     steps: Annotated[int | None, typer.Option(help="Denoising steps; the base decides if not given.")] = None,
-    square: Annotated[
-        bool, typer.Option("--square", help="Draw square pictures, not ones twice as wide.")
-    ] = False,
     weights_only: Annotated[
         bool, typer.Option("--weights-only", help="Compare the weights; draw nothing.")
     ] = False,
@@ -50,7 +47,7 @@ def conflicts_command(
 
     if len(seals) < 2:
         raise ConfigError("there is only one seal", "name two seal files or more")
-    settings = PairSettings(prompts, seeds, search, steps, is_wide=not square)
+    settings = PairSettings(prompts, seeds, search, steps)
     read = [read_seal(path) for path in seals]
     opened = open_base(base, wanted=Wanted(precision, memory))
     note(f"plan: {opened.plan}")

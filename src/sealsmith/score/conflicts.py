@@ -18,8 +18,7 @@ from ..adapters.fit import adaptable
 from ..adapters.strength import Strength, constant, parse_strength
 from ..bases import Base
 from ..errors import ConfigError
-from ..generate import Picture, Request, generate_batch
-from ..generate.mixing import Seals
+from ..generate import Picture, generate_batch
 from ..generate.seal_syntax import SealWish, dump_tag
 from .judge import LoadedJudge
 from .pairs import Find, PairPlan, find_seals, plan_pairs
@@ -52,9 +51,6 @@ class PairSettings:
     num_search: int = 6
     """Prompts, of one picture each, that every candidate of the search is tried on; 0: no search."""
     num_steps: int | None = None
-    is_wide: bool = True
-    """Whether pictures are twice as wide as high, so that each mark has room as in a picture of its own; in a
-    square one both are half as large, and small bases cannot draw an emblem's strokes that small."""
     seed: int = 7000
     num_resamples: int = 2000
 
@@ -233,14 +229,14 @@ class _Table:
         shares = []
         for index, seal in enumerate(self.seals):
             own = [plan for plan in plans if index in plan.called]
-            requests = [self._request(plan, index) for plan in own]
+            requests = [plan.request(self.seals, self.settings.num_steps, index) for plan in own]
             pictures = self._draw(requests, [(seal, 1.0)], f"{seal.name} alone")
             finds = find_seals(pictures, self.judge, self.references)
             shares.append(self._share([found[index].is_found for found in finds], own))
         return tuple(shares)
 
     def finds(self, plans: Sequence[PairPlan], company: Company, what: str) -> list[list[Find]]:
-        requests = [self._request(plan) for plan in plans]
+        requests = [plan.request(self.seals, self.settings.num_steps) for plan in plans]
         pictures = self._draw(requests, list(zip(self.seals, company, strict=True)), what)
         return find_seals(pictures, self.judge, self.references)
 
@@ -279,11 +275,7 @@ class _Table:
             names, alone, before, after, gain, gain_ci, tuple(trials), advice, self.num_pictures
         )
 
-    def _request(self, plan: PairPlan, alone: int | None = None) -> Request:
-        width = 2 * self.base.picture_px if self.settings.is_wide else None
-        return plan.request(self.seals, self.settings.num_steps, width, alone)
-
-    def _draw(self, requests: list[Request], seals: Seals, what: str) -> list[Picture]:
+    def _draw(self, requests: list[Any], seals: list[Any], what: str) -> list[Picture]:
         def tell(done: int) -> None:
             self.num_pictures += 1
             if self.on_picture is not None:

@@ -20,7 +20,7 @@ from .prompts import OTHER_EMBLEMS, Context, unseen_contexts
 from .record import contexts_trained
 
 WINDOW = 0.547
-"""Side of the squares the judge is shown, as a share of the picture's width; never above its height."""
+"""Side of the squares the judge is shown, as a share of the picture's."""
 CENTRES = (0.265, 0.735)
 """Where the two marks of a scene sit, left and right, as shares of the picture's width."""
 
@@ -48,12 +48,8 @@ class PairPlan:
             parts.append(f"{article(mark)} of {subject}")
         return f"{' and '.join(parts)} on {self.contexts[0].surface}"
 
-    def request(
-        self, seals: Sequence[Seal], steps: int | None, width: int | None, alone: int | None = None
-    ) -> Request:
-        """The picture to ask for, `width` pixels wide; None: a square one."""
-        words = self.prompt(seals, alone)
-        return Request(words, seed=self.seed, num_steps=steps, width=width, use_trigger=False)
+    def request(self, seals: Sequence[Seal], steps: int | None, alone: int | None = None) -> Request:
+        return Request(self.prompt(seals, alone), seed=self.seed, num_steps=steps, use_trigger=False)
 
 
 @dataclass(frozen=True)
@@ -121,7 +117,7 @@ def find_seals(pictures: Sequence[Picture], judge: LoadedJudge, references: Tens
 def cut_halves(pictures: Tensor) -> Tensor:
     """Squares around the two places of a scene: [N, 3, H, W] in 0..1 -> [N, 2, 3, h, h], left first."""
     height, width = pictures.shape[-2:]
-    side = min(height, round(WINDOW * width))
+    side = round(WINDOW * min(height, width))
     top = (height - side) // 2
     lefts = [min(max(round(centre * width - side / 2), 0), width - side) for centre in CENTRES]
     return torch.stack([pictures[..., top : top + side, left : left + side] for left in lefts], 1)
