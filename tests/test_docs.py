@@ -77,6 +77,23 @@ def test_every_relative_link_leads_to_a_file(page: Path) -> None:
     assert not missing
 
 
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_link_into_a_page_leads_to_a_heading(page: Path) -> None:
+    links = re.findall(r"\]\(([^)#\s:]*)#([^)]+)\)", page.read_text())
+    missing = [
+        f"{file}#{anchor}"
+        for file, anchor in links
+        if anchor not in anchors(page.parent / (file or page.name))
+    ]
+    assert not missing
+
+
+def anchors(page: Path) -> set[str]:
+    """What a page's headings are called in links: lower case, hyphens for spaces, nothing else but letters."""
+    headings = re.findall(r"^#+ (.*)$", page.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
 def test_ci_runs_the_readme_s_test_command() -> None:
     develop = (ROOT / "README.md").read_text().split("## Develop", 1)[1]
     command = develop.split("```")[1].strip()

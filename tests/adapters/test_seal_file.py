@@ -49,6 +49,16 @@ def small_seal(**changes: object) -> Seal:
     return Seal(header, {LAYER: LowRank(torch.ones(2, 5), torch.full((4, 2), 0.5), header.alpha)})
 
 
+def test_layers_that_share_a_tensor_are_written_each_with_its_own() -> None:
+    """As q, k and v do that were read from one fused layer."""
+    down = torch.ones(2, 5)
+    paths = [f"unet.mid_block.attentions.0.{leaf}" for leaf in ("to_q", "to_k", "to_v")]
+    seal = Seal(
+        HEADER, {path: LowRank(down, torch.full((4, 2), 1.0 + i), 3.0) for i, path in enumerate(paths)}
+    )
+    assert equal_layers(parse_seal(dump_seal(seal)), seal)
+
+
 def tensors_of(seal: Seal) -> list[torch.Tensor]:
     return list(state(seal).values())
 

@@ -12,7 +12,6 @@ from sealsmith.adapters.strength import (
     Curve,
     Moment,
     Strength,
-    as_strength,
     constant,
     dump_strength,
     parse_curve,
@@ -84,7 +83,7 @@ def test_the_fields_notation_is_understood(text: str, strength: Strength) -> Non
 
 @given(NUMBERS, PATHS, st.integers(1, 50).flatmap(lambda n: st.tuples(st.integers(0, n - 1), st.just(n))))
 def test_a_number_is_the_same_everywhere_and_always(value: float, path: str, moment: tuple[int, int]) -> None:
-    strength = as_strength(value)
+    strength = constant(value)
     assert strength.factor(path, *moment) == value == float(strength) == strength.number
     assert strength.is_constant
 

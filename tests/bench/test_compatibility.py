@@ -12,16 +12,20 @@ PAGE = Path(__file__).parents[2] / "docs" / "compatibility.md"
 @pytest.fixture(autouse=True)
 def one_family(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(compatibility, "FAMILIES", {"sealworld": compatibility.FAMILIES["sealworld"]})
+    monkeypatch.setattr(compatibility, "OTHER_KINDS", ("loha", "dora"))
 
 
 def test_every_cell_of_a_family_is_tried(tmp_path: Path) -> None:
     told: list[str] = []
     rows = compatibility.compatibility(tmp_path, told.append)
-    assert told == ["sealworld, diffusers", "sealworld, kohya", "sealworld, diffusers-old", "sd1, first"]
-    for row in rows[:3]:
-        assert row.cells() == (
-            "sealworld", row.dialect, "✓", "read only" if "old" in row.dialect else "✓", "✓", "✓"
-        )  # fmt: skip
+    assert told[:3] == ["sealworld, diffusers", "sealworld, kohya", "sealworld, diffusers-old"]
+    assert len(told) == len(rows) == 3 + 2 * len(compatibility.OTHER_KINDS) + 1
+    for row in rows[:-1]:
+        assert (row.read, row.write) == ("✓", "read only" if "old" in row.dialect else "✓")
+        assert row.round_trip == "✓"
+        assert row.stock == (
+            compatibility.NOT_IN_STOCK if (row.kind, row.dialect) in compatibility.NO_STOCK else "✓"
+        )
 
 
 def test_a_lost_alpha_shows_in_the_matrix(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -169,8 +169,10 @@ class Kronecker:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        first, second = self._first(), self._second()
-        return (first.shape[0] * second.shape[0], first.shape[1] * second.shape[1], *second.shape[2:])
+        """Of the weight, told without multiplying the factors out."""
+        outputs, inputs = _product_shape(self.w1, self.w1_a, self.w1_b)
+        more_outputs, more_inputs, *kernel = _product_shape(self.w2, self.w2_a, self.w2_b, self.t2)
+        return (outputs * more_outputs, inputs * more_inputs, *kernel)
 
     def delta(self, weight: Tensor | None = None) -> Tensor:
         first, second = self._first(), self._second()
@@ -347,6 +349,19 @@ def reshaped(change: Change, shape: tuple[int, ...]) -> Change | None:
     if isinstance(change, Full):
         return replace(change, diff=change.diff.reshape(shape))
     return Full(change.delta().reshape(shape))
+
+
+def _product_shape(
+    whole: Tensor | None, a: Tensor | None, b: Tensor | None, core: Tensor | None = None
+) -> tuple[int, ...]:
+    """Of a factor that is whole, or the product of a and b around a core."""
+    if whole is not None:
+        return tuple(whole.shape)
+    assert a is not None
+    assert b is not None
+    if core is not None:
+        return (a.shape[1], b.shape[1], *core.shape[2:])
+    return (a.shape[0], b.shape[1])
 
 
 def _half(a: Tensor, b: Tensor, core: Tensor | None) -> Tensor:

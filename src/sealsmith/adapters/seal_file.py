@@ -1,17 +1,19 @@
 """Reading and writing seal files: one `.safetensors`, complete in itself, same bytes for the same seal."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
 import safetensors.torch
-import torch
+from torch import Tensor
 
 from ..errors import SealError, SealFormatError
 from .checks import check_finite, check_layers, check_seal_header, check_suffix
 from .files import atomic_write
 from .formats import header_entries, native_dialect, read_layers, write_layers
 from .metadata import HASH_KEY, OWN_KEY, dump_metadata, header_of_foreign, parse_metadata
+from .peft_config import with_config_beside
 from .seal import Seal
 from .sidecars import facts_beside
 from .tensor_file import TensorFile, parse_tensor_file, read_tensor_file
@@ -25,7 +27,8 @@ def read_seal(path: Path | str) -> Seal:
     """
     path = Path(path)
     check_suffix(path)
-    seal = _seal_of(read_tensor_file(path), str(path))
+    file = read_tensor_file(path)
+    seal = _seal_of(file, with_config_beside(file.metadata, path), str(path))
     seal.path = path
     if not seal.header.trigger:
         seal.header = replace(seal.header, trigger=facts_beside(path).trigger)
@@ -45,11 +48,11 @@ def write_seal(path: Path | str, seal: Seal) -> None:
 
 def parse_seal(data: bytes, name: str = "seal") -> Seal:
     """The seal in the bytes of a file; `name` is what errors call it. Raises as `read_seal` does."""
-    return _seal_of(parse_tensor_file(data, name), name)
+    file = parse_tensor_file(data, name)
+    return _seal_of(file, file.metadata, name)
 
 
-def _seal_of(file: TensorFile, name: str) -> Seal:
-    metadata = file.metadata
+def _seal_of(file: TensorFile, metadata: Mapping[str, str], name: str) -> Seal:
     own = OWN_KEY in metadata  # others edit tensors and leave the hash as it was
     if own and metadata.get(HASH_KEY) not in (None, f"0x{file.tensor_hash()}"):
         raise SealFormatError(
@@ -93,12 +96,7 @@ def dump_seal(seal: Seal, dialect: str = "diffusers") -> bytes:
             f"{unwritable[first]}",
             "write them in the dialect they came in",
         )
-    # Copies, for layers taken out of a fused one share their `down`, and safetensors writes no memory twice.
-    state = {
-        key: tensor.detach().cpu().clone(memory_format=torch.contiguous_format)
-        for key, tensor in state.items()
-    }
-    data = safetensors.torch.save(state)
+    data = safetensors.torch.save(_owned(state))
     tensors = _tensor_bytes(data)
     file_header = json.loads(data[8 : len(data) - len(tensors)])
     # safetensors writes metadata in the order of a hash map, another in every process; we sort it.
@@ -114,6 +112,20 @@ def dump_seal(seal: Seal, dialect: str = "diffusers") -> bytes:
     text = json.dumps({"__metadata__": metadata} | file_header, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 8)
     return len(text).to_bytes(8, "little") + text + tensors
+
+
+def _owned(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors on the CPU, contiguous, no two in the same memory: layers taken out of a fused one share `down`.
+
+    safetensors refuses to write what overlaps.
+    """
+    owned: dict[str, Tensor] = {}
+    seen: set[int] = set()
+    for key, tensor in state.items():
+        whole = tensor.detach().cpu().contiguous()
+        owned[key] = whole.clone() if whole.data_ptr() in seen else whole
+        seen.add(whole.data_ptr())
+    return owned
 
 
 def _tensor_bytes(data: bytes) -> memoryview:

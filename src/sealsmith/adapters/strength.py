@@ -159,11 +159,6 @@ def constant(value: float) -> Strength:
     return Strength(Curve(((0.0, float(value)),)))
 
 
-def as_strength(value: "float | Strength") -> Strength:
-    """A strength from whatever a caller has: a number or a strength."""
-    return value if isinstance(value, Strength) else constant(value)
-
-
 def parse_strength(text: str) -> Strength:
     """The strength that `0.8:lbw=MIDALL:stop=0.5` means; empty: 1 everywhere.
 

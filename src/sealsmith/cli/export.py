@@ -104,16 +104,14 @@ def gallery_picture(path: Path) -> "GalleryPicture":
 
 
 def _described(seal: "Seal", stated: dict[str, object], gallery: "list[GalleryPicture]") -> "Seal":
-    """The seal with what the user stated, a trigger from its sidecars and a thumbnail where it had none."""
+    """The seal with what the user stated, and a thumbnail where it had none; what hid its trigger is said."""
     from ..adapters.sidecars import facts_beside
     from ..adapters.thumbnail import thumbnail
     from ..train.picture_decode import decode_picture
 
     header = replace(seal.header, **stated)  # type: ignore[arg-type]
     if not header.trigger and seal.path is not None:
-        beside = facts_beside(seal.path)
-        header = replace(header, trigger=beside.trigger)
-        for sentence in beside.notes:
+        for sentence in facts_beside(seal.path).notes:
             note(f"warning: {sentence}")
     if not header.thumbnail and gallery:
         header = replace(header, thumbnail=thumbnail(decode_picture(gallery[0].data, "picture").image))

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from ..inspect.examination import Examination
 
 NUM_STRONGEST = 8
+NUM_WORDS = 5
 
 
 def inspect_command(
@@ -36,7 +37,7 @@ def inspect_command(
         own_base = "sealworld" if base is None and _is_sealworlds(read_header(file).metadata) else base
         examination = examine(file, None if own_base is None else open_base(own_base))
     except SealError as error:
-        if as_json:
+        if as_json and file.is_file():
             print_json(
                 {"path": str(file), "verdict": "damaged", "reason": str(error), "advice": error.remedy}
             )
@@ -46,7 +47,7 @@ def inspect_command(
         return
     _print_facts(examination)
     output.print(_component_table(examination))
-    output.print(_layer_table(examination, len(examination.layers) if layers else NUM_STRONGEST))
+    _print_layers(examination, len(examination.layers) if layers else NUM_STRONGEST)
     _print_verdict(examination)
 
 
@@ -63,7 +64,8 @@ def _print_facts(found: "Examination") -> None:
         "dialect": found.dialect,
         "family": found.family or "not known",
         "made on": found.made_on,
-        "trigger": found.trigger or "none in the file",
+        "trigger": found.trigger or _maybe(found),
+        "other words": ", ".join(word for word in found.hints.beside if word != found.trigger),
         "class noun": found.class_noun,
         "hashes": "  ".join(f"{name} {digits[:12]}" for name, digits in found.hashes.items()),
         "held against": found.against or "nothing",
@@ -71,6 +73,13 @@ def _print_facts(found: "Examination") -> None:
     for name, value in facts.items():
         if value:
             output.print(f"{name + ':':<14}{value}", markup=False, soft_wrap=True)
+
+
+def _maybe(found: "Examination") -> str:
+    """What to try where nothing names a trigger: the commonest words of the captions, and the folders' names."""
+    words = [f"{word} ({count} captions)" for word, count in found.hints.captions[:NUM_WORDS]]
+    words += [f"{words} (folder)" for words in found.hints.folders[:NUM_WORDS]]
+    return f"none in the file; maybe: {', '.join(words)}" if words else "none in the file"
 
 
 def _component_table(found: "Examination") -> "Table":
@@ -92,19 +101,19 @@ def _component_table(found: "Examination") -> "Table":
     return table
 
 
-def _layer_table(found: "Examination", number: int) -> "Table":
-    from rich.table import Table
-
+def _print_layers(found: "Examination", number: int) -> None:
+    """The `number` strongest layers, a line each. Paths are long: they stand last, and nothing folds them."""
     strongest = sorted(found.layers, key=lambda layer: -layer.share)[:number]
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
-    table.add_column(f"strongest {len(strongest)} of {len(found.layers)} layers", overflow="fold")
-    for column in ("norm", "of the weight", "effective rank", "share"):
-        table.add_column(column, justify="right")
+    rows = [("norm", "of the weight", "effective rank", "share", "")]
     for layer in strongest:
         relative = "" if layer.relative_norm is None else f"{layer.relative_norm:.1%}"
         rank = f"{layer.effective_rank:.1f} of {layer.rank}"
-        table.add_row(layer.path, f"{layer.norm:.3g}", relative, rank, f"{layer.share:.1%}")
-    return table
+        rows.append((f"{layer.norm:.3g}", relative, rank, f"{layer.share:.1%}", layer.path))
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)][:-1]
+    rows[0] = (*rows[0][:-1], f"strongest {len(strongest)} of {len(found.layers)} layers")
+    for i, (*figures, path) in enumerate(rows):
+        cells = [figure.rjust(width) for figure, width in zip(figures, widths, strict=True)]
+        output.print("  ".join((*cells, path)), style="" if i else "dim", markup=False, soft_wrap=True)
 
 
 def _print_verdict(found: "Examination") -> None:

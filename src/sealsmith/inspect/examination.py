@@ -15,7 +15,9 @@ from ..adapters import Change, Decomposed, Seal, fit_seal, read_seal
 from ..adapters.attach import weight_of
 from ..adapters.changes import tensors
 from ..adapters.fit import NO_EFFECT, Fit, advice
+from ..adapters.foreign_header import foreign_header
 from ..adapters.hashes import hash_file
+from ..adapters.sidecars import facts_beside
 from ..adapters.spectrum import Spectrum, spectra
 from ..bases import Base
 from ..bases.architectures import PARTS, full_size
@@ -60,6 +62,18 @@ class ComponentFacts:
 
 
 @dataclass(frozen=True)
+class Hints:
+    """Words that may call a seal, from where its trigger is not named outright."""
+
+    captions: tuple[tuple[str, int], ...]
+    """Words of the training's captions, and in how many of them; most frequent first."""
+    folders: tuple[str, ...]
+    """What the folders of pictures were called, kohya's repeats left out."""
+    beside: tuple[str, ...]
+    """The words in its sidecars, the first of which is the trigger of a file that names none."""
+
+
+@dataclass(frozen=True)
 class Examination:
     """A seal file looked at."""
 
@@ -70,6 +84,7 @@ class Examination:
     """Type -> number of tensors."""
     title: str
     trigger: str
+    hints: Hints
     class_noun: str
     family: str
     made_on: str
@@ -111,6 +126,7 @@ def examine(path: Path | str, base: Base | None = None) -> Examination:
         dtypes=_dtypes(seal),
         title=header.title,
         trigger=header.trigger,
+        hints=_hints(seal, path),
         class_noun=header.class_noun,
         family=header.family,
         made_on=header.base,
@@ -125,6 +141,12 @@ def examine(path: Path | str, base: Base | None = None) -> Examination:
         verdict=verdict,
         advice=what_to_do,
     )
+
+
+def _hints(seal: Seal, path: Path) -> Hints:
+    facts = foreign_header(seal.metadata)
+    folders = dict.fromkeys(folder.words for folder in facts.folders if folder.words)
+    return Hints(facts.candidates, tuple(folders), facts_beside(path).words)
 
 
 def _reference(seal: Seal, base: Base | None) -> tuple[str, str, Mapping[str, nn.Module]]:

@@ -34,6 +34,10 @@ UNKNOWN = (
     "<s1>",
     "emb_params",
     "vision.x.lora_down.weight",
+    "diffusion_model.input_blocks.1.0.in_layers.0.diff",
+    "text_encoders.clip_l.transformer.text_model.encoder.layers.0.layer_norm1.diff",
+    f"{Q}.diff",
+    "base_model.model.encoder.down_blocks.0.lora_A.weight",
 )
 
 
@@ -306,7 +310,7 @@ def test_a_layer_fused_and_split_in_one_file_is_refused() -> None:
         ({"lora_A.weight": DOWN, "lora_B.weight": UP, "alpha": torch.ones(2)}, "2 alphas, expected 1"),
         ({"lora_A.weight": DOWN, "lora_B.weight": UP, "dora_scale": torch.ones(7, 1)}, "do not fit"),
         ({"lora_A.weight": DOWN, "lora_B.weight": UP, "dora_scale": torch.ones(1, 7)}, "do not fit"),
-        ({"diff": torch.ones(3)}, "do not fit"),
+        ({"diff": torch.ones(3, 3, 3)}, "do not fit"),
         ({"hada_w1_a": UP, "hada_w1_b": DOWN, "hada_w2_a": UP, "hada_w2_b": UP}, "do not fit"),
         ({"lokr_w1": UP, "lokr_w2_a": UP, "lokr_w2_b": UP}, "do not fit"),
         ({"lokr_w1": torch.ones(2), "lokr_w2": UP}, "do not fit"),
@@ -321,3 +325,25 @@ def test_lycoris_kinds_are_kept() -> None:
     for kind, expected in (("lora", LowRank), ("loha", Hadamard), ("lokr", Kronecker)):
         layers = {Q: random_change(kind, (8, 8), 2, 1.0, 0)}
         assert isinstance(read_layers(write_layers(layers, "kohya", "sd1").tensors).layers[Q], expected)
+
+
+@pytest.mark.parametrize(
+    "tensors",
+    [
+        {"lokr_w1": torch.ones(4000, 1), "lokr_w2": torch.ones(1, 40_000)},
+        {"lokr_w1_a": torch.ones(10**6, 1), "lokr_w1_b": torch.ones(1, 10**6), "lokr_w2": torch.ones(1, 1)},
+        {name: torch.ones(10**6, 1) for name in ("hada_w1_a", "hada_w2_a")}
+        | {name: torch.ones(1, 10**6) for name in ("hada_w1_b", "hada_w2_b")},
+        {
+            "lora_down.weight": torch.ones(2, 320, 1, 1),
+            "lora_up.weight": torch.ones(320, 2, 1, 1),
+            "lora_mid.weight": torch.ones(2, 2, 300, 300),
+        },
+    ],
+)
+@pytest.mark.parametrize("module", [KOHYA_Q, "lora_unet_double_blocks_0_img_attn_qkv"])
+def test_small_factors_of_a_huge_product_are_refused_before_they_are_multiplied(
+    module: str, tensors: dict[str, Tensor]
+) -> None:
+    with pytest.raises(SealShapeError, match="expected at most"):
+        read_layers({f"{module}.{end}": tensor for end, tensor in tensors.items()})

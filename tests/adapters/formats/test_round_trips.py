@@ -46,6 +46,16 @@ def test_what_is_written_reads_back_as_the_same_change(
 
 
 @pytest.mark.parametrize("family", LAYERS)
+@pytest.mark.parametrize("kind", ["lora", "loha", "dora"])
+def test_the_order_of_the_layers_plays_no_part(kind: str, family: str) -> None:
+    layers = random_layers(LAYERS[family], [kind], [2], [1.0])
+    written = write_layers(layers, "kohya", family).tensors
+    backwards = write_layers(dict(reversed(layers.items())), "kohya", family).tensors
+    assert written.keys() == backwards.keys()
+    assert all(torch.equal(written[name], backwards[name]) for name in written)
+
+
+@pytest.mark.parametrize("family", LAYERS)
 @pytest.mark.parametrize("dialect", WRITERS)
 def test_dora_of_every_layer_can_be_written(dialect: str, family: str) -> None:
     layers = random_layers(LAYERS[family], ["dora"], [2], [1.0])

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from ...errors import SealFormatError
 from ..changes import Change
-from .alphas import HeaderAlphas
+from .alphas import CONFIG_KEY, HeaderAlphas
 from .dialects import DIFFUSERS, DIFFUSERS_COMMON, DIFFUSERS_OLD, KOHYA, ORIGINAL
 from .first import First
 from .fused import split
@@ -22,7 +22,16 @@ from .parts import SIDE_ROLES, Group, Part, change_of
 from .place import Place
 from .writing import WRITERS, Written, header_entries, native_dialect, write_layers
 
-__all__ = ["WRITERS", "Parsed", "Written", "header_entries", "native_dialect", "read_layers", "write_layers"]
+__all__ = [
+    "CONFIG_KEY",
+    "WRITERS",
+    "Parsed",
+    "Written",
+    "header_entries",
+    "native_dialect",
+    "read_layers",
+    "write_layers",
+]
 
 
 class Dialect(Protocol):

@@ -19,12 +19,15 @@ class NamedDialect:
     endings: Endings
 
     def sort(self, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> dict[str, Part]:
-        """What each tensor is that this dialect understands, by its name."""
+        """What each tensor is that this dialect understands, by its name.
+
+        The difference of a norm is a vector, which changes no layer that a seal can have.
+        """
         found = {}
-        for name in tensors:
+        for name, tensor in tensors.items():
             split = split_name(name, self.endings)
             place = self.place(split[0]) if split else None
-            if split and place:
+            if split and place and not (split[1] == "diff" and tensor.ndim < 2):
                 found[name] = Part(place, split[1], self.name)
         return found
 

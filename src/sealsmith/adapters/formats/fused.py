@@ -52,6 +52,7 @@ def joined(parts: Mapping[int, Change], num_parts: int) -> Change:
     kept once, so that joining what was split gives it back; others stand beside each other, ranks added.
     Raises: SealShapeError for DoRA of some parts only or by inputs, which no fused layer can express.
     """
+    parts = dict(sorted(parts.items()))  # a model's own order of modules may be another
     sizes = _sizes(parts, num_parts)
     found = list(parts.values())
     if any(isinstance(part, Decomposed) for part in found):

@@ -29,6 +29,7 @@ _TEXT_PREFIXES = {
 
 _COMFY_TEXT = {
     "text_encoders.clip_l.transformer.": "text_encoder",
+    "text_encoders.clip_h.transformer.": "text_encoder",  # Stable Diffusion 2
     "text_encoders.clip_g.transformer.": "text_encoder_2",
     "text_encoders.t5xxl.transformer.": "text_encoder_2",
 }
@@ -73,7 +74,7 @@ def diffusers_place(module: str) -> Place | None:
         return Place((f"unet.{names_unet.canonical(module)}",))
     if component in names_flux.ROOTS:
         return Place((f"transformer.{names_unet.canonical(module)}",))
-    return None
+    return _bare_text(names_text.canonical(module))
 
 
 def kohya_name(path: str, family: str) -> tuple[str, int] | None:
@@ -121,6 +122,17 @@ def _denoiser(name: str) -> Place | None:
 
 def _unet(module: str | None) -> Place | None:
     return None if module is None else Place((f"unet.{module}",))
+
+
+def _bare_text(module: str) -> Place | None:
+    """The layer of a text encoder saved by itself, as PEFT does: nothing says which of a base's two it is.
+
+    CLIP's is taken for the first and T5's for the second, which is right for all bases that have only one CLIP.
+    """
+    for start, component in (("encoder.layers.", "text_encoder"), ("encoder.block.", "text_encoder_2")):
+        if module.startswith(start) and names_text.GRAMMAR.dotted(module.replace(".", "_")) is not None:
+            return Place((f"{component}.{module}",))
+    return None
 
 
 def _text(component: str, name: str) -> Place | None:

@@ -16,6 +16,11 @@ from ..changes import Change, Decomposed, Full, Hadamard, Kronecker, LowRank
 from ..magnitude import largest_magnitude
 from .place import Place
 
+MAX_WEIGHTS = 1 << 27
+"""Of one layer, more than the largest of any family (T5's 32128 x 4096): small factors can claim huge products."""
+MAX_DOWN = 1 << 25
+"""Numbers in a `down` that is a product of two tensors."""
+
 _INCOMPLETE = "the file is incomplete; fetch it again"
 _DAMAGED = "the file is damaged; fetch it again"
 
@@ -113,6 +118,7 @@ def change_of(group: Group) -> Change:
     if missing:
         raise SealFormatError(f"layer {group.name!r} has no {min(missing)!r} tensor", _INCOMPLETE)
     change = _BUILDERS[kinds[0]](group)
+    _check_size(group, change.shape, MAX_WEIGHTS)
     return _decomposed(group, change)
 
 
@@ -122,6 +128,7 @@ def _low_rank(group: Group) -> Change:
     if mid is not None:
         pointwise = down.ndim == 4 and down.shape[2:] == (1, 1)
         _check(group, pointwise and mid.ndim == 4 and down.shape[0] == mid.shape[1])
+        _check_size(group, (mid.shape[0], down.shape[1], *mid.shape[2:]), MAX_DOWN)
         # In float32: the product of two halves need not fit a half.
         down, up = torch.einsum("srkl,ri->sikl", mid.float(), down[:, :, 0, 0].float()), up.float()
         if not math.isfinite(largest_magnitude(down)):
@@ -214,6 +221,15 @@ def _alpha(group: Group, rank: int) -> float:
     if tensor.numel() != 1:
         raise SealShapeError(f"layer {group.name!r} has {tensor.numel()} alphas, expected 1", _DAMAGED)
     return float(tensor.item())
+
+
+def _check_size(group: Group, shape: tuple[int, ...], limit: int) -> None:
+    """Refuses a product that is too large to be a layer's, before it is multiplied out."""
+    if math.prod(shape) > limit:
+        size = " x ".join(map(str, shape))
+        raise SealShapeError(
+            f"layer {group.name!r}: its tensors make {size} numbers, expected at most {limit}", _DAMAGED
+        )
 
 
 def _check(group: Group, fits: bool) -> None:
