@@ -18,7 +18,7 @@ from ..config import TrainConfig
 from ..targets import EVERYTHING, all_layers, target_layers
 from .parameters import standing_in
 
-RATE_FACTOR = 0.05
+RATE_FACTOR = 0.1
 """Default learning rate, as a multiple of the family's for a LoRA."""
 
 
