@@ -36,6 +36,7 @@ def data(masks: torch.Tensor | None = None) -> TrainingData:
         order=torch.tensor([0, 1, 2, 2]),
         class_latents=latents + 10,
         class_captions=torch.tensor([4, 5, 6]),
+        prompts=tuple("abcdefg"),
         texts=Conditioning(torch.arange(7.0).view(7, 1, 1), torch.arange(7.0).view(7, 1)),
         objective=Diffusion("epsilon", torch.linspace(1, 0, 50)),
     )

@@ -12,7 +12,7 @@ from sealsmith.bases import Base
 from sealsmith.errors import ConfigError
 from sealsmith.train import TrainConfig
 from sealsmith.train.methods import find_method
-from sealsmith.train.methods.lora import target_layers
+from sealsmith.train.targets import target_layers
 
 LORA = find_method("lora")
 ALL = ("attention", "feed-forward", "convolutions")

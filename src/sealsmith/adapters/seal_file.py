@@ -11,7 +11,7 @@ from torch import Tensor
 from ..errors import SealError, SealFormatError
 from .checks import check_finite, check_layers, check_seal_header, check_suffix
 from .files import atomic_write
-from .formats import header_entries, read_layers, write_layers
+from .formats import header_entries, native_dialect, read_layers, write_layers
 from .metadata import HASH_KEY, OWN_KEY, dump_metadata, header_of_foreign, parse_metadata
 from .peft_config import with_config_beside
 from .seal import Seal
@@ -36,13 +36,14 @@ def read_seal(path: Path | str) -> Seal:
 
 
 def write_seal(path: Path | str, seal: Seal) -> None:
-    """Writes `seal` to `path` in one step, for us and for stock `pipeline.load_lora_weights(path)`.
+    """Writes `seal` to `path` in one step, in the dialect that holds its layers as they are.
 
+    That is diffusers', for stock `pipeline.load_lora_weights(path)`, where every layer is low-rank or DoRA.
     Raises: SealFormatError when the seal is one that `read_seal` would refuse; OutputError.
     """
     path = Path(path)
     check_suffix(path)
-    atomic_write(path, dump_seal(seal))
+    atomic_write(path, dump_seal(seal, native_dialect(seal.layers, seal.header.family)))
 
 
 def parse_seal(data: bytes, name: str = "seal") -> Seal:

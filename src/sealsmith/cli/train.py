@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..errors import ConfigError
-from .console import console, print_json
+from .console import console, note, print_json
 from .options import BaseOption
 
 if TYPE_CHECKING:
@@ -32,16 +32,24 @@ def train_command(
         str | None, typer.Option(help="What the seal is; the base's own noun if not given.")
     ] = None,
     base: BaseOption = "sealworld",
-    method: Annotated[str, typer.Option(help="How the seal changes the base.")] = "lora",
+    method: Annotated[
+        str, typer.Option(help="How the seal changes the base: lora, dora, rslora, loha, lokr or dreambooth.")
+    ] = "lora",
     rank: Annotated[int, typer.Option(help="Rank of the change.")] = 16,
     alpha: Annotated[float | None, typer.Option(help="Scale is alpha / rank; the rank if not given.")] = None,
     targets: Annotated[
         str | None,
-        typer.Option(help="Comma-separated: attention, feed-forward, convolutions. The base decides."),
+        typer.Option(
+            help="Comma-separated: attention, feed-forward, convolutions, everything. The base decides."
+        ),
     ] = None,
     init: Annotated[
-        str, typer.Option(help="How the change starts: gaussian or kaiming; it is zero in sum.")
-    ] = "gaussian",
+        str | None,
+        typer.Option(help="How the change starts: gaussian, kaiming, pissa or olora. The method decides."),
+    ] = None,
+    train_text_encoder: Annotated[
+        bool, typer.Option("--train-text-encoder", help="Train the text encoder too (dreambooth).")
+    ] = False,
     learning_rate: Annotated[
         float | None, typer.Option("--learning-rate", "--lr", help="Peak learning rate. The base decides.")
     ] = None,
@@ -79,6 +87,13 @@ def train_command(
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Begin anew in a folder that holds a training.")
     ] = False,
+    extract_lora: Annotated[
+        int | None,
+        typer.Option(help="Also write lora.safetensors: dreambooth's change at this rank, its loss stated."),
+    ] = None,
+    full_base: Annotated[
+        bool, typer.Option("--full-base", help="Also write base/: the base with the seal in its weights.")
+    ] = False,
     no_score: Annotated[
         bool, typer.Option("--no-score", help="Take the last checkpoint, and measure nothing.")
     ] = False,
@@ -103,6 +118,7 @@ def train_command(
         if targets is None
         else tuple(part.strip() for part in targets.split(",") if part.strip()),
         init=init,
+        train_text_encoder=train_text_encoder,
         learning_rate=learning_rate,
         schedule=schedule,
         num_warmup_steps=warmup,
@@ -119,6 +135,7 @@ def train_command(
         preview_every=preview_every,
     )
     check_folder(out, resume=resume, overwrite=overwrite)
+    _check_extraction(config, extract_lora)
 
     from ..bases import open_base
     from ..train.pictures import read_picture_set
@@ -133,10 +150,40 @@ def train_command(
         from ..score import scorecard_table
 
         console.print(scorecard_table(scorecard))
+    also = _write_extraction(result.seal, extract_lora, out) if extract_lora else {}
+    if full_base:
+        from ..generate.fused_base import write_fused_base
+
+        write_fused_base(opened, [(result.seal, 1.0)], out / "base", force=resume or overwrite)
+        also["full_base"] = str(out / "base")
     if as_json:
-        print_json(report(result, scorecard))
+        print_json(report(result, scorecard) | also)
     else:
         typer.echo(str(result.seal_path))
+
+
+def _check_extraction(config: "TrainConfig", rank: int | None) -> None:
+    """Raises: ConfigError for a LoRA that could not be extracted, before any work."""
+    if rank is None:
+        return
+    if config.method != "dreambooth":
+        raise ConfigError(
+            f"--extract-lora is for the method dreambooth, and the method is {config.method!r}",
+            "use `sealsmith merge` with a rank to make a seal smaller",
+        )
+    if rank < 1:
+        raise ConfigError(f"--extract-lora is {rank}", "give a rank of 1 or more")
+
+
+def _write_extraction(seal: "Seal", rank: int, out: Path) -> dict[str, Any]:
+    """A plain LoRA of the seal in `out`, its loss said on stderr; and both for `--json`."""
+    from ..adapters import write_seal
+    from ..train.extract import EXTRACTED_NAME, extract_lora
+
+    extracted, loss = extract_lora(seal, rank)
+    write_seal(out / EXTRACTED_NAME, extracted)
+    note(f"{out / EXTRACTED_NAME}: rank {rank} misses {loss.relative:.1%} of the change (Frobenius norm)")
+    return {"extracted": str(out / EXTRACTED_NAME), "extraction_loss": loss.relative}
 
 
 def train_and_score(

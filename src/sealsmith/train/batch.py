@@ -24,7 +24,9 @@ class Batch:
     times: Tensor
     """[B], model times."""
     texts: Conditioning
-    """B rows."""
+    """B rows, as the base alone encodes them."""
+    rows: Tensor
+    """[B], row of each text in `TrainingData.prompts`."""
     masks: Tensor | None
     """[B, 1, H, W]; ones in the prior's rows."""
 
@@ -50,5 +52,6 @@ def draw_batch(data: TrainingData, config: TrainConfig, number: int) -> Batch:
         noise=torch.randn(latents.shape, generator=draws).to(device),
         times=data.objective.draw_times(len(latents), draws),
         texts=data.texts[captions],
+        rows=captions,
         masks=masks,
     )

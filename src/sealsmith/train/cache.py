@@ -40,8 +40,10 @@ class TrainingData:
     """[K, C, H, W], or None without a prior."""
     class_captions: Tensor
     """[K], row of each class row's prompt in `texts`."""
+    prompts: tuple[str, ...]
+    """M texts; the first is the empty prompt."""
     texts: Conditioning
-    """M rows; row 0 is the empty prompt, as guidance knows it."""
+    """M rows, of `prompts`; row 0 is the empty prompt, as guidance knows it."""
     objective: Objective
 
 
@@ -90,20 +92,30 @@ def prepare(
         order=torch.tensor(repeats),
         class_latents=class_latents if class_captions else None,
         class_captions=torch.tensor([rows[text] for text in class_captions], dtype=torch.long),
+        prompts=tuple(rows),
         texts=texts,
         objective=objective_of(base),
     )
 
 
 def _encode_texts(base: Base, texts: Sequence[str], progress: Progress) -> Conditioning:
-    workings = base.family.workings
     encoded = []
     for number, text in enumerate(texts):
         if cut := fit_prompt(base.prompt_tokenizer, text, base.prompt_tokens).cut:
             progress.note(f"a caption is too long for the text encoder, it does not see: {cut!r}")
-        encoded.append(workings.encode(base, text) if text else workings.unconditional(base))
+        encoded.append(_encode(base, text))
         progress.advance(number + 1)
     return concatenate(encoded)
+
+
+def encode_texts(base: Base, prompts: Sequence[str], rows: Tensor) -> Conditioning:
+    """The prompts of these rows, encoded by the text encoders as they are now; gradients flow into them."""
+    return concatenate([_encode(base, prompts[row]) for row in rows.tolist()])
+
+
+def _encode(base: Base, text: str) -> Conditioning:
+    workings = base.family.workings
+    return workings.encode(base, text) if text else workings.unconditional(base)
 
 
 def _encode_images(base: Base, images: Sequence[Image.Image], done: int, progress: Progress) -> Tensor:

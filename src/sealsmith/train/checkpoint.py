@@ -6,8 +6,8 @@ state to save: every draw is a function of the seed and the step (streams.py).
 """
 
 import json
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from ..adapters import Change, LowRank, Seal, SealHeader, atomic_write, write_seal
+from ..adapters import Seal, SealHeader, atomic_write, write_seal
+from ..adapters.checks import MAX_RANK
 from ..bases import Base
 from ..errors import ConfigError, SealFormatError
 from ..stage.captions import named_contexts
@@ -25,6 +26,7 @@ from .config import FREE_TO_CHANGE, TrainConfig
 from .interrupts import interrupts_deferred
 from .methods import Adapted
 from .pictures import PictureSet
+from .targets import endings
 
 RESUME_NAME = "resume.safetensors"
 SEAL_NAME = "seal.safetensors"
@@ -58,6 +60,13 @@ class TrainingState:
         """Steps done."""
         return len(self.losses)
 
+    def seal(self) -> Seal:
+        """What has been learned, as a seal; rank and alpha are those of its largest layer."""
+        layers = self.adapted.layers()
+        rank = min(max((layer.rank for layer in layers.values()), default=1), MAX_RANK)
+        alpha = max((layer.alpha for layer in layers.values()), default=1.0)
+        return Seal(replace(self.header(self.step), rank=rank, alpha=alpha), layers)
+
     def save(self, folder: Path) -> Path:
         """Writes both files, the seal first; each is whole or not there. Ctrl-C waits until they are.
 
@@ -67,10 +76,8 @@ class TrainingState:
         if self.saved_step == self.step:
             return path
         with interrupts_deferred():
-            state = self.adapted.state()
-            header = self.header(self.step)
-            write_seal(path, Seal(header, low_rank_layers(state, header.alpha)))
-            tensors = {PARAMETER + key: tensor for key, tensor in state.items()}
+            write_seal(path, self.seal())
+            tensors = {PARAMETER + key: tensor for key, tensor in self.adapted.state().items()}
             for number, slots in self.optimizer.state_dict()["state"].items():
                 tensors |= {f"{OPTIMIZER}{number}/{name}": slot.cpu() for name, slot in slots.items()}
             tensors[LOSSES] = torch.tensor(self.losses, dtype=torch.float64)
@@ -107,13 +114,6 @@ _MODEL_SPEC_WORDS = {"epsilon": "epsilon", "v_prediction": "v"}
 """What diffusers calls a prediction -> what ModelSpec calls it."""
 
 
-def low_rank_layers(state: Mapping[str, Tensor], alpha: float) -> dict[str, Change]:
-    """The layers of a method's state, whose keys are `<path>.lora_A.weight` and `<path>.lora_B.weight`."""
-    down, up = ".lora_A.weight", ".lora_B.weight"
-    paths = [key.removesuffix(down) for key in state if key.endswith(down)]
-    return {path: LowRank(state[path + down], state[path + up], alpha) for path in paths}
-
-
 def seal_header(base: Base, pictures: PictureSet, config: TrainConfig, step: int) -> SealHeader:
     """The header of the seal as it is after `step` steps. `config` must be resolved.
 
@@ -131,7 +131,7 @@ def seal_header(base: Base, pictures: PictureSet, config: TrainConfig, step: int
         method=config.method,
         rank=config.rank,
         alpha=config.rank * config.scale,
-        targets=base.family.targets(config.targets),
+        targets=endings(base, config.targets),
         title=f"{config.trigger} {config.class_noun}",
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         training={key: value for key, value in config.to_dict().items() if key not in FREE_TO_CHANGE}

@@ -8,12 +8,13 @@ from dataclasses import asdict, dataclass, replace
 from difflib import get_close_matches
 from typing import Any
 
-from ..bases import TARGET_GROUPS, Base
+from ..bases import Base
 from ..errors import ConfigError
 from ..generate import insert_trigger
 from .pictures import PictureSet
+from .targets import TARGETS
 
-INITS = ("gaussian", "kaiming")
+INITS = ("gaussian", "kaiming", "pissa", "olora")
 PRIORS = ("none", "pictures", "adapter-off")
 SCHEDULES = ("constant", "cosine")
 
@@ -35,8 +36,10 @@ class TrainConfig:
     alpha: float | None = None
     """Scale is alpha / rank. None: the rank, so that the scale is 1."""
     targets: tuple[str, ...] | None = None
-    init: str = "gaussian"
-    """How `down` starts: gaussian of deviation 1/rank, or kaiming as a fresh linear layer; `up` is zero."""
+    init: str | None = None
+    """How the change starts: at zero, with `down` gaussian of deviation 1/rank or kaiming as a fresh linear layer;
+    or with a part of the weight itself, pissa or olora. None: the method decides."""
+    train_text_encoder: bool = False
 
     learning_rate: float | None = None
     """At its peak."""
@@ -79,13 +82,14 @@ class TrainConfig:
             raise ConfigError(
                 f"caption_dropout is {self.caption_dropout}", "give a share from 0 up to, not including, 1"
             )
-        _check_choice("init", self.init, INITS)
+        if self.init is not None:
+            _check_choice("init", self.init, INITS)
         _check_choice("prior", self.prior, PRIORS)
         _check_choice("schedule", self.schedule, SCHEDULES)
         for group in self.targets or ():
-            _check_choice("targets", group, TARGET_GROUPS)
+            _check_choice("targets", group, TARGETS)
         if self.targets == ():
-            raise ConfigError("targets is empty", f"name at least one of {', '.join(TARGET_GROUPS)}")
+            raise ConfigError("targets is empty", f"name at least one of {', '.join(TARGETS)}")
 
     @property
     def scale(self) -> float:

@@ -5,6 +5,7 @@ from pathlib import Path
 from ..adapters import check_writable
 from ..errors import ConfigError, OutputError
 from .checkpoint import RESUME_NAME, SEAL_NAME
+from .extract import EXTRACTED_NAME
 from .log import LOG_NAME
 
 
@@ -45,7 +46,8 @@ def open_folder(folder: Path, *, resume: bool, overwrite: bool) -> None:
 
 def training_files(folder: Path) -> list[Path]:
     """What a training wrote into the folder, class pictures left out."""
-    named = [folder / name for name in (SEAL_NAME, RESUME_NAME, LOG_NAME) if (folder / name).exists()]
+    names = (SEAL_NAME, RESUME_NAME, LOG_NAME, EXTRACTED_NAME)
+    named = [folder / name for name in names if (folder / name).exists()]
     return [*named, *sorted(folder.glob("step-*.safetensors")), *sorted(folder.glob("previews/step-*.png"))]
 
 

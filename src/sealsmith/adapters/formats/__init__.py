@@ -20,9 +20,18 @@ from .first import First
 from .fused import split
 from .parts import SIDE_ROLES, Group, Part, change_of
 from .place import Place
-from .writing import WRITERS, Written, header_entries, write_layers
+from .writing import WRITERS, Written, header_entries, native_dialect, write_layers
 
-__all__ = ["CONFIG_KEY", "WRITERS", "Parsed", "Written", "header_entries", "read_layers", "write_layers"]
+__all__ = [
+    "CONFIG_KEY",
+    "WRITERS",
+    "Parsed",
+    "Written",
+    "header_entries",
+    "native_dialect",
+    "read_layers",
+    "write_layers",
+]
 
 
 class Dialect(Protocol):

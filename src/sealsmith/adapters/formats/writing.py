@@ -36,6 +36,21 @@ def write_layers(layers: Mapping[str, Change], dialect: str, family: str) -> Wri
     return WRITERS[dialect](layers, family)
 
 
+def native_dialect(layers: Mapping[str, Change], family: str) -> str:
+    """The dialect that holds these layers as they are: none made low-rank, none left out.
+
+    "diffusers" where PEFT has the kind; else kohya's names, which LyCORIS' kinds mostly go by; and where those
+    lack a name, or fuse layers as in transformers, LyCORIS' kinds under diffusers' names.
+    """
+    is_plain = all(_inner(change).kind == "lora" for change in layers.values())
+    if is_plain and not any(_why_not_peft(path, change, layers) for path, change in layers.items()):
+        return "diffusers"
+    is_named = all(
+        kohya_name(path, family) is not None and not path.startswith("transformer.") for path in layers
+    )
+    return "kohya" if is_named else "lycoris"
+
+
 def header_entries(layers: Mapping[str, Change], dialect: str) -> dict[str, str]:
     """What a file's header must say for its tensors to mean the same: diffusers' files keep their alphas there.
 
@@ -52,7 +67,7 @@ def _write_diffusers(layers: Mapping[str, Change], family: str) -> Written:
     tensors: dict[str, Tensor] = {}
     for path, change in written.items():
         name = diffusers_name(path)
-        inner = change.change if isinstance(change, Decomposed) else change
+        inner = _inner(change)
         assert isinstance(inner, LowRank)
         tensors[f"{name}.lora_A.weight"] = inner.down
         tensors[f"{name}.lora_B.weight"] = inner.up
@@ -61,6 +76,10 @@ def _write_diffusers(layers: Mapping[str, Change], family: str) -> Written:
             end = ".weight" if path.startswith("text") else ""
             tensors[f"{name}.lora_magnitude_vector{end}"] = _peft_magnitude(change)
     return Written(tensors, unwritable)
+
+
+def _inner(change: Change) -> Change:
+    return change.change if isinstance(change, Decomposed) else change
 
 
 def _peft_layers(layers: Mapping[str, Change], family: str) -> tuple[dict[str, Change], dict[str, str]]:
@@ -128,6 +147,16 @@ def _write_kohya(layers: Mapping[str, Change], family: str) -> Written:
     return Written(tensors, unwritable)
 
 
+def _write_lycoris(layers: Mapping[str, Change], family: str) -> Written:
+    """diffusers' names with LyCORIS' endings and alphas: every kind as it is."""
+    tensors = {
+        f"{diffusers_name(path)}.{end}": tensor
+        for path, change in layers.items()
+        for end, tensor in _endings(change).items()
+    }
+    return Written(tensors, {})
+
+
 def _kohya_tensors(name: str, parts: Mapping[int, Change]) -> dict[str, Tensor]:
     place = kohya_place(name)
     assert place is not None
@@ -158,5 +187,6 @@ def _endings(change: Change) -> dict[str, Tensor]:
 WRITERS: dict[str, Callable[[Mapping[str, Change], str], Written]] = {
     "diffusers": _write_diffusers,
     "kohya": _write_kohya,
+    "lycoris": _write_lycoris,
 }
 """Dialect -> its writer."""

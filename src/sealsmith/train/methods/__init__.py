@@ -3,10 +3,17 @@
 from difflib import get_close_matches
 
 from ...errors import ConfigError
-from .lora import Lora
+from .dora import DORA
+from .dreambooth import Dreambooth
+from .loha import LOHA
+from .lokr import LOKR
+from .lora import LORA
 from .protocol import Adapted, Method
+from .rslora import RSLORA
 
-METHODS: dict[str, Method] = {"lora": Lora()}
+METHODS: dict[str, Method] = {
+    method.name: method for method in (LORA, DORA, RSLORA, LOHA, LOKR, Dreambooth())
+}
 
 __all__ = ["METHODS", "Adapted", "Method", "find_method"]
 

@@ -8,19 +8,33 @@ from typing import Protocol
 
 from torch import Tensor, nn
 
+from ...adapters import Change
 from ...bases import Base
 from ..config import TrainConfig
 
 
 class Adapted(Protocol):
-    """A base with a method's parameters in it, trainable."""
+    """A base with a method's parameters in it, trainable.
+
+    `layers` and `state` answer after the base was restored too: a cancelled training is saved then.
+    """
 
     @property
     def parameters(self) -> Mapping[str, nn.Parameter]:
-        """By the key under which each is saved in a seal file."""
+        """By names that are the same in every training of these settings."""
+
+    @property
+    def trains_text(self) -> bool:
+        """Whether texts must be encoded anew in every step, with gradients."""
+
+    def layers(self) -> dict[str, Change]:
+        """The change of weights that has been learned, as a seal holds it: on the CPU, for the unchanged base.
+
+        Empty for a method that changes no weights.
+        """
 
     def state(self) -> dict[str, Tensor]:
-        """A copy of the parameters, on the CPU, as a seal file holds them."""
+        """A copy of the parameters, on the CPU: with the settings and the base all that going on needs."""
 
     def load(self, state: Mapping[str, Tensor]) -> None:
         """Puts a saved state back."""
@@ -35,8 +49,14 @@ class Method(Protocol):
     @property
     def name(self) -> str: ...
 
+    def completed(self, base: Base, config: TrainConfig) -> TrainConfig:
+        """`config` with what this method decides where the user did not: learning rate, targets, init."""
+
     def check(self, base: Base, config: TrainConfig) -> None:
-        """Raises: ConfigError when the settings don't fit the base; cheap, before any work."""
+        """Raises: ConfigError when the settings don't fit the base or the method; cheap, before any work.
+
+        `config` must be completed.
+        """
 
     def attached(self, base: Base, config: TrainConfig) -> AbstractContextManager[Adapted]:
         """Within it the base is adapted; afterwards it is as it was, however the block ended."""
