@@ -17,8 +17,8 @@ def largest_change(components: Mapping[str, nn.Module], seal: Seal) -> float:
     """The largest `|change| / |weight|` (Frobenius norms) of any layer; nan if one is not finite.
 
     Of a hypernetwork, what it adds relative to what it reads; of vectors, how far the remotest is from every word
-    of the vocabulary, relative to its length. `components` are a base's, by their names; parts they lack don't count,
-    and 0 is returned when they lack all.
+    of the vocabulary, relative to its length. `components` are a base's, by their names; parts they lack don't
+    count, and 0 is returned when they lack all.
     """
     fit = fit_seal(components, seal.header.family, seal)
     changes = [torch.zeros((), dtype=torch.float64)]
