@@ -10,7 +10,7 @@ from unet_probe import predict
 
 from sealsmith.adapters import MergeSettings, attached, merge_seals, read_seal, write_seal
 from sealsmith.bases import Base
-from sealsmith.errors import BaseMismatchError
+from sealsmith.errors import BaseMismatchError, SealEffectError
 
 ATTENTION = ("to_q", "to_k", "to_v", "to_out.0")
 
@@ -58,3 +58,9 @@ def test_seals_of_two_families_are_refused(tiny_base: Base) -> None:
     other.header = dataclasses.replace(other.header, family="flux")
     with pytest.raises(BaseMismatchError, match="families flux, sealworld"):
         merge_seals([(one, 1.0), (other, 1.0)], MergeSettings(), "both")
+
+
+def test_seals_that_cancel_each_other_out_are_refused(tiny_base: Base) -> None:
+    seal = random_seal(tiny_base, ("to_q",))
+    with pytest.raises(SealEffectError, match=r"with the weights \[0.5, -0.5\] nothing is left"):
+        merge_seals([(seal, 0.5), (seal, -0.5)], MergeSettings(), "nothing")

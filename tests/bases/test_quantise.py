@@ -4,13 +4,14 @@ from pathlib import Path
 
 import pytest
 import torch
+from change_examples import mixed_seal
 from seal_examples import random_seal
-from torch import nn
+from torch import Tensor, nn
 from unet_probe import predict
 
 from sealsmith.adapters import Fusion, attached, fused
 from sealsmith.bases import Base, Wanted, open_base
-from sealsmith.bases.quantise import is_quantised, quantise, weight_bytes
+from sealsmith.bases.quantise import is_quantised, quantise
 from sealsmith.errors import ConfigError
 
 pytest.importorskip("torchao", reason="pip install 'sealsmith[quantised]' to run these")
@@ -18,6 +19,18 @@ pytest.importorskip("torchao", reason="pip install 'sealsmith[quantised]' to run
 
 def linear_layers(base: Base) -> list[nn.Linear]:
     return [module for module in base.denoiser.modules() if isinstance(module, nn.Linear)]
+
+
+def stored_bytes(tensor: Tensor) -> int:
+    """What a parameter takes in memory, a quantised one as it is stored."""
+    if not hasattr(tensor, "__tensor_flatten__"):
+        return tensor.nbytes
+    names, _ = tensor.__tensor_flatten__()
+    return sum(stored_bytes(getattr(tensor, name)) for name in names)
+
+
+def weight_bytes(module: nn.Module) -> int:
+    return sum(stored_bytes(parameter) for parameter in module.parameters())
 
 
 def test_the_linear_layers_shrink_to_a_quarter_and_the_answer_hardly_moves(tiny_base: Base) -> None:
@@ -44,7 +57,10 @@ def test_no_seal_is_fused_into_it_and_nothing_changes(tiny_base: Base) -> None:
 
 
 def test_a_seal_beside_its_layers_acts_as_on_the_whole_base(tiny_base: Base) -> None:
-    seals = [(random_seal(tiny_base, ("to_q", "to_v", "conv1")), 0.5)]
+    seals = [
+        (random_seal(tiny_base, ("to_q", "to_v", "conv1")), 0.5),
+        (mixed_seal({"unet": tiny_base.unet}, seed=0, kinds=("dora",)), 0.2),
+    ]
     plain = predict(tiny_base)
     with attached(tiny_base, seals):
         wanted = predict(tiny_base)

@@ -15,7 +15,8 @@ from sealsmith.adapters import write_seal
 from sealsmith.adapters.strength import parse_strength
 from sealsmith.bases import Base
 from sealsmith.cli import main
-from sealsmith.cli.generate import parse_seal_option, picture_path
+from sealsmith.cli.generate import picture_path
+from sealsmith.cli.seal_option import parse_seal_option
 from sealsmith.errors import ConfigError
 from sealsmith.generate import read_recipe
 

@@ -63,13 +63,21 @@ def test_a_folder_that_is_there_stays_unless_forced(tiny_base: Base, tmp_path: P
     seals = [(random_seal(tiny_base, ("to_q",)), 0.5)]
     folder = tmp_path / "fused"
     folder.mkdir()
-    (folder / "mine.txt").write_text("keep")
+    (folder / "model_index.json").write_text("mine")
     with pytest.raises(OutputError, match="is there already"):
         write_fused_base(tiny_base, seals, folder)
-    assert [path.name for path in folder.iterdir()] == ["mine.txt"]
+    assert (folder / "model_index.json").read_text() == "mine"
     write_fused_base(tiny_base, seals, folder, force=True)
     assert (folder / "model_index.json").is_file()
     assert [path.name for path in tmp_path.iterdir()] == ["fused"]
+
+
+@pytest.mark.parametrize("force", [False, True])
+def test_a_folder_of_other_things_is_never_replaced(tiny_base: Base, tmp_path: Path, force: bool) -> None:
+    (tmp_path / "mine.txt").write_text("keep")
+    with pytest.raises(OutputError, match="holds other things than a base"):
+        write_fused_base(tiny_base, [(random_seal(tiny_base, ("to_q",)), 0.5)], tmp_path, force)
+    assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
 
 
 def test_a_failure_leaves_no_trace(tiny_base: Base, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,15 +5,16 @@ from pathlib import Path
 
 import pytest
 import torch
+from change_examples import mixed_seal
 from diffusers import EulerAncestralDiscreteScheduler, EulerDiscreteScheduler, StableDiffusionPipeline
 from seal_examples import random_seal
 from stock_pictures import largest_difference, stock
 
-from sealsmith.adapters import LowRank, Seal, file_hash, is_attached, read_seal, write_seal
+from sealsmith.adapters import LowRank, Seal, dump_seal, file_hash, is_attached, read_seal, write_seal
 from sealsmith.adapters.dylora import first_rows
 from sealsmith.adapters.strength import parse_strength
 from sealsmith.bases import Base
-from sealsmith.errors import BaseMismatchError, ConfigError
+from sealsmith.errors import BaseMismatchError, ConfigError, SealFormatError
 from sealsmith.generate import (
     Request,
     dump_parameters,
@@ -124,6 +125,16 @@ def test_the_trigger_is_sent_and_the_recipe_says_so(tiny_base: Base, tmp_path: P
     assert torch.equal(picture.pixels, as_sent.pixels)
     (without,) = generate(tiny_base, dataclasses.replace(typed, use_trigger=False), seals)
     assert without.recipe.prompt == typed.prompt
+
+
+def test_a_seal_no_file_could_hold_draws_all_the_same(tiny_base: Base) -> None:
+    seal = mixed_seal(
+        tiny_base.components, seed=3, kinds=("dora", "lora")
+    )  # PEFT has DoRA on all layers or on none
+    with pytest.raises(SealFormatError, match="cannot be written"):
+        dump_seal(seal)
+    (picture,) = generate(tiny_base, dataclasses.replace(REQUEST, num_steps=1), [(seal, 0.1)])
+    assert [(use.name, use.file_hash) for use in picture.recipe.seals] == [("seal 3", "")]
 
 
 def test_a_prompt_too_long_is_said_and_its_trigger_is_kept(tiny_base: Base) -> None:
@@ -290,7 +301,9 @@ def test_words_beyond_the_limit_are_drawn_in_chunks_and_said_when_cut(
     assert not torch.equal(pixels["chunks", "longer"], pixels["chunks", "short"])
 
 
-def test_flux_cuts_what_t5_does_not_read_in_either_mode(tiny_flux: Base) -> None:
+@pytest.mark.parametrize("tokenizer_limit", [512, 10**30])
+def test_flux_cuts_what_t5_does_not_read_in_either_mode(tiny_flux: Base, tokenizer_limit: int) -> None:
+    tiny_flux.prompt_tokenizer.model_max_length = tokenizer_limit  # folders without one have the larger
     for mode in ("chunks", "cut"):
         long = dataclasses.replace(REQUEST, prompt="wood " * 600, negative="", num_steps=1, long_prompts=mode)
         (picture,) = generate(tiny_flux, long)

@@ -170,20 +170,20 @@ def test_a_blank_trigger_is_refused() -> None:
 
 
 def test_a_prompt_that_fits_is_sent_as_it_is(tiny_base: Base) -> None:
-    fitted = fit_prompt(tiny_base.tokenizer, "a red wax seal of sks emblem on wood", ["sks"])
+    fitted = fit_prompt(tiny_base.tokenizer, "a red wax seal of sks emblem on wood", 77, ["sks"])
     assert (fitted.prompt, fitted.cut) == ("a red wax seal of sks emblem on wood", "")
 
 
 @given(st.integers(0, 200))
 def test_what_is_kept_and_what_is_cut_make_the_whole(tiny_base_words: Base, num_words: int) -> None:
     words = ["wood"] * num_words + ["stone"] * 3
-    fitted = fit_prompt(tiny_base_words.tokenizer, " ".join(words))
+    fitted = fit_prompt(tiny_base_words.tokenizer, " ".join(words), tiny_base_words.prompt_tokens)
     assert fitted.prompt == " ".join(words)
     assert fitted.cut.split() == words[75:]
 
 
 def test_an_encoder_s_own_limit_counts(tiny_base_words: Base) -> None:
-    fitted = fit_prompt(tiny_base_words.tokenizer, "wood wood stone stone", max_tokens=4)
+    fitted = fit_prompt(tiny_base_words.tokenizer, "wood wood stone stone", 4)
     assert fitted.cut == "stone stone"
 
 
@@ -192,7 +192,7 @@ def test_a_trigger_is_never_cut_off(tiny_base_words: Base, position: int) -> Non
     words = ["wood"] * 120
     words.insert(position, "sks")
     tokenizer = tiny_base_words.tokenizer
-    fitted = fit_prompt(tokenizer, " ".join(words), ["sks", "ohwx"])
+    fitted = fit_prompt(tokenizer, " ".join(words), 77, ["sks", "ohwx"])
     seen = tokenizer(fitted.prompt, truncation=True, max_length=tokenizer.model_max_length).input_ids
     (sks,) = tokenizer("sks", add_special_tokens=False).input_ids
     (ohwx,) = tokenizer("ohwx", add_special_tokens=False).input_ids

@@ -115,6 +115,14 @@ def test_tags_and_hashes_of_another_tool_meet_by_name() -> None:
     )
 
 
+def test_a_seal_that_never_was_in_a_file_has_no_hash() -> None:
+    seals = (SealUse("made", 0.5), SealUse("mark", 0.8, tensor_hash="0123456789ab"))
+    text = dump_parameters(dataclasses.replace(EXAMPLE, seals=seals))
+    assert 'Lora hashes: "mark: 0123456789ab", ' in text
+    assert parse_parameters(text).seals == seals
+    assert "Lora hashes" not in dump_parameters(dataclasses.replace(EXAMPLE, seals=seals[:1]))
+
+
 def test_a_tag_that_cannot_be_read_stays_in_the_prompt() -> None:
     text = "castle <lora:mark:strong>\nSteps: 1, Sampler: Euler a, Seed: 7"
     assert parse_parameters(text).prompt == "castle <lora:mark:strong>"

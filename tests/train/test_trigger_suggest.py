@@ -84,5 +84,7 @@ def test_used_triggers_are_read_from_the_files_in_a_folder(tiny_base: Base, tmp_
     write_seal(tmp_path / "one.safetensors", random_seal(tiny_base, ("to_q",), trigger="sks"))
     write_seal(tmp_path / "deep" / "two.safetensors", random_seal(tiny_base, ("to_q",), trigger="OHWX man"))
     (tmp_path / "broken.safetensors").write_bytes(b"no seal")
-    assert used_triggers(tmp_path) == {"sks", "ohwx", "man"}
+    write_seal(tmp_path / "bare.safetensors", random_seal(tiny_base, ("to_q",), trigger=""))
+    (tmp_path / "bare.json").write_text('{"activation text": "zwx, gold"}')
+    assert used_triggers(tmp_path) == {"sks", "ohwx", "man", "zwx", "gold"}
     assert used_triggers(tmp_path / "missing") == set()

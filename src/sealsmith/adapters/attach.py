@@ -335,15 +335,16 @@ class _Part(_Timed):
     def tensors(self, module: nn.Module, x: Tensor) -> tuple[Tensor, ...]:
         """(down, up) of a low-rank change, (delta,) of any other, where `x` is and of its type."""
         ready = self._tensors
-        if not ready:
-            change = self.change
-            if isinstance(change, LowRank):
-                ready = (change.down, change.up)
-            else:
-                ready = (change.delta(weight_of(module) if isinstance(change, Decomposed) else None),)
-        if (ready[0].device, ready[0].dtype) != (x.device, x.dtype) or not self._tensors:
-            self._tensors = tuple(tensor.to(x.device, x.dtype) for tensor in ready)
+        if not ready or (ready[0].device, ready[0].dtype) != (x.device, x.dtype):
+            self._tensors = tuple(tensor.to(x.device, x.dtype) for tensor in self._exact(module))
         return self._tensors
+
+    def _exact(self, module: nn.Module) -> tuple[Tensor, ...]:
+        """The same tensors as the seal holds them."""
+        change = self.change
+        if isinstance(change, LowRank):
+            return change.down, change.up
+        return (change.delta(weight_of(module) if isinstance(change, Decomposed) else None),)
 
 
 class _Layer:
@@ -363,22 +364,21 @@ class _Layer:
         for part in self.parts:
             if part.factor == 0:
                 continue
-            first, *rest = part.tensors(module, x)
-            change = part.change
-            if isinstance(change, LowRank):
-                beside = _apply(module, x, first, rest[0]) * (part.factor * change.scale)
-            else:
-                beside = _apply(module, x, first) * part.factor
-            output = output + beside.to(output.dtype)
+            beside = _apply(module, x, *part.tensors(module, x))
+            scale = part.change.scale if isinstance(part.change, LowRank) else 1.0
+            output = torch.add(output, beside.to(output.dtype), alpha=part.factor * scale)
         return output
 
 
 def weight_of(module: nn.Module) -> Tensor:
-    """A layer's weight, also where offloading keeps it elsewhere and leaves an empty one in its place."""
+    """A layer's weight, also where offloading keeps it elsewhere and leaves an empty one in its place, or where
+    it is quantised: then as the floats it stands for."""
     weight: Tensor = module.weight  # type: ignore[assignment]
     hook = getattr(module, "_hf_hook", None)
     if weight.device.type == "meta" and hook is not None:
         weight = hook.weights_map["weight"]
+    if type(weight) not in (Tensor, nn.Parameter):
+        weight = weight.dequantize()
     return weight.detach()
 
 

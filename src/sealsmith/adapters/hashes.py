@@ -21,11 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
-import torch
-
 from ..errors import SealFormatError
-from .changes import Change
-from .changes import tensors as tensors_of
 
 LEGACY_START, LEGACY_STOP = 0x100000, 0x110000
 """The bytes of a file that AutoV1 looks at."""
@@ -94,18 +90,6 @@ def tensor_hash(data: bytes) -> str:
     It stays the same when only the header changes: a new title, a scorecard.
     """
     return hashlib.sha256(memoryview(data)[8 + int.from_bytes(data[:8], "little") :]).hexdigest()
-
-
-def layers_hash(layers: Mapping[str, Change]) -> str:
-    """SHA-256, 64 hex digits, of a seal's layers by name and content: the identity of one that is in no file."""
-    digest = hashlib.sha256()
-    for path in sorted(layers):
-        for name, tensor in sorted(tensors_of(layers[path]).items()):
-            digest.update(
-                f"{path} {name} {tensor.dtype} {tuple(tensor.shape)} {layers[path].alpha}\n".encode()
-            )
-            digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
-    return digest.hexdigest()
 
 
 def kohya_hashes(

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..errors import BaseMismatchError, ConfigError
+from ..errors import BaseMismatchError, ConfigError, SealEffectError
+from .changes import has_effect
 from .merge import Loss, MergeSettings, OnLayer, merge
 from .seal import Seal, SealHeader
 
@@ -29,7 +30,8 @@ def merge_seals(
     """The seals with their weights as one; the first one's trigger and class noun are its own.
 
     All triggers, weights and titles stay in the header under `training["merge"]`; `created` is ISO 8601.
-    Raises: BaseMismatchError for seals of several families; else as `merge` does.
+    Raises: BaseMismatchError for seals of several families; SealEffectError when their sum is zero; else as
+    `merge` does.
     """
     for seal, _ in seals:
         if not seal.is_weights_alone:
@@ -39,6 +41,11 @@ def merge_seals(
             )
     common = _common([seal.header for seal, _ in seals])
     merged = merge([(seal.layers, weight) for seal, weight in seals], settings, on_layer)
+    if not any(has_effect(layer) for layer in merged.layers.values()):
+        raise SealEffectError(
+            f"the seals cancel each other out: with the weights {[weight for _, weight in seals]} nothing is left",
+            "give other weights",
+        )
     rank = max(layer.rank for layer in merged.layers.values())
     header = SealHeader(
         **common,

@@ -81,6 +81,12 @@ class Base:
         return getattr(self.pipeline, self.family.prompt_tokenizer)
 
     @property
+    def prompt_tokens(self) -> int:
+        """How many tokens of a prompt are read at once, its start and end counted."""
+        limit = int(self.prompt_tokenizer.model_max_length)
+        return min(self.family.max_prompt_tokens or limit, limit)
+
+    @property
     def scheduler(self) -> Any:
         return self.pipeline.scheduler
 

@@ -48,6 +48,8 @@ class Family:
     """Attributes of the pipeline that hold text encoders."""
     prompt_tokenizer: str = "tokenizer"
     """Attribute of the pipeline that holds the tokenizer whose limit decides what a prompt may be."""
+    max_prompt_tokens: int | None = None
+    """How many tokens of a prompt are read at most, where the tokenizer's own limit may be higher."""
     objective: str = "diffusion"
     """What the denoiser is trained for: "diffusion" (epsilon, v or sample, as the scheduler says) or "flow"."""
     pipeline_options: Mapping[str, Any] = field(default_factory=dict)

@@ -10,10 +10,9 @@ first, quantise after (generate/quantised.py). Seals beside the layers work on a
 
 import importlib.util
 from collections.abc import Callable
-from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from ..errors import ConfigError
 from .base import Base
@@ -52,11 +51,6 @@ def is_quantised(base: Base) -> bool:
     return any(_is_quantised(module) for module in base.denoiser.modules() if isinstance(module, nn.Linear))
 
 
-def weight_bytes(module: nn.Module) -> int:
-    """What the parameters of a module take in memory, quantised ones as they are stored."""
-    return sum(_stored_bytes(parameter) for parameter in module.parameters())
-
-
 def _int8(denoiser: nn.Module) -> None:
     from torchao.quantization import Int8WeightOnlyConfig, quantize_
 
@@ -74,11 +68,3 @@ def _is_worth_it(module: nn.Module) -> bool:
 
 def _is_quantised(module: nn.Linear) -> bool:
     return type(module.weight) is not nn.Parameter
-
-
-def _stored_bytes(parameter: Tensor) -> int:
-    if type(parameter) is nn.Parameter:
-        return parameter.numel() * parameter.element_size()
-    names, _ = parameter.__tensor_flatten__()  # type: ignore[attr-defined]
-    inner: list[Any] = [getattr(parameter, name) for name in names]
-    return sum(_stored_bytes(tensor) if type(tensor) is not Tensor else tensor.nbytes for tensor in inner)

@@ -7,8 +7,8 @@ import typer
 
 from ..errors import ConfigError
 from .console import console, note, print_json
-from .merge import parse_weight
 from .options import BaseOption
+from .seal_option import parse_weight
 
 
 def fuse_command(

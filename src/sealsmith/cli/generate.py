@@ -18,6 +18,7 @@ from .options import (
     SlicingOption,
     TilingOption,
 )
+from .seal_option import parse_seal_option, plain_strength
 
 if TYPE_CHECKING:
     from ..adapters import Seal
@@ -126,29 +127,8 @@ def read_prompt(
             f"the negative prompt asks for a seal: {negative!r}",
             "write the tag in the prompt; a negative strength, as <lora:name:-0.5>, pushes away from a seal",
         )
-    wished = [(find_seal(wish.name, [seals_folder]), _plain(wish.strength)) for wish in tagged.wishes]
+    wished = [(find_seal(wish.name, [seals_folder]), plain_strength(wish.strength)) for wish in tagged.wishes]
     return tagged.words, wished
-
-
-def parse_seal_option(text: str) -> "tuple[Path, float | Strength]":
-    """File and strength of `FILE[:STRENGTH]`, as in `mark.safetensors:0.8:lbw=MIDALL:stop=0.5`; 1 if not given.
-
-    A path may hold colons itself: the longest part that is there as a file is taken for it, else what ends in
-    `.safetensors`, else what stands before a last number.
-    Raises: ConfigError when the strength means nothing.
-    """
-    colons = [match.start() for match in re.finditer(":", text)]
-    for end in (len(text), *reversed(colons)):
-        if Path(text[:end]).is_file():
-            return Path(text[:end]), _strength(text[end + 1 :], text[:end])
-    if named := re.fullmatch(r"(.*?\.safetensors):(.*)", text, re.DOTALL):
-        return Path(named[1]), _strength(named[2], named[1])
-    file, _, number = text.rpartition(":")
-    try:
-        float(number)
-    except ValueError:
-        return Path(text), 1.0
-    return (Path(file), _strength(number, file)) if file else (Path(text), 1.0)
 
 
 def check_out(out: Path) -> None:
@@ -276,19 +256,3 @@ def _report(pictures: "list[Picture]", paths: list[Path], seal_paths: list[Path]
 def _folder(out: Path) -> Path:
     """The folder pictures go to: `out` itself unless it names a .png file."""
     return out.parent if out.suffix.lower() == ".png" and not out.is_dir() else out
-
-
-def _strength(text: str, file: str) -> "float | Strength":
-    from ..adapters.strength import parse_strength
-
-    try:
-        return _plain(parse_strength(text))
-    except ConfigError as error:
-        raise ConfigError(
-            f"the strength of {file!r} is {text!r}: {error}", f"{error.remedy}; as in seal.safetensors:0.8"
-        ) from error
-
-
-def _plain(strength: "Strength") -> "float | Strength":
-    """A number where it says all."""
-    return strength if strength.number is None else strength.number

@@ -8,7 +8,7 @@ import typer
 
 from ..errors import ConfigError, OutputError
 from .console import console, note, print_json
-from .generate import parse_seal_option
+from .seal_option import parse_weight
 
 if TYPE_CHECKING:
     from ..adapters import MergedSeal, MergeSettings, Seal
@@ -49,17 +49,6 @@ def merge_command(
         print_json(_report(merged, out))
     else:
         typer.echo(str(out))
-
-
-def parse_weight(text: str) -> tuple[Path, float]:
-    """File and weight of `FILE[:WEIGHT]`. Raises: ConfigError for a weight that is no plain number."""
-    path, weight = parse_seal_option(text)
-    if not isinstance(weight, float):
-        raise ConfigError(
-            f"{text!r} has a strength by block or step, which does not go into one file or base",
-            "give one number",
-        )
-    return path, weight
 
 
 def _check_out(out: Path, force: bool) -> None:

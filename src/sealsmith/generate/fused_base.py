@@ -18,12 +18,13 @@ from safetensors import safe_open
 from torch import nn
 
 from .. import __version__
-from ..adapters import AttachReport, file_hash, fused, tensor_hash
+from ..adapters import AttachReport, Seal, fused
 from ..adapters.files import check_writable
+from ..adapters.strength import Strength
 from ..bases import Base
 from ..errors import OutputError
 from .mixing import Seals, placed
-from .recipe import strength_text
+from .recipe import seal_use
 
 _DTYPES = {"F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16}
 
@@ -47,11 +48,19 @@ def write_fused_base(base: Base, seals: Seals, folder: Path, force: bool = False
 
 
 def check_new_folder(folder: Path, force: bool) -> None:
-    """Refuses a place no folder could be written to. Raises: OutputError."""
+    """Refuses a place no folder could be written to; `force` replaces bases and empty folders, nothing else.
+
+    Raises: OutputError.
+    """
     check_writable(folder / "sealsmith.json")
-    if folder.exists() and not (force and folder.is_dir()):
-        remedy = "name another folder, or give --force" if folder.is_dir() else "name a folder"
-        raise OutputError(f"{str(folder)!r} is there already", remedy)
+    if not folder.exists():
+        return
+    if not folder.is_dir():
+        raise OutputError(f"{str(folder)!r} is there already", "name a folder")
+    if any(folder.iterdir()) and not (folder / "model_index.json").is_file():
+        raise OutputError(f"{str(folder)!r} holds other things than a base", "name another folder")
+    if not force:
+        raise OutputError(f"{str(folder)!r} is there already", "name another folder, or give --force")
 
 
 def fusion_note(base: Base, seals: Seals) -> dict[str, Any]:
@@ -64,19 +73,21 @@ def fusion_note(base: Base, seals: Seals) -> dict[str, Any]:
         "fused": {
             "base": base.name,
             "base_digest": base.digest,
-            "seals": [
-                {
-                    "name": seal.name,
-                    "strength": strength_text(strength) or float(strength),
-                    "trigger": seal.header.trigger,
-                    "class_noun": seal.header.class_noun,
-                    "file_sha256": file_hash(seal.path) if seal.path else None,
-                    "tensor_sha256": tensor_hash(seal.path.read_bytes()) if seal.path else None,
-                }
-                for seal, strength in seals
-            ],
+            "seals": [_seal_note(seal, strength) for seal, strength in seals],
             "version": f"sealsmith {__version__}",
         },
+    }
+
+
+def _seal_note(seal: Seal, strength: float | Strength) -> dict[str, Any]:
+    use = seal_use(seal, strength)
+    return {
+        "name": use.name,
+        "strength": use.how or use.strength,
+        "trigger": use.trigger,
+        "class_noun": seal.header.class_noun,
+        "file_sha256": use.file_hash or None,
+        "tensor_sha256": use.tensor_hash or None,
     }
 
 

@@ -14,16 +14,14 @@ from diffusers.utils.torch_utils import randn_tensor
 from torch import Tensor
 
 from .. import __version__
-from ..adapters import Attachment, AttachReport, Seal, attached, fused, hash_file
-from ..adapters.hashes import layers_hash
-from ..adapters.strength import Strength
+from ..adapters import Attachment, AttachReport, attached, fused
 from ..bases import Base, Conditioning, concatenate
 from ..bases.decoding import decode
 from ..bases.placing import rest
 from .long_prompt import encode_long
 from .mixing import Seals, is_fusible, placed
 from .prompt import fit_prompt, insert_triggers, main_trigger
-from .recipe import Recipe, SealUse, strength_text
+from .recipe import Recipe, SealUse, seal_use
 from .request import Picture, Request
 
 OnStep = Callable[[int, int], None]
@@ -51,7 +49,7 @@ def generate_batch(
     requests = [request.resolved(base) for request in requests]
     pictures: list[Picture] = []
     with _fused(base, seals) if is_fusible(seals) else attached(base, placed(base, seals)) as attachment:
-        uses = [_use(seal, strength) for seal, strength in seals]
+        uses = [seal_use(seal, strength) for seal, strength in seals]
         for request in requests:
             for picture in _draw(base, request, seals, uses, attachment):
                 pictures.append(picture)
@@ -71,7 +69,7 @@ def generate_each(
     """
     request = request.resolved(base)
     with attached(base, placed(base, seals)) as attachment:
-        uses = [_use(seal, strength) for seal, strength in seals]
+        uses = [seal_use(seal, strength) for seal, strength in seals]
         yield from _draw(base, request, seals, uses, attachment, on_step)
 
 
@@ -84,7 +82,7 @@ def draw_fused(
     on_step: OnStep | None = None,
 ) -> Iterator[Picture]:
     """The pictures of one request by a base that has `seals` in its weights, as `reports` say; it keeps them."""
-    uses = [_use(seal, strength) for seal, strength in seals]
+    uses = [seal_use(seal, strength) for seal, strength in seals]
     yield from _draw(base, request.resolved(base), seals, uses, Attachment(tuple(reports)), on_step)
 
 
@@ -97,8 +95,6 @@ def _draw(
     on_step: OnStep | None = None,
 ) -> Iterator[Picture]:
     """The pictures of a resolved request, with `seals` on the base already."""
-    assert request.num_steps is not None
-    assert request.guidance is not None
     prompt, warnings = _prompt(base, request, seals)
     warnings += [warning for report in attachment.reports for warning in report.warnings]
     rest(base)  # a picture given up leaves parts where they computed
@@ -112,25 +108,32 @@ def _draw(
         )
         decoded, said = decode(base, latents)
         rest(base)
-        pixels = decoded[0]
-        recipe = Recipe(
-            prompt=prompt,
-            prompt_typed=request.prompt,
-            negative=request.negative,
-            seed=seed,
-            num_steps=request.num_steps,
-            guidance=request.guidance,
-            sampler=type(base.scheduler).__name__.removesuffix("Scheduler"),
-            width=pixels.shape[2],
-            height=pixels.shape[1],
-            base=base.name,
-            base_digest=base.digest,
-            seals=tuple(uses),
-            version=f"sealsmith {__version__}",
-            long_prompts=request.long_prompts,
-            precision=base.plan.precision,
-        )
-        yield Picture(pixels, recipe, (*warnings, *filter(None, [said])))
+        recipe = _recipe(base, request, prompt, seed, uses)
+        yield Picture(decoded[0], recipe, (*warnings, *filter(None, [said])))
+
+
+def _recipe(base: Base, request: Request, prompt: str, seed: int, uses: Sequence[SealUse]) -> Recipe:
+    """How the picture of `seed` is made from a resolved request; `prompt` is what is sent."""
+    assert request.num_steps is not None
+    assert request.guidance is not None
+    width, height = request.size_px
+    return Recipe(
+        prompt=prompt,
+        prompt_typed=request.prompt,
+        negative=request.negative,
+        seed=seed,
+        num_steps=request.num_steps,
+        guidance=request.guidance,
+        sampler=type(base.scheduler).__name__.removesuffix("Scheduler"),
+        width=width,
+        height=height,
+        base=base.name,
+        base_digest=base.digest,
+        seals=tuple(uses),
+        version=f"sealsmith {__version__}",
+        long_prompts=request.long_prompts,
+        precision=base.plan.precision,
+    )
 
 
 def _condition(base: Base, request: Request, prompt: str, triggers: Sequence[str]) -> Conditioning:
@@ -191,7 +194,7 @@ def _prompt(base: Base, request: Request, seals: Seals) -> tuple[str, list[str]]
     warnings = []
     is_cut = request.long_prompts == "cut" or not workings.chunk_tokenizers(base)
     if is_cut:
-        fitted = fit_prompt(base.prompt_tokenizer, prompt, _triggers(request, seals))
+        fitted = fit_prompt(base.prompt_tokenizer, prompt, base.prompt_tokens, _triggers(request, seals))
         prompt = fitted.prompt
         if fitted.cut:
             warnings.append(f"the prompt is too long for the text encoder, it does not see: {fitted.cut!r}")
@@ -200,7 +203,7 @@ def _prompt(base: Base, request: Request, seals: Seals) -> tuple[str, list[str]]
         warnings.append(
             f"the negative prompt is not used: {base.name} draws without one at guidance {request.guidance:g}"
         )
-    elif is_cut and (cut := fit_prompt(base.prompt_tokenizer, request.negative).cut):
+    elif is_cut and (cut := fit_prompt(base.prompt_tokenizer, request.negative, base.prompt_tokens).cut):
         warnings.append(f"the negative prompt is too long for the text encoder, it does not see: {cut!r}")
     return prompt, warnings
 
@@ -215,16 +218,6 @@ def _triggers(request: Request, seals: Seals) -> list[str]:
 def _fused(base: Base, seals: Seals) -> Iterator[Attachment]:
     with fused(base, placed(base, seals)) as reports:
         yield Attachment(tuple(reports))
-
-
-def _use(seal: Seal, strength: float | Strength) -> SealUse:
-    if seal.path is not None:
-        hashes = hash_file(seal.path)
-        whole, tensors = hashes.sha256, hashes.tensors
-    else:
-        whole, tensors = "", layers_hash(seal.layers)
-    how = strength_text(strength)
-    return SealUse(seal.name, float(strength), seal.header.trigger, whole, tensors, how)
 
 
 def _counter(request: Request, index: int, on_step: OnStep | None) -> OnStep | None:

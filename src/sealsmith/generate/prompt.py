@@ -105,16 +105,14 @@ class FittedPrompt:
     """The words at the end that the encoder does not see; empty when all fits."""
 
 
-def fit_prompt(
-    tokenizer: Any, prompt: str, triggers: Sequence[str] = (), max_tokens: int | None = None
-) -> FittedPrompt:
-    """The prompt with every trigger inside the tokenizer's limit, and what that limit cuts off.
+def fit_prompt(tokenizer: Any, prompt: str, max_tokens: int, triggers: Sequence[str] = ()) -> FittedPrompt:
+    """The prompt with every trigger inside the encoder's limit, and what that limit cuts off.
 
-    `max_tokens` is the encoder's limit, its start and end tokens counted, where it is not the tokenizer's own. A
-    trigger that would be cut off is repeated in front of the prompt; one the prompt lacks is not added.
+    `max_tokens` is that limit, start and end tokens counted (`Base.prompt_tokens`). A trigger that would be cut
+    off is repeated in front of the prompt; one the prompt lacks is not added.
     """
     ids = token_ids(tokenizer, prompt)
-    limit = (max_tokens or tokenizer.model_max_length) - tokenizer.num_special_tokens_to_add()
+    limit = max_tokens - tokenizer.num_special_tokens_to_add()
     if len(ids) <= limit:
         return FittedPrompt(prompt, "")
     lost = [

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from pydantic import TypeAdapter, ValidationError
 
+from ..adapters import Seal, hash_file
 from ..adapters.strength import Strength, constant, dump_strength, parse_strength
 from ..errors import ConfigError, PictureError
 from .seal_syntax import SealWish, TaggedPrompt, dump_tags, parse_tags
@@ -30,7 +31,7 @@ class SealUse:
     """Where `how` says more: the denoiser's strength where it is furthest from 0."""
     trigger: str = ""
     file_hash: str = ""
-    """SHA-256 of the seal's file, 64 hex digits."""
+    """SHA-256 of the seal's file, 64 hex digits; empty, as `tensor_hash`, for a seal that never was in a file."""
     tensor_hash: str = ""
     """SHA-256 of the tensors alone: the same after the file got a new title or scorecard."""
     how: str = ""
@@ -40,6 +41,13 @@ class SealUse:
     def whole_strength(self) -> Strength:
         """The strength to make the picture again with. Raises: ConfigError when `how` means nothing."""
         return parse_strength(self.how) if self.how else constant(self.strength)
+
+
+def seal_use(seal: Seal, strength: float | Strength) -> SealUse:
+    """What a recipe says of a seal at a strength."""
+    hashes = hash_file(seal.path) if seal.path is not None else None
+    whole, tensors = (hashes.sha256, hashes.tensors) if hashes else ("", "")
+    return SealUse(seal.name, float(strength), seal.header.trigger, whole, tensors, strength_text(strength))
 
 
 def strength_text(strength: float | Strength) -> str:
@@ -103,8 +111,8 @@ def dump_parameters(recipe: Recipe) -> str:
         "Model hash": recipe.base_digest,
         "Model": recipe.base,
     }
-    if recipe.seals:
-        pairs["Lora hashes"] = ", ".join(f"{seal.name}: {seal.tensor_hash[:12]}" for seal in recipe.seals)
+    if hashes := [f"{seal.name}: {seal.tensor_hash[:12]}" for seal in recipe.seals if seal.tensor_hash]:
+        pairs["Lora hashes"] = ", ".join(hashes)
     pairs["Version"] = recipe.version
     wishes = tuple(SealWish(seal.name, seal.whole_strength) for seal in recipe.seals)
     lines = [dump_tags(TaggedPrompt(recipe.prompt, wishes))]

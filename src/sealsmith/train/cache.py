@@ -56,7 +56,10 @@ def full_captions(pictures: PictureSet, config: TrainConfig, base: Base) -> list
     plain = f"{config.trigger} {noun}"
     captions = [picture.caption or plain for picture in pictures.pictures]
     called = [insert_trigger(caption, config.trigger, noun, slot=base.family.slot)[0] for caption in captions]
-    return [fit_prompt(base.prompt_tokenizer, caption, [config.trigger]).prompt for caption in called]
+    return [
+        fit_prompt(base.prompt_tokenizer, caption, base.prompt_tokens, [config.trigger]).prompt
+        for caption in called
+    ]
 
 
 @torch.no_grad()
@@ -98,7 +101,7 @@ def prepare(
 def _encode_texts(base: Base, texts: Sequence[str], progress: Progress) -> Conditioning:
     encoded = []
     for number, text in enumerate(texts):
-        if cut := fit_prompt(base.prompt_tokenizer, text).cut:
+        if cut := fit_prompt(base.prompt_tokenizer, text, base.prompt_tokens).cut:
             progress.note(f"a caption is too long for the text encoder, it does not see: {cut!r}")
         encoded.append(_encode(base, text))
         progress.advance(number + 1)

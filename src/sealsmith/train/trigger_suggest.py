@@ -12,6 +12,7 @@ from statistics import median
 import torch
 from torch import Tensor
 
+from ..adapters.sidecars import facts_beside
 from ..adapters.tensor_file import read_header
 from ..bases import Base, Conditioning
 from ..errors import BaseError, ConfigError, SealFormatError
@@ -112,7 +113,7 @@ def candidates(base: Base, taken: Collection[str] = ()) -> list[str]:
 def used_triggers(folder: Path) -> set[str]:
     """The words, in lower case, that call the seals in a folder and all folders in it; none if there is no folder.
 
-    Files that cannot be read have no say.
+    They stand in the files' headers and in the sidecars beside them. Files that cannot be read have no say.
     """
     words: set[str] = set()
     for path in sorted(folder.rglob("*.safetensors")):
@@ -120,7 +121,8 @@ def used_triggers(folder: Path) -> set[str]:
             phrase = read_header(path).metadata.get("modelspec.trigger_phrase", "")
         except SealFormatError:
             continue
-        words.update(phrase.lower().replace(",", " ").split())
+        phrases = (phrase, *facts_beside(path).words)
+        words.update(word for each in phrases for word in each.lower().replace(",", " ").split())
     return words
 
 

@@ -15,8 +15,6 @@ from ..workings import fresh_scheduler, token_ids
 if TYPE_CHECKING:
     from ..base import Base
 
-MAX_T5_TOKENS = 512
-
 
 class FluxWorkings:
     """A transformer over 2x2 patches of latents, trained by flow matching.
@@ -36,8 +34,8 @@ class FluxWorkings:
 
     def encode(self, base: "Base", prompt: str) -> Conditioning:
         pipeline = base.pipeline
-        limit = min(MAX_T5_TOKENS, pipeline.tokenizer_2.model_max_length)
-        ids = token_ids(pipeline.tokenizer, prompt), token_ids(pipeline.tokenizer_2, prompt, limit)
+        t5_ids = token_ids(pipeline.tokenizer_2, prompt, base.prompt_tokens)
+        ids = token_ids(pipeline.tokenizer, prompt), t5_ids
         return self.encode_ids(base, ids)
 
     def encode_ids(self, base: "Base", ids: Sequence[Tensor]) -> Conditioning:
@@ -90,6 +88,7 @@ FLUX = register(
         denoiser="transformer",
         text_encoders=("text_encoder", "text_encoder_2"),
         prompt_tokenizer="tokenizer_2",
+        max_prompt_tokens=512,
         objective="flow",
         workings=FluxWorkings(),
         architecture="flux-1-dev",
