@@ -202,3 +202,12 @@ def test_a_training_that_learned_nothing_is_reported(
     config = replace(quick, method=method, learning_rate=1e-12)
     with pytest.raises(TrainingError, match="which changes no picture"):
         train(tiny_base, picture_set, config, tmp_path / "out")
+
+
+@pytest.mark.parametrize("method", ["textual-inversion", "pivotal"])
+def test_every_step_shows_the_word(
+    tiny_base: Base, picture_set: PictureSet, quick: TrainConfig, tmp_path: Path, method: str
+) -> None:
+    """A step without it would have no gradient at all."""
+    config = replace(quick, method=method, caption_dropout=0.9, batch_size=1, prior="none")
+    assert len(train(tiny_base, picture_set, config, tmp_path / "out").losses) == config.num_steps
