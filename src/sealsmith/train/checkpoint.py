@@ -67,7 +67,7 @@ class TrainingState:
         """
         layers, networks = self.adapted.layers(), self.adapted.networks()
         embeddings = self.adapted.embeddings()
-        ranks = [part.rank for part in (*layers.values(), *networks.values())]
+        ranks = [layer.rank for layer in layers.values()] + [each.rank for each in networks.values()]
         ranks = ranks or [len(each) for vectors in embeddings.values() for each in vectors.values()]
         header = self.header(self.step)
         header = replace(
