@@ -34,6 +34,7 @@ class UnetBase:
     """A U-Net as a base that seals can be put on."""
 
     unet: nn.Module
+    pipeline: None = None
     name: str = "stable-diffusion-v1-5"
     digest: str = "no-weights"
     family: Family = FAMILIES["sd1"]

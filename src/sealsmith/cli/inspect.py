@@ -66,7 +66,8 @@ def inspect_command(
     _print_roles(examination)
     if ablation is not None:
         print_ablation(ablation)
-    _print_layers(examination, len(examination.layers) if layers else NUM_STRONGEST)
+    if examination.layers:
+        _print_layers(examination, len(examination.layers) if layers else NUM_STRONGEST)
     _print_verdict(examination)
 
 
@@ -78,7 +79,7 @@ def _is_sealworlds(metadata: dict[str, str]) -> bool:
 def _print_facts(found: "Examination") -> None:
     kinds = ", ".join(f"{number} {name}" for name, number in found.dtypes.items())
     facts = {
-        "file": f"{found.path} ({found.size_bytes / 2**20:.1f} MiB; tensors: {kinds})",
+        "file": f"{found.path} ({_size(found.size_bytes)}; tensors: {kinds})",
         "title": found.title,
         "dialect": found.dialect,
         "family": found.family or "not known",
@@ -115,7 +116,7 @@ def _component_table(found: "Examination") -> "Table":
             _counted(part.kinds),
             _counted(part.ranks),
             _counted(part.alphas),
-            f"{part.share:.0%}",
+            "" if part.share is None else f"{part.share:.0%}",
         )
     return table
 
@@ -155,8 +156,13 @@ def _print_verdict(found: "Examination") -> None:
         output.print(f"hint: {found.advice}", markup=False, soft_wrap=True)
 
 
+def _size(size_bytes: int) -> str:
+    """In MiB, or KiB where that says more."""
+    return f"{size_bytes / 2**20:.1f} MiB" if size_bytes >= 2**20 else f"{size_bytes / 2**10:.1f} KiB"
+
+
 def _counted(counts: dict[str, int]) -> str:
     """ "16", or "16 (96 layers), 4 (2 layers)" where there are several."""
-    if len(counts) == 1:
-        return next(iter(counts))
+    if len(counts) <= 1:
+        return next(iter(counts), "")
     return ", ".join(f"{value} ({number} layers)" for value, number in list(counts.items())[:4])

@@ -152,6 +152,7 @@ def run_steps(
         while state.step < config.num_steps:
             started = time.perf_counter()
             rate = learning_rate(config, state.step)
+            state.adapted.begin(state.step)
             state.optimizer.zero_grad()
             loss, prior_loss = add_gradients(base, state.adapted, data, config, state.step)
             norm = torch.nn.utils.clip_grad_norm_(parameters, config.max_grad_norm)
