@@ -10,7 +10,7 @@ from judge_examples import random_judge
 from PIL import Image
 
 from sealsmith.adapters import read_seal
-from sealsmith.bases import FAMILIES
+from sealsmith.bases import FAMILIES, open_base
 from sealsmith.cli import main
 from sealsmith.score import judges
 
@@ -106,3 +106,63 @@ def test_an_output_that_cannot_be_written_is_refused_before_anything_is_opened(
     file.write_text("in the way")
     assert run(tmp_path / "no pictures", tmp_path / "no base", file, "--no-score") == 2
     assert str(file) in capsys.readouterr().err
+
+
+def test_dreambooth_writes_the_difference_a_lora_of_it_and_a_whole_base(
+    pictures: Path, tiny_base_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    options = ["--method", "dreambooth", "--steps", "2", "--no-score", "--json"]
+    assert run(pictures, tiny_base_folder, out, *options, "--extract-lora", "2", "--full-base") == 0
+    captured = capsys.readouterr()
+    report = json.loads(captured.out)
+    seal, lora = read_seal(report["seal"]), read_seal(report["extracted"])
+    assert {change.kind for change in seal.layers.values()} == {"full"}
+    assert {change.rank for change in lora.layers.values()} == {2}
+    assert lora.header.method == "lora"
+    missed = sum(float((seal.layers[p].delta() - lora.layers[p].delta()).square().sum()) for p in seal.layers)
+    whole = sum(float(change.delta().square().sum()) for change in seal.layers.values())
+    assert report["extraction_loss"] == pytest.approx((missed / whole) ** 0.5, rel=1e-3)
+    assert f"misses {report['extraction_loss']:.1%}" in captured.err
+    assert open_base(report["full_base"]).digest != open_base(str(tiny_base_folder)).digest
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (["--extract-lora", "4"], "--extract-lora is for the method dreambooth"),
+        (["--method", "dreambooth", "--extract-lora", "0"], "--extract-lora is 0"),
+        (["--method", "dreambooth", "--init", "pissa"], "no start to choose"),
+        (["--method", "dora", "--init", "pissa"], "cannot start with init 'pissa'"),
+        (["--train-text-encoder"], "denoiser alone"),
+    ],
+)
+def test_what_a_method_has_no_use_for_is_one_sentence(
+    pictures: Path,
+    tiny_base_folder: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    options: list[str],
+    sentence: str,
+) -> None:
+    assert run(pictures, tiny_base_folder, tmp_path / "out", "--no-score", *options) == 2
+    assert sentence in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("method", ["textual-inversion", "pivotal", "hypernetwork"])
+def test_methods_beside_the_weights_are_trained_scored_and_drawn_with(
+    pictures: Path, tiny_base_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], method: str
+) -> None:
+    options = (*QUICK, "--method", method, "--vectors", "2", "--init-word", "star", "--json")
+    assert run(pictures, tiny_base_folder, tmp_path / "out", *options) == 0
+    report = json.loads(capsys.readouterr().out)
+    seal = read_seal(report["seal"])
+    assert (seal.header.method, seal.header.rank, seal.unknown) == (method, 2, ())
+    assert seal.header.scorecard is not None
+    assert len(seal.embeddings.get("sks", {}).get("text_encoder", ())) == (
+        0 if method == "hypernetwork" else 2
+    )
+    drawn = ["generate", "a sks emblem", "--base", str(tiny_base_folder), "--seal", f"{report['seal']}:0.5"]
+    assert main([*drawn, "--out", str(tmp_path / "picture.png")]) == 0
+    assert (tmp_path / "picture.png").exists()

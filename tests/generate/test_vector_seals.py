@@ -13,8 +13,9 @@ from unet_probe import predict, weights
 from vector_examples import inverted_seal, network_seal
 
 from sealsmith.adapters import Seal, attached, fused, write_seal
+from sealsmith.adapters.embeddings import lookup_of
 from sealsmith.adapters.strength import parse_strength
-from sealsmith.adapters.words import WordTokenizer
+from sealsmith.adapters.words import TOKENIZERS, WordTokenizer
 from sealsmith.bases import Base, open_base
 from sealsmith.errors import BaseMismatchError, ConfigError, SealShapeError
 from sealsmith.generate import Request, generate
@@ -61,6 +62,30 @@ def test_both_encoders_of_sdxl_take_part_as_in_stock_diffusers(
         )
     theirs = stock(pipeline, Request(prompt, num_steps=2, seed=3).resolved(tiny_sdxl))
     assert largest_difference(ours, theirs) < 1e-5
+
+
+@pytest.mark.parametrize("name", ["tiny_base", "tiny_sdxl", "tiny_flux"])
+@pytest.mark.parametrize("finds_end_by_largest", [False, True])
+def test_vectors_of_a_word_do_what_the_word_does(
+    request: pytest.FixtureRequest, name: str, finds_end_by_largest: bool
+) -> None:
+    base: Base = request.getfixturevalue(name)
+    if finds_end_by_largest:  # as the published configurations of Stable Diffusion say, by mistake
+        for encoder in base.family.text_encoders:
+            if hasattr(base.components[encoder], "text_model"):
+                base.components[encoder].text_model.eos_token_id = 2
+            else:
+                base.components[encoder].eos_token_id = 2  # type: ignore[assignment]
+    seal = inverted_seal(base)
+    for encoder in base.family.text_encoders:
+        tokenizer = getattr(base.pipeline, TOKENIZERS[encoder])
+        ids = tokenizer("emblem", add_special_tokens=False).input_ids
+        seal.embeddings["sks"][encoder] = lookup_of(base.components[encoder]).weight.detach()[ids]
+    expected = base.family.workings.encode(base, "a red emblem on wood")
+    with attached(base, [(seal, 1.0)]):
+        found = base.family.workings.encode(base, "a red sks on wood")
+    torch.testing.assert_close(found.text, expected.text)
+    torch.testing.assert_close(found.pooled, expected.pooled)
 
 
 @pytest.mark.parametrize("encoder", ["text_encoder", "text_encoder_2"])

@@ -8,13 +8,15 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from peft.tuners.lora import Linear as PeftLinear
+from seal_examples import equal_layers
 from torch import nn
 from unet_probe import is_untouched, predict, weights
 
 from sealsmith.adapters import LowRank, Seal, attached, read_seal, write_seal
+from sealsmith.adapters.changes import has_effect
 from sealsmith.bases import Base
-from sealsmith.errors import ConfigError
-from sealsmith.train import TrainConfig
+from sealsmith.errors import Cancelled, ConfigError
+from sealsmith.train import TrainConfig, train
 from sealsmith.train.checkpoint import seal_header
 from sealsmith.train.config import resolved
 from sealsmith.train.methods import METHODS, Adapted, find_method
@@ -22,6 +24,7 @@ from sealsmith.train.methods.lora import lora_config
 from sealsmith.train.methods.peft_method import ADAPTER
 from sealsmith.train.methods.starts import STARTS
 from sealsmith.train.pictures import PictureSet
+from sealsmith.train.progress import Silent
 
 ALL = ("attention", "feed-forward", "convolutions")
 WAYS = [
@@ -39,6 +42,17 @@ WAYS = [
 
 def config_of(method: str, init: str | None) -> TrainConfig:
     return TrainConfig(method=method, init=init, rank=3, alpha=2.0, targets=ALL)
+
+
+class InterruptedAt(Silent):
+    """Presses Ctrl-C when this step is done."""
+
+    def __init__(self, step: int):
+        self.step = step
+
+    def advance(self, done: int, loss: float | None = None) -> None:
+        if loss is not None and done == self.step:
+            raise KeyboardInterrupt
 
 
 def learn(adapted: Adapted, amount: float = 0.03) -> None:
@@ -106,6 +120,38 @@ def test_every_family_keeps_every_kind_in_its_files(
     with attached(base, [(seal, 1.0)]) as attachment:
         assert attachment.reports[0].matched == len(layers)
         assert torch.allclose(predict(base), trained, atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"method": "lora", "init": "pissa"},
+        {"method": "rslora", "init": "olora"},
+        {"method": "dora"},
+        {"method": "lokr"},
+        {"method": "dreambooth", "targets": None, "train_text_encoder": True},
+    ],
+    ids=lambda change: "-".join(str(value) for value in change.values() if value),
+)
+def test_interrupted_and_resumed_equals_uninterrupted(
+    tiny_base: Base,
+    picture_set: PictureSet,
+    quick: TrainConfig,
+    tmp_path: Path,
+    change: dict[str, object],
+) -> None:
+    config = replace(quick, **change, num_steps=2, checkpoint_every=1, num_warmup_steps=0)
+    encoder = {key: tensor.clone() for key, tensor in tiny_base.text_encoder.state_dict().items()}
+    whole = train(tiny_base, picture_set, config, tmp_path / "whole")
+    first = tmp_path / "parts"
+    with pytest.raises(Cancelled, match="after step 1"):
+        train(tiny_base, picture_set, config, first, progress=InterruptedAt(1))
+    resumed = train(tiny_base, picture_set, config, first, resume=True)
+    assert equal_layers(resumed.seal, whole.seal)
+    assert resumed.losses == whole.losses
+    assert all(torch.equal(encoder[key], now) for key, now in tiny_base.text_encoder.state_dict().items())
+    assert ("text_encoder" in whole.seal.components) == config.train_text_encoder
+    assert all(has_effect(change) for change in whole.seal.layers.values() if change.kind != "full")
 
 
 @given(

@@ -11,7 +11,7 @@ from vector_examples import header
 
 from sealsmith.adapters import Seal, attached
 from sealsmith.bases import Base
-from sealsmith.errors import Cancelled, ConfigError
+from sealsmith.errors import Cancelled, ConfigError, TrainingError
 from sealsmith.generate.prompt import token_ids
 from sealsmith.train import TrainConfig, train
 from sealsmith.train.methods import find_method
@@ -193,3 +193,21 @@ def test_settings_that_cannot_work_are_refused(
     with pytest.raises(ConfigError, match=message):
         train(request.getfixturevalue(family), picture_set, config, tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("method", ["textual-inversion", "hypernetwork"])
+def test_a_training_that_learned_nothing_is_reported(
+    tiny_base: Base, picture_set: PictureSet, quick: TrainConfig, tmp_path: Path, method: str
+) -> None:
+    config = replace(quick, method=method, learning_rate=1e-12)
+    with pytest.raises(TrainingError, match="which changes no picture"):
+        train(tiny_base, picture_set, config, tmp_path / "out")
+
+
+@pytest.mark.parametrize("method", ["textual-inversion", "pivotal"])
+def test_every_step_shows_the_word(
+    tiny_base: Base, picture_set: PictureSet, quick: TrainConfig, tmp_path: Path, method: str
+) -> None:
+    """A step without it would have no gradient at all."""
+    config = replace(quick, method=method, caption_dropout=0.9, batch_size=1, prior="none")
+    assert len(train(tiny_base, picture_set, config, tmp_path / "out").losses) == config.num_steps

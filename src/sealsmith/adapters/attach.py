@@ -294,14 +294,14 @@ class _NetworkPart(_Timed):
 
     def __init__(self, path: str, network: Network, strength: float | Schedule):
         super().__init__(path, strength)
-        self._network = network
+        self._exact = self._ready = network
 
     def network(self, x: Tensor) -> Network:
         """The network where `x` is and of its type."""
-        network = self._network
-        if (network.weights[0].device, network.weights[0].dtype) != (x.device, x.dtype):
-            self._network = network.moved(x.device, x.dtype)
-        return self._network
+        first = self._ready.weights[0]
+        if (first.device, first.dtype) != (x.device, x.dtype):
+            self._ready = self._exact.moved(x.device, x.dtype)
+        return self._ready
 
 
 class _Input:

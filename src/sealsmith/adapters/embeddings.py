@@ -49,6 +49,11 @@ def embedding_path(component: str, trigger: str) -> str:
 
 def lookup_of(text_encoder: nn.Module) -> nn.Module:
     """The module in which a text encoder looks its tokens up; its weight is [vocabulary, D]."""
+    stack = getattr(text_encoder, "encoder", None)
+    if hasattr(
+        stack, "embed_tokens"
+    ):  # T5 names another module, which has the same weight and is never called
+        text_encoder = stack  # type: ignore[assignment]
     lookup: nn.Module = text_encoder.get_input_embeddings()  # type: ignore[operator]
     return lookup
 

@@ -20,6 +20,7 @@ from ..bases import Base, Conditioning
 from ..errors import Cancelled, ConfigError, TrainingError
 from .batch import draw_batch
 from .cache import TrainingData, encode_texts, prepare
+from .caption_check import check_captions
 from .checkpoint import RESUME_NAME, SEAL_NAME, TrainingState, checkpoint_path, identity, seal_header
 from .config import TrainConfig, resolved
 from .folder import open_folder
@@ -32,6 +33,7 @@ from .pictures import PictureSet
 from .previews import Preview, draw_previews, planned_previews
 from .progress import Progress, Silent
 from .schedule import checkpoint_steps, is_due, learning_rate
+from .signal import check_gradient, check_pictures, check_progress, check_trainable
 from .trigger_check import check_trigger
 from .verify import check_learned
 
@@ -84,6 +86,7 @@ def train(
     check_plan(base)
     method.check(base, config)
     check_objective(base, config.min_snr_gamma)
+    check_pictures(pictures)
     warnings = (*pictures.warnings, *check_trigger(config.trigger, base))
     open_folder(folder, resume=resume, overwrite=overwrite)
     for warning in warnings:
@@ -92,7 +95,10 @@ def train(
     state: TrainingState | None = None
     try:
         data = prepare(base, pictures, config, folder, progress)
+        if pictures.kind != "logo":  # a logo's captions are our own
+            check_captions(base, data, config.seed)
         with method.attached(base, config) as adapted:
+            check_trainable(adapted)
             optimizer = torch.optim.AdamW(
                 adapted.parameters.values(), weight_decay=config.weight_decay, fused=True
             )
@@ -101,6 +107,7 @@ def train(
             if resume and not state.resume(folder):
                 progress.note(f"nothing to resume in {folder}: starting from the beginning")
             run_steps(base, data, config, folder, state, progress)
+            check_progress(state.losses, config.learning_rate)
         seal, scores = choose_checkpoint(base, config, folder, score, progress)
     except KeyboardInterrupt as interrupt:
         raise _cancelled(state, config, folder) from interrupt
@@ -153,6 +160,7 @@ def run_steps(
             loss, prior_loss = add_gradients(base, state.adapted, data, config, state.step)
             norm = torch.nn.utils.clip_grad_norm_(parameters, config.max_grad_norm)
             _check_finite(loss, float(norm), state, config, folder)
+            check_gradient(float(norm), state.step + 1)
             for group in state.optimizer.param_groups:
                 group["lr"] = rate
             with interrupts_deferred():

@@ -16,10 +16,10 @@ from ...bases import Base
 from ...errors import ConfigError
 from ..config import TrainConfig
 from ..targets import EVERYTHING, all_layers, target_layers
-from .parameters import copied, put_back, standing_in
+from .parameters import standing_in
 from .protocol import LayersAlone
 
-RATE_FACTOR = 0.05
+RATE_FACTOR = 0.1
 """Default learning rate, as a multiple of the family's for a LoRA."""
 
 
@@ -58,7 +58,7 @@ class Dreambooth:
             for path, layer in layers.items()
         }
         learning = {weight: weight.data.clone() for weight in weights.values()}
-        tuned = TunedBase(weights, trains_text=config.train_text_encoder)
+        tuned = TunedBase(weights, learning, trains_text=config.train_text_encoder)
         try:
             with standing_in(learning):
                 for weight in weights.values():
@@ -71,26 +71,35 @@ class Dreambooth:
 
 
 class TunedBase(LayersAlone):
-    """A base whose own weights are being trained; the pristine ones are kept beside them."""
+    """A base whose own weights are being trained.
 
-    def __init__(self, weights: Mapping[str, nn.Parameter], trains_text: bool):
+    What has been learned is kept here, beside the pristine weights, and outlives the time in the base: a training
+    that is interrupted saves it afterwards.
+    """
+
+    def __init__(
+        self, weights: Mapping[str, nn.Parameter], learning: Mapping[nn.Parameter, Tensor], trains_text: bool
+    ):
+        """`learning` are the tensors that stand in for the weights while training."""
         self.parameters = dict(weights)
         self.trains_text = trains_text
-        self._pristine = {weight: weight.data for weight in weights.values()}
+        self._learned = {path: learning[weight] for path, weight in weights.items()}
+        self._pristine = {path: weight.data for path, weight in weights.items()}
 
     def layers(self) -> dict[str, Change]:
         return {
-            path: Full((weight.detach() - self._pristine[weight]).to("cpu", torch.float16))
-            for path, weight in self.parameters.items()
+            path: Full((learned - self._pristine[path]).to("cpu", torch.float16))
+            for path, learned in self._learned.items()
         }
 
     def state(self) -> dict[str, Tensor]:
-        return copied(self.parameters)
+        return {path: learned.cpu().clone() for path, learned in self._learned.items()}
 
     def load(self, state: Mapping[str, Tensor]) -> None:
-        put_back(self.parameters, state)
+        for path, learned in self._learned.items():
+            learned.copy_(state[path])
 
     @contextmanager
     def off(self) -> Iterator[None]:
-        with standing_in(self._pristine):
+        with standing_in({weight: self._pristine[path] for path, weight in self.parameters.items()}):
             yield

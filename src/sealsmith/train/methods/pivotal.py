@@ -6,6 +6,7 @@ that comes nearest to the pictures, then tune the model at that point. Both are 
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 
 from torch import Tensor
 
@@ -26,8 +27,11 @@ class Pivotal:
     name = "pivotal"
 
     def completed(self, base: Base, config: TrainConfig) -> TrainConfig:
-        """As for a LoRA; the vectors have a rate of their own, which rises and falls with it."""
-        return LORA.completed(base, config)
+        """As for a LoRA; the vectors have a rate of their own, which rises and falls with it.
+
+        No caption is dropped, for the vectors would learn nothing in that step; the prior keeps guidance working.
+        """
+        return replace(LORA.completed(base, config), caption_dropout=0.0)
 
     def check(self, base: Base, config: TrainConfig) -> None:
         check_vectors(base, config)

@@ -16,7 +16,10 @@ from ..config import TrainConfig
 
 
 class Adapted(Protocol):
-    """A base with a method's parameters in it, trainable."""
+    """A base with a method's parameters in it, trainable.
+
+    `layers` and `state` answer after the base was restored too: a cancelled training is saved then.
+    """
 
     @property
     def parameters(self) -> Mapping[str, nn.Parameter]:

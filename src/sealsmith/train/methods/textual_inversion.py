@@ -31,13 +31,14 @@ class TextualInversion:
     name = "textual-inversion"
 
     def completed(self, base: Base, config: TrainConfig) -> TrainConfig:
-        """No prior: class prompts lack the trigger, so that no vector of it could learn from them."""
+        """No prior and no dropped captions: without the trigger in it no prompt teaches its vectors anything."""
         return replace(
             config,
             learning_rate=config.learning_rate or LEARNING_RATE,
             targets=config.targets or base.family.default_targets,
             init=config.init or "gaussian",
             prior="none" if config.prior == "adapter-off" else config.prior,
+            caption_dropout=0.0,
         )
 
     def check(self, base: Base, config: TrainConfig) -> None:
