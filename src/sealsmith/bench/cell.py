@@ -1,6 +1,7 @@
 """One cell of a comparison: a method trained once and scored, as far as its folder does not hold that already."""
 
 import tempfile
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -8,7 +9,7 @@ from torch import Tensor
 
 from ..adapters import Seal, read_seal, write_seal
 from ..bases import Base
-from ..errors import Cancelled, SealsmithError
+from ..errors import Cancelled, SealsmithError, TrainingError
 from ..generate import Picture, Request
 from ..score import LoadedJudge, ScoreSettings, record_reference, record_scorecard, score_seal
 from ..score.comparison import Cell, TrainingFacts
@@ -50,7 +51,7 @@ class Workplace:
         """
         failure = ""
         try:
-            if not ((folder / FACTS).exists() and (folder / SEAL_NAME).exists()):
+            if not is_trained(folder):
                 self._train(config, folder)
             if not (folder / SCORECARD).exists():
                 self._score(folder)
@@ -109,6 +110,18 @@ class Workplace:
             seed=self.scoring.seed,
             on_picture=Counted("two seals", self.progress),
         )
+
+
+def is_trained(folder: Path) -> bool:
+    """Whether the cell of this folder has its seal, and what that cost."""
+    return (folder / FACTS).exists() and (folder / SEAL_NAME).exists()
+
+
+def warm_up(base: Base, pictures: PictureSet, config: TrainConfig, progress: Progress) -> None:
+    """One step of a LoRA, thrown away: what a process sets up once is not to be the first cell's memory."""
+    config = replace(config, method="lora", rank=1, num_steps=1, checkpoint_every=1)
+    with tempfile.TemporaryDirectory(prefix="sealsmith-warm-up-") as folder, suppress(TrainingError):
+        train(base, pictures, config, Path(folder), progress=progress)
 
 
 @dataclass

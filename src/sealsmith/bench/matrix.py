@@ -22,7 +22,7 @@ from ..train import Progress, TrainConfig
 from ..train.config import INITS
 from ..train.methods import METHODS
 from ..train.pictures import PictureSet
-from .cell import Workplace
+from .cell import Workplace, is_trained, warm_up
 from .cell_files import read_object, write_object
 
 IDENTITY = "identity.json"
@@ -113,14 +113,18 @@ def run_matrix(
     reference = None if judge is None else reference_embedding(judge, images)
     workplace = Workplace(base, pictures, plan.scoring, plan.seconds, plan.second, judge, reference, progress)
     cells: list[Cell] = []
+    folders = {(variant, seed): folder / variant.name / f"seed-{seed}" for variant, seed in plan.cells}
     try:
-        for variant, seed in plan.cells:
-            progress.cell(f"{variant.name}, seed {seed}", len(cells), len(plan.cells))
+        if not all(map(is_trained, folders.values())):
+            progress.cell("warming up", 0, len(folders))
+            warm_up(base, pictures, plan.training, progress)
+        for (variant, seed), cell_folder in folders.items():
+            progress.cell(f"{variant.name}, seed {seed}", len(cells), len(folders))
             config = replace(plan.training, method=variant.method, init=variant.init, seed=seed)
-            cells.append(workplace.cell(variant.name, config, folder / variant.name / f"seed-{seed}"))
+            cells.append(workplace.cell(variant.name, config, cell_folder))
     except (KeyboardInterrupt, Cancelled) as error:
         raise Cancelled(
-            f"stopped after {len(cells)} of {len(plan.cells)} trainings; what is done lies in {folder}",
+            f"stopped after {len(cells)} of {len(folders)} trainings; what is done lies in {folder}",
             "the same command goes on from there",
         ) from error
     return Comparison(identity, tuple(cells), _unmeasured(plan, judge))

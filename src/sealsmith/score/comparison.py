@@ -73,7 +73,7 @@ class Column:
 
 @dataclass(frozen=True)
 class Measured:
-    """A mean over a method's cells, and its 95 % interval; None of it where nothing was measured."""
+    """A mean over a method's cells, and its 95 % interval; neither where nothing was measured."""
 
     value: float | None = None
     ci: Interval | None = None
@@ -209,12 +209,13 @@ def passed(row: Row) -> str:
 
 
 def _fact(key: str, cells: Sequence[Cell]) -> Measured:
-    known = [(cell.seed, getattr(cell.facts, key)) for cell in cells if cell.facts is not None]
-    values = [float(value) for _, value in known if value is not None]
+    known = [getattr(cell.facts, key) for cell in cells if cell.facts is not None]
+    values = [float(value) for value in known if value is not None]
     if not values:
         return Measured()
-    seeds = [seed for seed, value in known if value is not None]
-    return Measured(mean(values), bootstrap_interval(values, seeds, NUM_RESAMPLES, RESAMPLING_SEED))
+    return Measured(
+        mean(values), bootstrap_interval(values, range(len(values)), NUM_RESAMPLES, RESAMPLING_SEED)
+    )
 
 
 def _seeds(seeds: Sequence[int]) -> str:
