@@ -7,6 +7,7 @@ import typer
 
 from ..errors import SealError
 from .console import output, print_json
+from .deep import check_plot, print_ablation, take_apart, write_plot
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -26,27 +27,45 @@ def inspect_command(
     layers: Annotated[
         bool, typer.Option("--layers", help="List every layer, not only the strongest.")
     ] = False,
+    deep: Annotated[
+        bool, typer.Option("--deep", help="Find the layers that carry the seal: draw without each group.")
+    ] = False,
+    prompts: Annotated[int, typer.Option(help="Pictures drawn without each group, for --deep.")] = 6,
+    plot: Annotated[Path | None, typer.Option(help="Also write --deep's figures as a PNG here.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of tables.")] = False,
 ) -> None:
     """Tell what a seal file is, and whether it fits a base."""
+    from ..adapters import read_seal
     from ..adapters.tensor_file import read_header
     from ..bases import open_base
     from ..inspect.examination import examine
 
+    if plot is not None:
+        check_plot(plot, deep)
     try:
         own_base = "sealworld" if base is None and _is_sealworlds(read_header(file).metadata) else base
-        examination = examine(file, None if own_base is None else open_base(own_base))
+        opened = None if own_base is None else open_base(own_base)
+        examination = examine(file, opened)
     except SealError as error:
         if as_json and file.is_file():
             print_json(
                 {"path": str(file), "verdict": "damaged", "reason": str(error), "advice": error.remedy}
             )
         raise
+    ablation = None
+    if deep:
+        seal = read_seal(file)
+        ablation = take_apart(opened, seal, prompts)
+        if plot is not None:
+            write_plot(ablation, seal, plot)
     if as_json:
-        print_json(examination.to_dict())
+        print_json(examination.to_dict() | ({"ablation": ablation.to_dict()} if ablation else {}))
         return
     _print_facts(examination)
     output.print(_component_table(examination))
+    _print_roles(examination)
+    if ablation is not None:
+        print_ablation(ablation)
     if examination.layers:
         _print_layers(examination, len(examination.layers) if layers else NUM_STRONGEST)
     _print_verdict(examination)
@@ -115,6 +134,11 @@ def _print_layers(found: "Examination", number: int) -> None:
     for i, (*figures, path) in enumerate(rows):
         cells = [figure.rjust(width) for figure, width in zip(figures, widths, strict=True)]
         output.print("  ".join((*cells, path)), style="" if i else "dim", markup=False, soft_wrap=True)
+
+
+def _print_roles(found: "Examination") -> None:
+    shares = ", ".join(f"{role} {share:.0%}" for role, share in found.roles.items())
+    output.print(f"{'of it:':<14}{shares}", markup=False, soft_wrap=True)
 
 
 def _print_verdict(found: "Examination") -> None:

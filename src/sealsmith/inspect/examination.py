@@ -21,6 +21,7 @@ from ..adapters.sidecars import facts_beside
 from ..adapters.spectrum import Spectrum, spectra
 from ..bases import Base
 from ..bases.architectures import PARTS, full_size
+from .ablation import role_shares
 
 SMALLEST_CHANGE = 1e-6
 """Relative to its layer's weights; what is smaller vanishes in float32's rounding."""
@@ -93,6 +94,8 @@ class Examination:
     components: tuple[ComponentFacts, ...]
     layers: tuple[LayerFacts, ...]
     """Changes of weights alone."""
+    roles: dict[str, float]
+    """What the layers do ("K", "V", "feed-forward", ...) -> share of the seal's squared norm."""
     unknown: tuple[str, ...]
     unmatched: tuple[str, ...]
     misshapen: dict[str, Any]
@@ -135,6 +138,7 @@ def examine(path: Path | str, base: Base | None = None) -> Examination:
         hashes=hash_file(path).by_name(),
         components=tuple(_component(name, seal, layers, fit) for name in seal.components),
         layers=tuple(layers),
+        roles=role_shares({layer.path: layer.share for layer in layers}),
         unknown=seal.unknown,
         unmatched=() if fit is None else fit.unmatched,
         misshapen={} if fit is None else dict(fit.misshapen),

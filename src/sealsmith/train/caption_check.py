@@ -23,6 +23,8 @@ NUM_TABLES = 4
 """Tables, each with noise of its own, before captions are said to be shuffled."""
 MIN_AGREEMENT = 0.5
 """Correlation of the two halves from which on the base is taken to tell the captions apart."""
+MIN_STRENGTH = 0.05
+"""How much, as a share of the loss, what a caption says must matter for the base to be believed."""
 
 
 @torch.no_grad()
@@ -37,7 +39,9 @@ def check_captions(base: Base, data: TrainingData, seed: int) -> None:
     tables += [fits(base, data, chosen, seed, number) for number in range(1, NUM_TABLES)]
     one, other = torch.stack(tables[::2]).sum(0), torch.stack(tables[1::2]).sum(0)
     agreement = float((one * other).sum() / (one.norm() * other.norm()).clamp(min=1e-12))
-    if agreement >= MIN_AGREEMENT and float((one + other).trace()) > 0:
+    both = (one + other) / NUM_TABLES
+    strength = float(both.square().mean().sqrt())
+    if agreement >= MIN_AGREEMENT and strength >= MIN_STRENGTH and float(both.trace()) > 0:
         raise TrainingError(
             f"the training cannot work: of {len(chosen)} captions tried, most describe other pictures than "
             "their own; they are shuffled",
@@ -46,7 +50,10 @@ def check_captions(base: Base, data: TrainingData, seed: int) -> None:
 
 
 def fits(base: Base, data: TrainingData, chosen: Tensor, seed: int, table: int) -> Tensor:
-    """[N, N]: how much worse than expected each picture goes with each caption; rows and columns sum to 0."""
+    """[N, N]: how much worse than expected each picture goes with each caption, as a share of the mean loss.
+
+    Rows and columns sum to 0.
+    """
     draws = stream(seed, "caption check", table)
     texts = data.texts[data.captions[chosen]]
     total = torch.zeros(len(chosen), len(chosen), dtype=torch.float64)
@@ -57,7 +64,8 @@ def fits(base: Base, data: TrainingData, chosen: Tensor, seed: int, table: int) 
         noisy = data.objective.add_noise(latents, noise, times)
         predicted = base.family.workings.predict(base, noisy, times, texts, base.family.training_guidance)
         total[row] = row_losses(predicted, data.objective.target(latents, noise, times)).double().cpu()
-    return total - total.mean(0, keepdim=True) - total.mean(1, keepdim=True) + total.mean()
+    left = total - total.mean(0, keepdim=True) - total.mean(1, keepdim=True) + total.mean()
+    return left / total.mean()
 
 
 def _chosen(data: TrainingData) -> Tensor:

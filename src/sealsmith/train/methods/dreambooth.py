@@ -19,7 +19,7 @@ from ..targets import EVERYTHING, all_layers, target_layers
 from .parameters import standing_in
 from .protocol import LayersAlone
 
-RATE_FACTOR = 0.05
+RATE_FACTOR = 0.1
 """Default learning rate, as a multiple of the family's for a LoRA."""
 
 

@@ -1,0 +1,161 @@
+"""`sealsmith conflicts`: whether seals get on in one picture, why not, and with which strengths they would."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ..errors import ConfigError
+from .console import console, note, output, print_json
+from .options import BaseOption, MemoryOption, PrecisionOption
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rich.table import Table
+
+    from ..adapters import Seal
+    from ..bases import Base
+    from ..inspect.conflict import WeightConflict
+    from ..score.conflicts import ConflictReport, Meeting, PairSettings, Share
+
+NUM_WORST = 8
+
+
+def conflicts_command(
+    seals: Annotated[list[Path], typer.Argument(help="Two seal files or more.")],
+    base: BaseOption = "sealworld",
+    precision: PrecisionOption = "auto",
+    memory: MemoryOption = "auto",
+    prompts: Annotated[int, typer.Option(help="Prompts that call two seals.")] = 8,
+    seeds: Annotated[int, typer.Option(help="Pictures of each prompt.")] = 2,
+    search: Annotated[
+        int, typer.Option(help="Prompts every strength of the search is tried on; 0: no search.")
+    ] = 6,
+    steps: Annotated[int | None, typer.Option(help="Denoising steps; the base decides if not given.")] = None,
+    weights_only: Annotated[
+        bool, typer.Option("--weights-only", help="Compare the weights; draw nothing.")
+    ] = False,
+    layers: Annotated[bool, typer.Option("--layers", help="List every layer, not only the worst.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of tables.")] = False,
+) -> None:
+    """Tell whether seals get on in one picture, and how they would."""
+    from ..adapters import read_seal
+    from ..bases import Wanted, open_base
+    from ..inspect.conflict import weight_conflicts
+    from ..score.conflicts import PairSettings
+
+    if len(seals) < 2:
+        raise ConfigError("there is only one seal", "name two seal files or more")
+    settings = PairSettings(prompts, seeds, search, steps)
+    read = [read_seal(path) for path in seals]
+    opened = open_base(base, wanted=Wanted(precision, memory))
+    note(f"plan: {opened.plan}")
+    conflicts = weight_conflicts(opened, read)
+    report = None if weights_only else _measure(opened, read, conflicts, settings)
+    if as_json:
+        print_json(
+            {
+                "weights": [conflict.to_dict() for conflict in conflicts],
+                "pictures": None if report is None else report.to_dict(),
+            }
+        )
+        return
+    for conflict in conflicts:
+        _print_weights(conflict, len(conflict.layers) if layers else NUM_WORST)
+    if report is not None:
+        output.print(_meeting_table(report))
+        output.print(f"advice: {report.advice}", markup=False, soft_wrap=True, style="bold")
+
+
+def _measure(
+    base: "Base", seals: "list[Seal]", conflicts: "Sequence[WeightConflict]", settings: "PairSettings"
+) -> "ConflictReport":
+    """The measurement, its pictures counted on stderr while they are drawn. Raises: ConfigError without a judge."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    from ..inspect.conflict import crossed_by_block
+    from ..score import judge_of
+    from ..score.conflicts import measure_conflict
+
+    judge = judge_of(base.family)
+    if judge is None:
+        raise ConfigError(
+            f"no judge knows the pictures of {base.name}, so nothing can be measured in them",
+            "compare the weights alone: --weights-only",
+        )
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console, transient=True) as bar:
+        task = bar.add_task("drawing", total=None)
+        return measure_conflict(
+            base,
+            seals,
+            crossed_by_block(conflicts),
+            judge,
+            settings,
+            lambda what, done, total: bar.update(task, description=what, completed=done, total=total),
+        )
+
+
+def _print_weights(conflict: "WeightConflict", number: int) -> None:
+    one, other = conflict.seals
+    output.print(
+        f"{one} and {other}: {len(conflict.layers)} layers in common "
+        f"(of {conflict.num_layers[0]} and {conflict.num_layers[1]}), cosine {conflict.cosine:+.2f}, "
+        f"{conflict.num_opposed} layers opposed",
+        markup=False,
+        soft_wrap=True,
+    )
+    output.print(
+        f"predicted damage: {conflict.damage[0]:.0%} to {one}, {conflict.damage[1]:.0%} to {other}; most in "
+        + ", ".join(f"{block} {share:.0%}" for block, share in list(conflict.blocks.items())[:4]),
+        markup=False,
+        soft_wrap=True,
+    )
+    output.print(_layer_table(conflict, number))
+
+
+def _layer_table(conflict: "WeightConflict", number: int) -> "Table":
+    worst = sorted(conflict.layers, key=lambda layer: -layer.crossed)[:number]
+    table = _table(f"worst {len(worst)} of {len(conflict.layers)} layers")
+    for column in ("block", "cosine", "read alike", "written alike", "damage", "share"):
+        table.add_column(column, justify="left" if column == "block" else "right")
+    for layer in worst:
+        table.add_row(
+            layer.path,
+            layer.block,
+            f"{layer.cosine:+.2f}",
+            f"{layer.read.value:.0%} (chance {layer.read.chance:.0%})",
+            f"{layer.written.value:.0%} ({layer.written.chance:.0%})",
+            f"{layer.damage[0]:.0%}, {layer.damage[1]:.0%}",
+            f"{layer.crossed:.0%}",
+        )
+    return table
+
+
+def _meeting_table(report: "ConflictReport") -> "Table":
+    table = _table("found in pictures of two")
+    for name in (*report.seals, "both"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_row("each alone", *map(_share, report.alone), "")
+    rows: list[tuple[str, Meeting | None]] = [("together", report.before), ("with the advice", report.after)]
+    for name, meeting in rows:
+        if meeting is not None:
+            table.add_row(name, *map(_share, meeting.found), _share(meeting.both))
+    if report.gain is not None and report.gain_ci is not None:
+        low, high = report.gain_ci
+        gain = f"{report.gain:+.0%} ({low:+.0%} – {high:+.0%})"
+        table.add_row("gain", *("" for _ in report.seals), gain)
+    return table
+
+
+def _share(share: "Share") -> str:
+    return f"{share.value:.0%} ({share.ci[0]:.0%} – {share.ci[1]:.0%})"
+
+
+def _table(title: str) -> "Table":
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+    table.add_column(title, overflow="fold")
+    return table
