@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ..adapters import Seal
     from ..bases import Base
     from ..inspect.conflict import WeightConflict
-    from ..score.conflicts import ConflictReport, Meeting, PairSettings, Share
+    from ..score.conflicts import ConflictReport, PairSettings, Share
 
 NUM_WORST = 8
 
@@ -65,6 +65,9 @@ def conflicts_command(
         _print_weights(conflict, len(conflict.layers) if layers else NUM_WORST)
     if report is not None:
         output.print(_meeting_table(report))
+        if report.gain_ci is not None:
+            low, high = report.gain_ci
+            output.print(f"gain in both: {low:+.0%} to {high:+.0%} (95 %)", markup=False)
         output.print(f"advice: {report.advice}", markup=False, soft_wrap=True, style="bold")
 
 
@@ -134,23 +137,22 @@ def _layer_table(conflict: "WeightConflict", number: int) -> "Table":
 
 
 def _meeting_table(report: "ConflictReport") -> "Table":
-    table = _table("found in pictures of two")
-    for name in (*report.seals, "both"):
-        table.add_column(name, justify="right", no_wrap=True)
-    table.add_row("each alone", *map(_share, report.alone), "")
-    rows: list[tuple[str, Meeting | None]] = [("together", report.before), ("with the advice", report.after)]
-    for name, meeting in rows:
-        if meeting is not None:
-            table.add_row(name, *map(_share, meeting.found), _share(meeting.both))
-    if report.gain is not None and report.gain_ci is not None:
-        low, high = report.gain_ci
-        gain = f"{report.gain:+.0%} ({low:+.0%} – {high:+.0%})"
-        table.add_row("gain", *("" for _ in report.seals), gain)
+    """A row a seal; how often it is found, with the interval and its likeness."""
+    table = _table("found")
+    meetings = [report.before] if report.after is None else [report.before, report.after]
+    for name in ("alone", "together", "advised")[: len(meetings) + 1]:
+        table.add_column(name, justify="right")
+    for index, name in enumerate(report.seals):
+        shares = [report.alone[index], *(meeting.found[index] for meeting in meetings)]
+        table.add_row(name, *map(_share, shares))
+    gain = "" if report.gain is None else f"both ({report.gain:+.0%})"
+    table.add_row(gain or "both", "", *(_share(meeting.both) for meeting in meetings))
     return table
 
 
 def _share(share: "Share") -> str:
-    return f"{share.value:.0%} ({share.ci[0]:.0%} – {share.ci[1]:.0%})"
+    low, high = (f"{end:.0%}" for end in share.ci)
+    return f"{share.value:.0%} [{low}, {high}] {share.likeness:+.2f}"
 
 
 def _table(title: str) -> "Table":
