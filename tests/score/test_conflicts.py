@@ -104,6 +104,7 @@ def test_seals_that_cannot_be_told_even_alone_get_no_advice(tiny_base: Base, sea
     assert [share.value for share in report.alone] == [0, 0]
     assert (report.after, report.trials) == (None, ())
     assert "sks and ohwx cannot be told even alone" in report.advice
+    assert f"sks {report.alone[0].likeness:.2f} alone" in report.advice
 
 
 def test_without_a_search_there_is_no_other_advice(

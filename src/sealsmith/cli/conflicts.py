@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..errors import ConfigError
-from .console import console, note, output, print_json
+from .console import console, note, output, print_json, print_rows
 from .options import BaseOption, MemoryOption, PrecisionOption
 
 if TYPE_CHECKING:
@@ -115,30 +115,29 @@ def _print_weights(conflict: "WeightConflict", number: int) -> None:
         markup=False,
         soft_wrap=True,
     )
-    output.print(_layer_table(conflict, number))
+    _print_layers(conflict, number)
 
 
-def _layer_table(conflict: "WeightConflict", number: int) -> "Table":
+def _print_layers(conflict: "WeightConflict", number: int) -> None:
+    """The layers in which the two are at each other most; in brackets what chance would give."""
     worst = sorted(conflict.layers, key=lambda layer: -layer.crossed)[:number]
-    table = _table(f"worst {len(worst)} of {len(conflict.layers)} layers")
-    for column in ("block", "cosine", "read alike", "written alike", "damage", "share"):
-        table.add_column(column, justify="left" if column == "block" else "right")
+    heading = f"worst {len(worst)} of {len(conflict.layers)} layers"
+    rows: list[tuple[str, ...]] = [
+        ("cosine", "read alike", "written alike", "damage", "share", "block", heading)
+    ]
     for layer in worst:
-        table.add_row(
-            layer.path,
-            layer.block,
-            f"{layer.cosine:+.2f}",
-            f"{layer.read.value:.0%} (chance {layer.read.chance:.0%})",
-            f"{layer.written.value:.0%} ({layer.written.chance:.0%})",
-            f"{layer.damage[0]:.0%}, {layer.damage[1]:.0%}",
-            f"{layer.crossed:.0%}",
-        )
-    return table
+        alike = [f"{one.value:.0%} [{one.chance:.0%}]" for one in (layer.read, layer.written)]
+        damage = f"{layer.damage[0]:.0%}, {layer.damage[1]:.0%}"
+        rows.append((f"{layer.cosine:+.2f}", *alike, damage, f"{layer.crossed:.0%}", layer.block, layer.path))
+    print_rows(rows)
 
 
 def _meeting_table(report: "ConflictReport") -> "Table":
     """A row a seal; how often it is found, with the interval and its likeness."""
-    table = _table("found")
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+    table.add_column("found", overflow="fold")
     meetings = [report.before] if report.after is None else [report.before, report.after]
     for name in ("alone", "together", "advised")[: len(meetings) + 1]:
         table.add_column(name, justify="right")
@@ -153,11 +152,3 @@ def _meeting_table(report: "ConflictReport") -> "Table":
 def _share(share: "Share") -> str:
     low, high = (f"{end:.0%}" for end in share.ci)
     return f"{share.value:.0%} [{low}, {high}] {share.likeness:+.2f}"
-
-
-def _table(title: str) -> "Table":
-    from rich.table import Table
-
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
-    table.add_column(title, overflow="fold")
-    return table

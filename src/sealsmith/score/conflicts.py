@@ -276,12 +276,8 @@ class _Table:
     ) -> ConflictReport:
         names = tuple(seal.name for seal in self.seals)
         advice = _advice(before, after, gain, gain_ci, bool(trials))
-        lost = [name for name, share in zip(names, alone, strict=True) if share.value == 0]
-        if lost:
-            advice = (
-                f"none from these pictures: {' and '.join(lost)} cannot be told even alone where two marks are "
-                "in one picture, so that is this base's limit and no conflict; only the weights can be compared"
-            )
+        if any(share.value == 0 for share in alone):
+            advice = _no_advice(names, alone, before)
         return ConflictReport(
             names, alone, before, after, gain, gain_ci, tuple(trials), advice, self.num_pictures
         )
@@ -299,6 +295,19 @@ class _Table:
         hits = [all(find.is_found for find in finds) for finds in wanted]
         interval = rate_interval(hits, _prompts(plans), self.settings.num_resamples, self.settings.seed)
         return Share(mean(hits), interval, mean([min(find.similarity for find in finds) for finds in wanted]))
+
+
+def _no_advice(names: Sequence[str], alone: Sequence[Share], before: Meeting) -> str:
+    """Why nothing is advised where the base cannot draw a seal beside another mark, whatever the strengths."""
+    lost = [name for name, share in zip(names, alone, strict=True) if share.value == 0]
+    falls = ", ".join(
+        f"{name} {one.likeness:.2f} alone and {two.likeness:.2f} together"
+        for name, one, two in zip(names, alone, before.found, strict=True)
+    )
+    return (
+        f"none that could be proven: {' and '.join(lost)} cannot be told even alone where two marks are in one "
+        f"picture, which is this base's limit; likeness: {falls}"
+    )
 
 
 def _advice(
