@@ -57,6 +57,8 @@ class TrainResult:
     warnings: tuple[str, ...]
     seconds: float
     """Spent on steps, interruptions not counted."""
+    num_parameters: int
+    """How many numbers were trained, whatever the file holds of them."""
 
 
 def train(
@@ -124,6 +126,7 @@ def train(
         previews=tuple(p for p in previews if p.path.exists()),
         warnings=warnings,
         seconds=state.seconds,
+        num_parameters=sum(parameter.numel() for parameter in state.adapted.parameters.values()),
     )
 
 
