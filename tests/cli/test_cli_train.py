@@ -148,3 +148,21 @@ def test_what_a_method_has_no_use_for_is_one_sentence(
     assert run(pictures, tiny_base_folder, tmp_path / "out", "--no-score", *options) == 2
     assert sentence in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("method", ["textual-inversion", "pivotal", "hypernetwork"])
+def test_methods_beside_the_weights_are_trained_scored_and_drawn_with(
+    pictures: Path, tiny_base_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], method: str
+) -> None:
+    options = (*QUICK, "--method", method, "--vectors", "2", "--init-word", "star", "--json")
+    assert run(pictures, tiny_base_folder, tmp_path / "out", *options) == 0
+    report = json.loads(capsys.readouterr().out)
+    seal = read_seal(report["seal"])
+    assert (seal.header.method, seal.header.rank, seal.unknown) == (method, 2, ())
+    assert seal.header.scorecard is not None
+    assert len(seal.embeddings.get("sks", {}).get("text_encoder", ())) == (
+        0 if method == "hypernetwork" else 2
+    )
+    drawn = ["generate", "a sks emblem", "--base", str(tiny_base_folder), "--seal", f"{report['seal']}:0.5"]
+    assert main([*drawn, "--out", str(tmp_path / "picture.png")]) == 0
+    assert (tmp_path / "picture.png").exists()

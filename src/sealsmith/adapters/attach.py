@@ -20,8 +20,11 @@ from torch.utils.hooks import RemovableHandle
 from ..errors import BaseMismatchError, ConfigError, SealEffectError, SealShapeError
 from .changes import Change, Decomposed, LowRank
 from .checks import check_finite
+from .embeddings import at_strength, check_embeddings, embedding_path
 from .fit import NO_EFFECT, OTHER_FAMILY, ComponentFit, Fit, fit_seal
+from .networks import Network, check_networks
 from .seal import Seal
+from .words import Words
 
 
 class _Named(Protocol):
@@ -34,6 +37,8 @@ class AttachableBase(Protocol):
 
     @property
     def components(self) -> Mapping[str, nn.Module]: ...
+    @property
+    def pipeline(self) -> Any: ...
     @property
     def name(self) -> str: ...
     @property
@@ -104,8 +109,8 @@ class Attachment:
     """Seals on a base. `at` tells them what time it is; only strengths that change with it need to know."""
 
     reports: tuple[AttachReport, ...] = ()
-    _layers: Sequence["_Layer"] = field(default=(), repr=False)
-    _handles: list[RemovableHandle] = field(default_factory=list, repr=False)
+    _layers: Sequence["_Layer | _Input"] = field(default=(), repr=False)
+    _handles: list["RemovableHandle | Words"] = field(default_factory=list, repr=False)
 
     def at(self, step: int, num_steps: int) -> None:
         """Sets every layer's strength for step `step` of `num_steps`, counted from 0."""
@@ -130,13 +135,21 @@ def attach(base: AttachableBase, seals: Weighted) -> Attachment:
     SealEffectError for one that changes nothing.
     """
     fits = match_seals(base, seals)
+    words = _words(base, seals, [fit for fit, _ in fits])
     changes: dict[nn.Module, list[_Part]] = {}
+    networks: dict[nn.Module, list[_NetworkPart]] = {}
     for (_, strength), (fit, _) in zip(seals, fits, strict=True):
         for path, change in fit.changes.items():
             changes.setdefault(fit.modules[path], []).append(_Part(path, change, strength))
+        for path, network in fit.networks.items():
+            networks.setdefault(fit.modules[path], []).append(_NetworkPart(path, network, strength))
     layers = [_Layer(module, parts) for module, parts in changes.items()]
-    handles = [layer.module.register_forward_hook(layer.add) for layer in layers]
-    attachment = Attachment(tuple(report for _, report in fits), layers, handles)
+    inputs = [_Input(module, parts) for module, parts in networks.items()]
+    handles: list[RemovableHandle | Words] = []
+    handles += [layer.module.register_forward_hook(layer.add) for layer in layers]
+    handles += [each.module.register_forward_pre_hook(each.add) for each in inputs]
+    handles += [_attached_words(base, component, vectors) for component, vectors in words.items()]
+    attachment = Attachment(tuple(report for _, report in fits), [*layers, *inputs], handles)
     attachment.at(0, 1)
     if seals:
         _ATTACHED.update(dict.fromkeys(base.components.values(), attachment))
@@ -192,6 +205,8 @@ def _match(base: AttachableBase, seal: Seal, strength: float | Schedule) -> tupl
             f"the strength of {seal.name!r} is {strength}", "give a finite number, mostly 0 to 1"
         )
     check_finite(seal.layers)
+    check_networks(seal.networks)
+    check_embeddings(seal.embeddings)
     fit = fit_seal(base.components, base.family.name, seal)
     _check_fit(base, seal, fit)
     if fit.verdict == NO_EFFECT:
@@ -217,6 +232,11 @@ def _check_fit(base: AttachableBase, seal: Seal, fit: Fit) -> None:
         )
     if fit.misshapen:
         path, (found, shape) = next(iter(fit.misshapen.items()))
+        if len(shape) == 1:
+            raise SealShapeError(
+                f"{path!r}: the seal's part is for a width of {found[0]}, the base {base.name!r} has {shape[0]}",
+                "the seal was made for another base; open that one",
+            )
         raise SealShapeError(
             f"layer {path!r}: the seal changes weights of shape {found}, the base has {shape} "
             f"({len(fit.misshapen)} of {fit.total} layers differ)",
@@ -224,22 +244,93 @@ def _check_fit(base: AttachableBase, seal: Seal, fit: Fit) -> None:
         )
 
 
-class _Part:
-    """One seal's share in one layer."""
+def _words(base: AttachableBase, seals: Weighted, fits: Sequence[Fit]) -> dict[str, dict[str, Tensor]]:
+    """Text encoder -> word -> vectors at their strength. At strength 0 a word is read as if it had none.
 
-    def __init__(self, path: str, change: Change, strength: float | Schedule):
+    Raises: ConfigError for a word that several seals have vectors for.
+    """
+    words: dict[str, dict[str, Tensor]] = {}
+    owners: dict[str, Seal] = {}
+    for (seal, strength), fit in zip(seals, fits, strict=True):
+        for trigger, vectors in fit.embeddings.items():
+            other = owners.setdefault(trigger.lower(), seal)
+            if other is not seal:
+                raise ConfigError(
+                    f"the seals {other.name!r} and {seal.name!r} both have vectors for {trigger!r}",
+                    "use one of them",
+                )
+            for component, each in vectors.items():
+                factor = _factor_at(strength, embedding_path(component, trigger), 0, 1)
+                if factor:
+                    scaled = at_strength(each, factor, base.components[component])
+                    words.setdefault(component, {})[trigger] = scaled
+    return words
+
+
+def _attached_words(base: AttachableBase, component: str, vectors: Mapping[str, Tensor]) -> Words:
+    table = torch.cat(list(vectors.values()))
+    counts = {word: len(each) for word, each in vectors.items()}
+    return Words(base.pipeline, component, counts, lambda: table)
+
+
+def _factor_at(strength: float | Schedule, path: str, step: int, num_steps: int) -> float:
+    return float(strength if isinstance(strength, int | float) else strength.factor(path, step, num_steps))
+
+
+class _Timed:
+    """One seal's share in one layer, at the strength of the step."""
+
+    def __init__(self, path: str, strength: float | Schedule):
         self.path = path
-        self.change = change
         self.strength = strength
         self.factor = 0.0
-        self._tensors: tuple[Tensor, ...] = ()
 
     def at(self, step: int, num_steps: int) -> None:
-        strength = self.strength
-        factor = (
-            strength if isinstance(strength, int | float) else strength.factor(self.path, step, num_steps)
-        )
-        self.factor = float(factor)
+        self.factor = _factor_at(self.strength, self.path, step, num_steps)
+
+
+class _NetworkPart(_Timed):
+    """One seal's hypernetwork before one layer."""
+
+    def __init__(self, path: str, network: Network, strength: float | Schedule):
+        super().__init__(path, strength)
+        self._exact = self._ready = network
+
+    def network(self, x: Tensor) -> Network:
+        """The network where `x` is and of its type."""
+        first = self._ready.weights[0]
+        if (first.device, first.dtype) != (x.device, x.dtype):
+            self._ready = self._exact.moved(x.device, x.dtype)
+        return self._ready
+
+
+class _Input:
+    """One module and the hypernetworks that change what it reads, each what the one before made of it."""
+
+    def __init__(self, module: nn.Module, parts: list[_NetworkPart]):
+        self.module = module
+        self.parts = parts
+
+    def at(self, step: int, num_steps: int) -> None:
+        for part in self.parts:
+            part.at(step, num_steps)
+
+    def add(self, module: nn.Module, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
+        """The module's inputs with every network's part added to the first: a forward pre-hook."""
+        x = inputs[0]
+        for part in self.parts:
+            if part.factor:
+                x = x + part.factor * part.network(x).beside(x)
+        return (x, *inputs[1:])
+
+
+class _Part(_Timed):
+    """One seal's change of one layer."""
+
+    def __init__(self, path: str, change: Change, strength: float | Schedule):
+        super().__init__(path, strength)
+        self.change = change
+        self._tensors: tuple[Tensor, ...] = ()
 
     def tensors(self, module: nn.Module, x: Tensor) -> tuple[Tensor, ...]:
         """(down, up) of a low-rank change, (delta,) of any other, where `x` is and of its type."""

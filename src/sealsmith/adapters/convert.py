@@ -21,7 +21,7 @@ def converted(seal: Seal, dialect: str, dtype: str | None = None) -> tuple[Seal,
     """
     unwritable = write_layers(seal.layers, dialect, seal.header.family).unwritable
     layers = {path: change for path, change in seal.layers.items() if path not in unwritable}
-    if not layers:
+    if unwritable and not layers:
         path, reason = next(iter(unwritable.items()))
         raise SealFormatError(
             f"none of the {len(unwritable)} layers can be written in the dialect {dialect!r}, {path!r}: {reason}",
@@ -29,7 +29,19 @@ def converted(seal: Seal, dialect: str, dtype: str | None = None) -> tuple[Seal,
         )
     if dtype is not None:
         layers = {path: _cast(path, change, dtype) for path, change in layers.items()}
+        seal = _cast_rest(seal, DTYPES[dtype])
     return replace(seal, layers=layers, dialect=dialect, unknown=()), unwritable
+
+
+def _cast_rest(seal: Seal, dtype: torch.dtype) -> Seal:
+    """The seal with its vectors and hypernetworks in `dtype`; writing refuses what became infinite."""
+    words = {
+        word: {encoder: each.to(dtype) for encoder, each in vectors.items()}
+        for word, vectors in seal.embeddings.items()
+    }
+    cpu = torch.device("cpu")
+    networks = {path: network.moved(cpu, dtype) for path, network in seal.networks.items()}
+    return replace(seal, embeddings=words, networks=networks)
 
 
 def _cast(path: str, change: Change, dtype: str) -> Change:

@@ -5,11 +5,13 @@ refused when they are read (seal_file.py).
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 from torch import Tensor, nn
 
 from .changes import Change, has_effect, reshaped
+from .embeddings import Embeddings, embedding_path, embedding_width
+from .networks import Network
 from .seal import Seal
 
 FITS = "fits"
@@ -21,7 +23,7 @@ DAMAGED = "damaged"
 
 @dataclass(frozen=True)
 class ComponentFit:
-    """How many of a seal's layers one component of the base has."""
+    """How many of a seal's parts one component of the base has: layers, hypernetworks, words with vectors."""
 
     component: str
     matched: int
@@ -30,57 +32,119 @@ class ComponentFit:
 
 @dataclass(frozen=True, eq=False)
 class Fit:
-    """A seal held against a base, layer by layer."""
+    """A seal held against a base, part by part."""
 
     changes: Mapping[str, Change]
     """Layers that have a place, by their path, each in the shape of its module's weight."""
     modules: Mapping[str, nn.Module]
-    """The module each of them changes."""
+    """The module each of them, and each of `networks`, changes."""
     unmatched: tuple[str, ...]
     """Paths the base does not have."""
     misshapen: Mapping[str, tuple[tuple[int, ...], tuple[int, ...]]]
-    """Path -> shape of the seal's change, shape of the base's weight, where the two differ."""
+    """Path -> shape of the seal's change, shape of the base's weight, where the two differ; of what is no change
+    of a weight the width alone."""
     components: tuple[ComponentFit, ...]
     verdict: str
+    networks: Mapping[str, Network] = field(default_factory=dict)
+    """Hypernetworks that have a place, by their layer's path."""
+    embeddings: Embeddings = field(default_factory=dict)
+    """Trigger word -> text encoder -> vectors, as far as the base has such an encoder."""
 
     @property
     def matched(self) -> int:
-        return len(self.changes)
+        return len(self.changes) + len(self.networks) + sum(map(len, self.embeddings.values()))
 
     @property
     def total(self) -> int:
-        return len(self.changes) + len(self.unmatched) + len(self.misshapen)
+        return self.matched + len(self.unmatched) + len(self.misshapen)
 
 
 def fit_seal(components: Mapping[str, nn.Module], family: str, seal: Seal) -> Fit:
     """`seal` held against the components (by their names in a pipeline) of a base of `family`."""
-    places = {name: adaptable(module) for name, module in components.items()}
-    changes: dict[str, Change] = {}
-    modules: dict[str, nn.Module] = {}
-    unmatched: list[str] = []
-    misshapen = {}
-    for path, change in seal.layers.items():
-        component, _, inner = path.partition(".")
-        module = places.get(component, {}).get(inner)
+    finding = _Finding({name: adaptable(module) for name, module in components.items()})
+    changes = {
+        path: fitting for path, change in seal.layers.items() if (fitting := finding.layer(path, change))
+    }
+    networks = {path: network for path, network in seal.networks.items() if finding.network(path, network)}
+    embeddings: dict[str, dict[str, Tensor]] = {}
+    for trigger, vectors in seal.embeddings.items():
+        for name, each in vectors.items():
+            if finding.word(embedding_path(name, trigger), components.get(name), each):
+                embeddings.setdefault(trigger, {})[name] = each
+    found = [*changes, *networks, *_embedding_paths(embeddings)]
+    wanted = [*seal.layers, *seal.networks, *_embedding_paths(seal.embeddings)]
+    counts = tuple(
+        ComponentFit(name, *(sum(path.startswith(f"{name}.") for path in paths) for paths in (found, wanted)))
+        for name in seal.components
+    )
+    has_effects = any(has_effect(change) for change in changes.values())
+    has_effects |= any(network.has_effect for network in networks.values()) | bool(embeddings)
+    fit = Fit(
+        changes=changes,
+        modules=finding.modules,
+        unmatched=tuple(finding.unmatched),
+        misshapen=finding.misshapen,
+        components=counts,
+        verdict="",
+        networks=networks,
+        embeddings=embeddings,
+    )
+    return replace(fit, verdict=_verdict(seal, family, fit, has_effects))
+
+
+class _Finding:
+    """Looks a seal's parts up in a base, and notes those that have no place in it."""
+
+    def __init__(self, places: Mapping[str, Mapping[str, nn.Module]]):
+        """`places`: component -> path in it -> layer."""
+        self._places = places
+        self.modules: dict[str, nn.Module] = {}
+        self.unmatched: list[str] = []
+        self.misshapen: dict[str, tuple[tuple[int, ...], tuple[int, ...]]] = {}
+
+    def layer(self, path: str, change: Change) -> Change | None:
+        """The change in the shape of its layer's weight."""
+        module = self._module(path)
         if module is None:
-            unmatched.append(path)
-            continue
+            return None
         shape = weight_shape(module)
         fitting = reshaped(change, shape)
         if fitting is None:
-            misshapen[path] = (change.shape, shape)
-            continue
-        changes[path], modules[path] = fitting, module
-    counts = tuple(
-        ComponentFit(
-            name,
-            sum(path.startswith(f"{name}.") for path in changes),
-            sum(path.startswith(f"{name}.") for path in seal.layers),
-        )
-        for name in seal.components
-    )
-    verdict = _verdict(seal, family, changes, unmatched, misshapen)
-    return Fit(changes, modules, tuple(unmatched), misshapen, counts, verdict)
+            self.misshapen[path] = (change.shape, shape)
+        else:
+            self.modules[path] = module
+        return fitting
+
+    def network(self, path: str, network: Network) -> bool:
+        """Whether there is a layer that reads what the network reads."""
+        module = self._module(path)
+        if module is None or not self._is_as_wide(path, network.width, weight_shape(module)[1]):
+            return False
+        self.modules[path] = module
+        return True
+
+    def word(self, path: str, text_encoder: nn.Module | None, vectors: Tensor) -> bool:
+        """Whether there is such a text encoder, and it looks up vectors as wide."""
+        if text_encoder is None:
+            self.unmatched.append(path)
+            return False
+        return self._is_as_wide(path, int(vectors.shape[1]), embedding_width(text_encoder))
+
+    def _module(self, path: str) -> nn.Module | None:
+        component, _, inner = path.partition(".")
+        module = self._places.get(component, {}).get(inner)
+        if module is None:
+            self.unmatched.append(path)
+        return module
+
+    def _is_as_wide(self, path: str, width: int, expected: int) -> bool:
+        if width != expected:
+            self.misshapen[path] = ((width,), (expected,))
+        return width == expected
+
+
+def _embedding_paths(embeddings: Embeddings) -> list[str]:
+    return [embedding_path(name, trigger) for trigger, vectors in embeddings.items() for name in vectors]
 
 
 def adaptable(component: nn.Module) -> dict[str, nn.Module]:
@@ -125,17 +189,11 @@ def advice(fit: Fit, seal: Seal) -> str:
     return ""
 
 
-def _verdict(
-    seal: Seal,
-    family: str,
-    changes: Mapping[str, Change],
-    unmatched: list[str],
-    misshapen: Mapping[str, object],
-) -> str:
-    if not changes or not is_compatible(seal.header.family, family):
+def _verdict(seal: Seal, family: str, fit: Fit, has_effects: bool) -> str:
+    if not fit.matched or not is_compatible(seal.header.family, family):
         return OTHER_FAMILY
-    if misshapen:
-        return OTHER_FAMILY if len(misshapen) >= len(changes) else DAMAGED
-    if not any(has_effect(change) for change in changes.values()):
+    if fit.misshapen:
+        return OTHER_FAMILY if len(fit.misshapen) >= fit.matched else DAMAGED
+    if not has_effects:
         return NO_EFFECT
-    return PARTLY if unmatched or seal.unknown else FITS
+    return PARTLY if fit.unmatched or seal.unknown else FITS

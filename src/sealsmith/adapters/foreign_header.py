@@ -48,7 +48,7 @@ class ForeignFacts:
     """Words of the captions and how many captions had them, most frequent first."""
     folders: tuple[TrainingFolder, ...] = ()
     architecture: str = ""
-    """As ModelSpec names it, without "/lora"."""
+    """As ModelSpec names it, without the kind of file, "/lora"."""
     base_version: str = ""
     """`ss_base_model_version` as it stands there."""
     family: str = ""
@@ -107,7 +107,7 @@ def foreign_header(metadata: Mapping[str, str]) -> ForeignFacts:
     reader = _Reader(metadata)
     spec, kohya = reader.text_of("modelspec."), reader.text_of("ss_")
     frequency = reader.table("ss_tag_frequency")
-    architecture = spec("architecture").removesuffix("/lora")
+    architecture = spec("architecture").partition("/")[0]
     return ForeignFacts(
         title=spec("title") or kohya("output_name"),
         trigger=_first_word(spec("trigger_phrase")),

@@ -151,6 +151,7 @@ class Fusion:
             for (seal, strength), (fit, report) in zip(seals, fits, strict=True)
         ]
         for use in uses:
+            check_weights_alone(use.seal)
             for path, module in use.fit.modules.items():
                 _factor(use.strength, path)
                 check_fusible(path, module)
@@ -189,6 +190,16 @@ def fused(base: AttachableBase, seals: Weighted) -> Iterator[tuple[AttachReport,
 def is_fused(base: AttachableBase) -> bool:
     """Whether a `Fusion` has seals in the base's weights."""
     return any(component in _FUSED for component in base.components.values())
+
+
+def check_weights_alone(seal: Seal) -> None:
+    """Refuses a seal that is not, or not only, a change of weights. Raises: ConfigError."""
+    if not seal.is_weights_alone:
+        what = "vectors of a word" if seal.embeddings else "hypernetworks"
+        raise ConfigError(
+            f"seal {seal.name!r} holds {what}, which no weights of the base can take in",
+            "put the seal beside the layers; that is how pictures are drawn unless fusing is asked for",
+        )
 
 
 def check_fusible(path: str, module: nn.Module) -> None:

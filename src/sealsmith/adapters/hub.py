@@ -20,6 +20,10 @@ from .seal import SealHeader
 
 WEIGHTS_NAME = "pytorch_lora_weights.safetensors"
 """The file `pipeline.load_lora_weights(folder)` looks for."""
+_LOADERS = {"textual-inversion": "load_textual_inversion"}
+"""Method -> what a pipeline loads its files with, where that is not `load_lora_weights`."""
+_OWN_METHODS = ("pivotal", "hypernetwork")
+"""Whose files no stock pipeline takes whole."""
 TAGS = ("text-to-image", "diffusers", "lora", "template:sd-lora")
 
 _REPOSITORY = re.compile(r"[\w.-]{1,96}(/[\w.-]{1,96})?", re.ASCII)
@@ -126,16 +130,25 @@ def _trigger_section(header: SealHeader) -> str:
 
 
 def _loading_section(header: SealHeader) -> str:
+    if header.method in _OWN_METHODS:
+        return (
+            f"## Use it\n\nSealsmith draws with it; stock diffusers has no loader for a {header.method} file."
+        )
     base = header.base if _REPOSITORY.fullmatch(header.base) else "the base's folder"
     prompt = " ".join(part for part in ("a", header.trigger, header.class_noun) if part)
     code = (
         "from diffusers import DiffusionPipeline\n\n"
         f"pipeline = DiffusionPipeline.from_pretrained({json.dumps(base)})\n"
-        'pipeline.load_lora_weights("this folder")\n'
+        f'pipeline.{_LOADERS.get(header.method, "load_lora_weights")}("this folder"{_file(header.method)})\n'
         f"picture = pipeline({json.dumps(prompt)}).images[0]"
     )
     fence = "`" * max(3, 1 + _longest_run(code))
     return f"## Use it with diffusers\n\n{fence}python\n{code}\n{fence}"
+
+
+def _file(method: str) -> str:
+    """The argument that names the file, for loaders that do not look for it by themselves."""
+    return f", weight_name={json.dumps(WEIGHTS_NAME)}" if method in _LOADERS else ""
 
 
 def _scorecard_section(scorecard: Mapping[str, Any] | None) -> str:

@@ -23,7 +23,7 @@ def kohya_metadata(header: SealHeader, layers: Mapping[str, Change]) -> dict[str
         "ss_base_model_version": header.kohya_version or KOHYA_VERSIONS.get(header.family, header.family),
         "ss_output_name": header.title,
         "ss_sd_model_name": header.base,
-        **network_metadata(header, layers),
+        **(network_metadata(header, layers) if layers else {}),
         **_training(header),
         **_dataset(header),
     }

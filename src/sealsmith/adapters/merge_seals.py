@@ -33,6 +33,12 @@ def merge_seals(
     Raises: BaseMismatchError for seals of several families; SealEffectError when their sum is zero; else as
     `merge` does.
     """
+    for seal, _ in seals:
+        if not seal.is_weights_alone:
+            raise ConfigError(
+                f"seal {seal.name!r} holds vectors or hypernetworks, which cannot be merged",
+                "draw with the seals together instead",
+            )
     common = _common([seal.header for seal, _ in seals])
     merged = merge([(seal.layers, weight) for seal, weight in seals], settings, on_layer)
     if not any(has_effect(layer) for layer in merged.layers.values()):

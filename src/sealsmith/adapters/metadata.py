@@ -17,17 +17,22 @@ from .. import __version__
 from ..errors import SealFormatError
 from .changes import Change
 from .checks import check_seal_header
+from .embeddings import Embeddings
 from .family_names import ARCHITECTURES
 from .foreign_header import foreign_header
 from .hashes import kohya_hashes
-from .identify import family_of
+from .identify import family_of, family_of_embeddings
 from .kohya_metadata import LAST_LAYER_FAMILIES, kohya_metadata, network_metadata
+from .networks import Network
 from .seal import SealHeader
 
 OWN_KEY = "sealsmith"
 HASH_KEY = "modelspec.hash_sha256"
 THUMBNAIL = re.compile(r"data:image/jpeg;base64,[A-Za-z0-9+/]+={0,2}")
 """The one form of picture ModelSpec has in a header."""
+
+_SPEC_WORDS = {"textual-inversion": "textual-inversion", "hypernetwork": "hypernetwork"}
+"""Method -> what ModelSpec calls the kind of file, where that is no "lora"."""
 
 _HEADER = TypeAdapter(SealHeader)
 
@@ -87,20 +92,43 @@ def parse_metadata(metadata: Mapping[str, str], name: str) -> SealHeader:
     return header
 
 
-def header_of_foreign(metadata: Mapping[str, str], layers: Mapping[str, Change], name: str) -> SealHeader:
+def header_of_foreign(
+    metadata: Mapping[str, str],
+    layers: Mapping[str, Change],
+    name: str,
+    embeddings: Embeddings | None = None,
+    networks: Mapping[str, Network] | None = None,
+) -> SealHeader:
     """What can be known of a file that another tool wrote; what cannot is empty.
 
-    Rank and alpha are the most frequent ones of its layers. Where the layers tell another family than the
+    Rank and alpha are the most frequent ones of its layers; without any, the number of vectors or a network's
+    narrowest layer. A word with vectors of its own is the trigger. Where the layers tell another family than the
     header's words, the layers are right.
     """
-    ranks = Counter((change.rank, change.alpha) for change in layers.values())
+    embeddings, networks = embeddings or {}, networks or {}
+    ranks = Counter((change.rank, change.alpha) for change in layers.values()) or Counter(
+        (rank, float(rank)) for rank in _other_ranks(embeddings, networks)
+    )
     [((rank, alpha), _)] = ranks.most_common(1)
     facts = foreign_header(metadata)
-    header = facts.as_header(rank, alpha)
-    family = family_of(layers)
+    header = replace(facts.as_header(rank, alpha), method=_method(bool(layers), bool(embeddings)))
+    if embeddings:
+        header = replace(header, trigger=" ".join(embeddings))
+    family = family_of(layers) or family_of_embeddings(embeddings)
     if family and family != facts.family:
         header = replace(header, family=family, architecture="", kohya_version="")
     return header if header.title else replace(header, title=Path(name).stem)
+
+
+def _other_ranks(embeddings: Embeddings, networks: Mapping[str, Network]) -> list[int]:
+    vectors = [len(each) for word in embeddings.values() for each in word.values()]
+    return vectors + [network.rank for network in networks.values()]
+
+
+def _method(has_layers: bool, has_embeddings: bool) -> str:
+    if has_embeddings:
+        return "pivotal" if has_layers else "textual-inversion"
+    return "lora" if has_layers else "hypernetwork"
 
 
 def _kohya(header: SealHeader, layers: Mapping[str, Change], kept: Mapping[str, str]) -> dict[str, str]:
@@ -109,7 +137,7 @@ def _kohya(header: SealHeader, layers: Mapping[str, Change], kept: Mapping[str, 
     ours = kohya_metadata(header, layers)
     if header.training:
         return {**comment, **kept, **ours}
-    return {**comment, **ours, **kept, **network_metadata(header, layers)}
+    return {**comment, **ours, **kept, **(network_metadata(header, layers) if layers else {})}
 
 
 def _model_spec(header: SealHeader, dialect: str) -> dict[str, str]:
@@ -119,7 +147,7 @@ def _model_spec(header: SealHeader, dialect: str) -> dict[str, str]:
     use_hint = f"write {header.trigger!r} before {header.class_noun!r}"
     known = {
         "sai_model_spec": "1.0.1",
-        "architecture": f"{architecture}/lora" if architecture else "",
+        "architecture": f"{architecture}/{_SPEC_WORDS.get(header.method, 'lora')}" if architecture else "",
         "implementation": "diffusers" if dialect == "diffusers" else "sd-scripts",
         "title": header.title,
         "resolution": f"{side}x{side}" if side else "",

@@ -1,4 +1,4 @@
-"""What a seal is once it is in memory: a header that says whose it is and what it needs, and its layers.
+"""What a seal is once it is in memory: a header that says whose it is and what it needs, and its parts.
 
 Not for: files (seal_file.py), key dialects (formats/) or models (attach.py).
 """
@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from .changes import Change
+from .embeddings import Embeddings
+from .networks import Network
 
 
 @dataclass(frozen=True)
@@ -55,11 +57,11 @@ class SealHeader:
 
 @dataclass
 class Seal:
-    """A seal: header and layers.
+    """A seal: header, and what it does to a base. One of a single method has one kind of parts, others mix them.
 
     `layers` maps a layer's path to its change. A path is the component's name in a diffusers pipeline and the
     module's path in it ("unet.down_blocks.0.attentions.0.proj_in"); in text encoders without the level
-    `text_model`, which some versions of transformers have and others lack.
+    `text_model`, which some versions of transformers have and others lack. `networks` has the same paths.
     """
 
     header: SealHeader
@@ -71,6 +73,10 @@ class Seal:
     """Tensors of the file that nobody here could read."""
     metadata: dict[str, str] = field(default_factory=dict)
     """The strings in the file's header, as they stood there."""
+    embeddings: Embeddings = field(default_factory=dict)
+    """Textual inversion: trigger word -> text encoder -> vectors [V, D]."""
+    networks: dict[str, Network] = field(default_factory=dict)
+    """Hypernetworks, by the layer whose input each changes."""
 
     @property
     def name(self) -> str:
@@ -80,4 +86,10 @@ class Seal:
     @property
     def components(self) -> tuple[str, ...]:
         """The parts of a pipeline that it changes, e.g. ("text_encoder", "unet")."""
-        return tuple(sorted({path.partition(".")[0] for path in self.layers}))
+        places = {path.partition(".")[0] for path in (*self.layers, *self.networks)}
+        return tuple(sorted(places.union(*self.embeddings.values())))
+
+    @property
+    def is_weights_alone(self) -> bool:
+        """Whether all it does is changing weights, so that it can be fused and merged."""
+        return not self.embeddings and not self.networks

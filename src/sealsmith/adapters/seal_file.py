@@ -10,9 +10,12 @@ from torch import Tensor
 
 from ..errors import SealError, SealFormatError
 from .checks import check_finite, check_layers, check_seal_header, check_suffix
+from .embeddings import check_embeddings
 from .files import atomic_write
 from .formats import header_entries, native_dialect, read_layers, write_layers
+from .formats.vectors import bundled, read_vectors, vector_entries, write_vectors
 from .metadata import HASH_KEY, OWN_KEY, dump_metadata, header_of_foreign, parse_metadata
+from .networks import check_networks
 from .peft_config import with_config_beside
 from .seal import Seal
 from .sidecars import facts_beside
@@ -38,7 +41,8 @@ def read_seal(path: Path | str) -> Seal:
 def write_seal(path: Path | str, seal: Seal) -> None:
     """Writes `seal` to `path` in one step, in the dialect that holds its layers as they are.
 
-    That is diffusers', for stock `pipeline.load_lora_weights(path)`, where every layer is low-rank or DoRA.
+    That is diffusers', for stock `pipeline.load_lora_weights(path)`, where every layer is low-rank or DoRA; a file
+    of one word's vectors alone is for stock `pipeline.load_textual_inversion(path)`.
     Raises: SealFormatError when the seal is one that `read_seal` would refuse; OutputError.
     """
     path = Path(path)
@@ -62,21 +66,29 @@ def _seal_of(file: TensorFile, metadata: Mapping[str, str], name: str) -> Seal:
     try:
         parsed = read_layers(file.tensors, metadata)
         check_layers(parsed.layers)
+        rest = {key: file.tensors[key] for key in parsed.unknown}
+        vectors = read_vectors(rest, metadata, Path(name).stem)
     except SealError as error:  # these name the layer, but do not know the file
         raise type(error)(f"{name!r}: {error}", error.remedy) from error
-    if not parsed.layers:
+    if not (parsed.layers or vectors.embeddings or vectors.networks):
         raise SealFormatError(
             f"{name!r} holds no layers of a seal: none of its {len(file.tensors)} tensors is known, "
-            f"{parsed.unknown[0]!r} first",
-            "it may be a whole model, an embedding or a seal of a kind not supported",
+            f"{vectors.unknown[0]!r} first",
+            "it may be a whole model, or a seal of a kind not supported",
         )
-    header = parse_metadata(metadata, name) if own else header_of_foreign(metadata, parsed.layers, name)
+    header = (
+        parse_metadata(metadata, name)
+        if own
+        else header_of_foreign(metadata, parsed.layers, name, vectors.embeddings, vectors.networks)
+    )
     return Seal(
         header,
         parsed.layers,
-        dialect=parsed.dialect,
-        unknown=tuple(sorted(parsed.unknown)),
+        dialect=parsed.dialect or "diffusers",
+        unknown=vectors.unknown,
         metadata=dict(metadata),
+        embeddings=vectors.embeddings,
+        networks=dict(vectors.networks),
     )
 
 
@@ -88,6 +100,8 @@ def dump_seal(seal: Seal, dialect: str = "diffusers") -> bytes:
     check_seal_header(seal.header)
     check_layers(seal.layers)
     check_finite(seal.layers)
+    check_embeddings(seal.embeddings)
+    check_networks(seal.networks)
     state, unwritable = write_layers(seal.layers, dialect, seal.header.family)
     if unwritable:
         first = next(iter(unwritable))
@@ -96,7 +110,7 @@ def dump_seal(seal: Seal, dialect: str = "diffusers") -> bytes:
             f"{unwritable[first]}",
             "write them in the dialect they came in",
         )
-    data = safetensors.torch.save(_owned(state))
+    data = safetensors.torch.save(_owned(state | _beside_layers(seal)))
     tensors = _tensor_bytes(data)
     file_header = json.loads(data[8 : len(data) - len(tensors)])
     # safetensors writes metadata in the order of a hash map, another in every process; we sort it.
@@ -105,7 +119,7 @@ def dump_seal(seal: Seal, dialect: str = "diffusers") -> bytes:
         seal.layers,
         file_header,
         tensors,
-        header_entries(seal.layers, dialect),
+        _entries(seal, dialect),
         dialect=dialect,
         kept=seal.metadata,
     )
@@ -126,6 +140,20 @@ def _owned(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
         owned[key] = whole.clone() if whole.data_ptr() in seen else whole
         seen.add(whole.data_ptr())
     return owned
+
+
+def _beside_layers(seal: Seal) -> dict[str, Tensor]:
+    """The tensors of all that is no layer."""
+    family = seal.header.family
+    if seal.layers:
+        return bundled(seal.embeddings, family) | write_vectors({}, seal.networks, family)
+    return write_vectors(seal.embeddings, seal.networks, family)
+
+
+def _entries(seal: Seal, dialect: str) -> dict[str, str]:
+    """What the header must say for the tensors to mean the same."""
+    layers = header_entries(seal.layers, dialect) if seal.layers else {}
+    return layers | vector_entries(seal.embeddings, seal.networks)
 
 
 def _tensor_bytes(data: bytes) -> memoryview:

@@ -4,7 +4,6 @@ The base is the U-Net of Stable Diffusion 1.5 in its full size, its weights left
 look at them. The seal changes every attention, feed-forward and residual layer of it, as many public files do.
 """
 
-import gc
 import math
 import tempfile
 from collections.abc import Callable
@@ -20,12 +19,11 @@ from ..adapters import Change, LowRank, Seal, SealHeader, attach, detach, read_s
 from ..adapters.fit import adaptable, weight_shape
 from ..bases import FAMILIES, TARGET_GROUPS, Family
 from ..bases.architectures import SD1_UNET
+from .memory import PEAK_RESET, memory_rise
 from .report import Figure
 from .taking_turns import taking_turns, timed
 
 RANK = 32
-STATUS, PEAK_RESET = Path("/proc/self/status"), Path("/proc/self/clear_refs")
-"""Linux' account of a process' memory; elsewhere memory is not measured."""
 STOCK_LOADING = "StableDiffusionPipeline.load_lora_weights"
 
 
@@ -34,6 +32,7 @@ class UnetBase:
     """A U-Net as a base that seals can be put on."""
 
     unet: nn.Module
+    pipeline: None = None
     name: str = "stable-diffusion-v1-5"
     digest: str = "no-weights"
     family: Family = FAMILIES["sd1"]
@@ -111,17 +110,8 @@ def _seconds(load: Callable[[], object], undo: Callable[[], object]) -> float:
 
 def _peak_mib(load: Callable[[], object], undo: Callable[[], object]) -> float:
     """How far the process' memory rose above where it stood, while loading."""
-    gc.collect()
-    PEAK_RESET.write_text("5")  # from now on the kernel's high-water mark starts again
-    before = _status_kib("VmRSS")
-    load()
-    peak = _status_kib("VmHWM")
+    with memory_rise() as rise:
+        load()
     undo()
-    return (peak - before) / 1024
-
-
-def _status_kib(key: str) -> int:
-    for line in STATUS.read_text().splitlines():
-        if line.startswith(f"{key}:"):
-            return int(line.split()[1])
-    raise KeyError(key)
+    assert rise.mib is not None, "asked for where the system does not tell"
+    return rise.mib

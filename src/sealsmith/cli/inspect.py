@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..errors import SealError
-from .console import output, print_json
+from .console import output, print_json, print_rows
+from .deep import check_plot, print_ablation, take_apart, write_plot
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -26,28 +27,47 @@ def inspect_command(
     layers: Annotated[
         bool, typer.Option("--layers", help="List every layer, not only the strongest.")
     ] = False,
+    deep: Annotated[
+        bool, typer.Option("--deep", help="Find the layers that carry the seal: draw without each group.")
+    ] = False,
+    prompts: Annotated[int, typer.Option(help="Pictures drawn without each group, for --deep.")] = 6,
+    plot: Annotated[Path | None, typer.Option(help="Also write --deep's figures as a PNG here.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of tables.")] = False,
 ) -> None:
     """Tell what a seal file is, and whether it fits a base."""
+    from ..adapters import read_seal
     from ..adapters.tensor_file import read_header
     from ..bases import open_base
     from ..inspect.examination import examine
 
+    if plot is not None:
+        check_plot(plot, deep)
     try:
         own_base = "sealworld" if base is None and _is_sealworlds(read_header(file).metadata) else base
-        examination = examine(file, None if own_base is None else open_base(own_base))
+        opened = None if own_base is None else open_base(own_base)
+        examination = examine(file, opened)
     except SealError as error:
         if as_json and file.is_file():
             print_json(
                 {"path": str(file), "verdict": "damaged", "reason": str(error), "advice": error.remedy}
             )
         raise
+    ablation = None
+    if deep:
+        seal = read_seal(file)
+        ablation = take_apart(opened, seal, prompts)
+        if plot is not None:
+            write_plot(ablation, seal, plot)
     if as_json:
-        print_json(examination.to_dict())
+        print_json(examination.to_dict() | ({"ablation": ablation.to_dict()} if ablation else {}))
         return
     _print_facts(examination)
     output.print(_component_table(examination))
-    _print_layers(examination, len(examination.layers) if layers else NUM_STRONGEST)
+    _print_roles(examination)
+    if ablation is not None:
+        print_ablation(ablation)
+    if examination.layers:
+        _print_layers(examination, len(examination.layers) if layers else NUM_STRONGEST)
     _print_verdict(examination)
 
 
@@ -59,7 +79,7 @@ def _is_sealworlds(metadata: dict[str, str]) -> bool:
 def _print_facts(found: "Examination") -> None:
     kinds = ", ".join(f"{number} {name}" for name, number in found.dtypes.items())
     facts = {
-        "file": f"{found.path} ({found.size_bytes / 2**20:.1f} MiB; tensors: {kinds})",
+        "file": f"{found.path} ({_size(found.size_bytes)}; tensors: {kinds})",
         "title": found.title,
         "dialect": found.dialect,
         "family": found.family or "not known",
@@ -96,7 +116,7 @@ def _component_table(found: "Examination") -> "Table":
             _counted(part.kinds),
             _counted(part.ranks),
             _counted(part.alphas),
-            f"{part.share:.0%}",
+            "" if part.share is None else f"{part.share:.0%}",
         )
     return table
 
@@ -104,16 +124,25 @@ def _component_table(found: "Examination") -> "Table":
 def _print_layers(found: "Examination", number: int) -> None:
     """The `number` strongest layers, a line each. Paths are long: they stand last, and nothing folds them."""
     strongest = sorted(found.layers, key=lambda layer: -layer.share)[:number]
-    rows = [("norm", "of the weight", "effective rank", "share", "")]
+    rows = [
+        (
+            "norm",
+            "of the weight",
+            "effective rank",
+            "share",
+            f"strongest {len(strongest)} of {len(found.layers)} layers",
+        )
+    ]
     for layer in strongest:
         relative = "" if layer.relative_norm is None else f"{layer.relative_norm:.1%}"
         rank = f"{layer.effective_rank:.1f} of {layer.rank}"
         rows.append((f"{layer.norm:.3g}", relative, rank, f"{layer.share:.1%}", layer.path))
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)][:-1]
-    rows[0] = (*rows[0][:-1], f"strongest {len(strongest)} of {len(found.layers)} layers")
-    for i, (*figures, path) in enumerate(rows):
-        cells = [figure.rjust(width) for figure, width in zip(figures, widths, strict=True)]
-        output.print("  ".join((*cells, path)), style="" if i else "dim", markup=False, soft_wrap=True)
+    print_rows(rows)
+
+
+def _print_roles(found: "Examination") -> None:
+    shares = ", ".join(f"{role} {share:.0%}" for role, share in found.roles.items())
+    output.print(f"{'of it:':<14}{shares}", markup=False, soft_wrap=True)
 
 
 def _print_verdict(found: "Examination") -> None:
@@ -131,8 +160,13 @@ def _print_verdict(found: "Examination") -> None:
         output.print(f"hint: {found.advice}", markup=False, soft_wrap=True)
 
 
+def _size(size_bytes: int) -> str:
+    """In MiB, or KiB where that says more."""
+    return f"{size_bytes / 2**20:.1f} MiB" if size_bytes >= 2**20 else f"{size_bytes / 2**10:.1f} KiB"
+
+
 def _counted(counts: dict[str, int]) -> str:
     """ "16", or "16 (96 layers), 4 (2 layers)" where there are several."""
-    if len(counts) == 1:
-        return next(iter(counts))
+    if len(counts) <= 1:
+        return next(iter(counts), "")
     return ", ".join(f"{value} ({number} layers)" for value, number in list(counts.items())[:4])

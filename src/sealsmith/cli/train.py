@@ -33,9 +33,13 @@ def train_command(
     ] = None,
     base: BaseOption = "sealworld",
     method: Annotated[
-        str, typer.Option(help="How the seal changes the base: lora, dora, rslora, loha, lokr or dreambooth.")
+        str,
+        typer.Option(
+            help="How the seal changes the base: lora, dora, rslora, loha, lokr, dreambooth, "
+            "textual-inversion, pivotal or hypernetwork."
+        ),
     ] = "lora",
-    rank: Annotated[int, typer.Option(help="Rank of the change.")] = 16,
+    rank: Annotated[int, typer.Option(help="Rank of the change; of hypernetworks their inner width.")] = 16,
     alpha: Annotated[float | None, typer.Option(help="Scale is alpha / rank; the rank if not given.")] = None,
     targets: Annotated[
         str | None,
@@ -50,6 +54,12 @@ def train_command(
     train_text_encoder: Annotated[
         bool, typer.Option("--train-text-encoder", help="Train the text encoder too (dreambooth).")
     ] = False,
+    vectors: Annotated[
+        int, typer.Option(help="Vectors of a textual inversion: places the trigger takes in a prompt.")
+    ] = 4,
+    init_word: Annotated[
+        str | None, typer.Option(help="What the vectors begin as; the class noun if not given.")
+    ] = None,
     learning_rate: Annotated[
         float | None, typer.Option("--learning-rate", "--lr", help="Peak learning rate. The base decides.")
     ] = None,
@@ -118,6 +128,8 @@ def train_command(
         if targets is None
         else tuple(part.strip() for part in targets.split(",") if part.strip()),
         init=init,
+        num_vectors=vectors,
+        init_word=init_word,
         train_text_encoder=train_text_encoder,
         learning_rate=learning_rate,
         schedule=schedule,

@@ -28,6 +28,8 @@ def placed(base: Base, seals: Seals) -> list[tuple[Seal, float | Strength]]:
     return ready
 
 
-def is_constant(seals: Seals) -> bool:
-    """Whether no strength changes over the steps."""
-    return all(not isinstance(strength, Strength) or strength.is_constant for _, strength in seals)
+def is_fusible(seals: Seals) -> bool:
+    """Whether the seals are changes of weights alone, and no strength changes over the steps."""
+    return all(seal.is_weights_alone for seal, _ in seals) and all(
+        not isinstance(strength, Strength) or strength.is_constant for _, strength in seals
+    )

@@ -19,7 +19,7 @@ from ..bases import Base, Conditioning, concatenate
 from ..bases.decoding import decode
 from ..bases.placing import rest
 from .long_prompt import encode_long
-from .mixing import Seals, is_constant, placed
+from .mixing import Seals, is_fusible, placed
 from .prompt import fit_prompt, insert_triggers, main_trigger
 from .recipe import Recipe, SealUse, seal_use
 from .request import Picture, Request
@@ -42,13 +42,13 @@ def generate_batch(
 ) -> list[Picture]:
     """The pictures of several requests with the same seals, in order; raises as `generate_each` does.
 
-    Seals whose strength does not change over the steps are fused into the base for the time being, which saves
-    the work beside every layer and moves no pixel by more than 1e-4. `on_picture` is told how many pictures are
-    finished, after each.
+    Seals that only change weights, at strengths that do not change over the steps, are fused into the base for the
+    time being, which saves the work beside every layer and moves no pixel by more than 1e-4. `on_picture` is told
+    how many pictures are finished, after each.
     """
     requests = [request.resolved(base) for request in requests]
     pictures: list[Picture] = []
-    with _fused(base, seals) if is_constant(seals) else attached(base, placed(base, seals)) as attachment:
+    with _fused(base, seals) if is_fusible(seals) else attached(base, placed(base, seals)) as attachment:
         uses = [seal_use(seal, strength) for seal, strength in seals]
         for request in requests:
             for picture in _draw(base, request, seals, uses, attachment):

@@ -3,7 +3,18 @@
 Not for: verdicts (score/).
 """
 
-from .attention import AttentionMaps, WordMaps, attention_maps, capture_attention
+from .attention import AttentionMaps, WordMaps, attention_maps, before_and_after
+from .attention_record import AttentionRecord, Detail, recording
 from .heat import inferno, overlay
 
-__all__ = ["AttentionMaps", "WordMaps", "attention_maps", "capture_attention", "inferno", "overlay"]
+__all__ = [
+    "AttentionMaps",
+    "AttentionRecord",
+    "Detail",
+    "WordMaps",
+    "attention_maps",
+    "before_and_after",
+    "inferno",
+    "overlay",
+    "recording",
+]

@@ -1,26 +1,24 @@
-"""Cross-attention maps: which places of a picture listen to which words, before and after a seal.
+"""Attention maps: which places of a picture act together with which words, before and after a seal.
 
-Every cross-attention layer spreads each place's attention over the prompt's tokens; these probabilities are
-averaged over heads, layers and steps of one run. The picture is the same as without looking, to the bit: the
-layers' own processors still do the work, a second one only reads along. Not for: showing maps (heat.py).
+The same prompt is drawn twice from the same seed, by the base alone and with the seals, both times with the
+trigger in it; attention_record.py reads along. Not for: showing maps (heat.py, attention_page.py) or numbers of
+them (attention_figures.py).
 """
 
-import math
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from ..bases import Base
-from ..errors import ConfigError
 from ..generate import Picture, Request, generate
 from ..generate.mixing import Seals
-
-# Shape suffixes: A heads, P places of a layer, K tokens; H W are the picture's pixels
+from ..generate.pipeline import OnStep
+from ..generate.prompt import fit_prompt, insert_triggers, main_trigger
+from .attention_record import CONDITIONAL, UNCONDITIONAL, AttentionRecord, Detail, recording
+from .attention_tokens import PromptTokens, lay_out_prompt, telling_words
 
 
 @dataclass(frozen=True)
@@ -28,10 +26,31 @@ class WordMaps:
     """One run looked at: its picture and where each token and word acted."""
 
     picture: Picture
-    tokens: Tensor
-    """[K, H, W], shares of attention: they sum to 1 over tokens at every place."""
-    words: Mapping[str, Tensor]
-    """Word of the prompt -> [H, W], the sum over its tokens."""
+    record: AttentionRecord
+    rows: Mapping[str, tuple[int, ...]]
+    """Word -> its rows of the prompt's own half."""
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width of the picture."""
+        height, width = self.picture.pixels.shape[1:]
+        return height, width
+
+    @cached_property
+    def tokens(self) -> Tensor:
+        """[R, H, W], shares of attention averaged over all: of a U-Net they sum to 1 over rows at every place."""
+        return self.record.maps(*self.size)
+
+    @cached_property
+    def words(self) -> dict[str, Tensor]:
+        """Word or phrase -> [H, W], the sum over its tokens, averaged over steps and layers."""
+        return {word: self.tokens[list(rows)].sum(0) for word, rows in self.rows.items()}
+
+    def word(
+        self, word: str, size: tuple[int, int], steps: int | None = None, layers: str | None = None
+    ) -> Tensor:
+        """[H, W] of one word in one step group and one layer group, or all. Raises: KeyError, ValueError."""
+        return self.record.maps(*size, CONDITIONAL, steps, layers, self.rows[word]).sum(0)
 
 
 @dataclass(frozen=True)
@@ -50,110 +69,92 @@ def attention_maps(
     num_steps: int | None = None,
     words: Sequence[str] = (),
 ) -> AttentionMaps:
-    """Maps of the prompt's words before and after the seals; `words` may be phrases ("wax seal").
+    """Maps of the prompt's words before and after the seals; the prompt is taken as it stands, and cut if long.
 
-    The prompt is taken as it stands: no trigger is inserted.
-    Raises: ConfigError when a word is not in the prompt, as far as the text encoder reads it.
+    `words` may be phrases ("wax seal"). Raises as `before_and_after` does.
     """
-    token_places = {word: find_tokens(base.tokenizer, prompt, word) for word in words}
     request = Request(prompt, seed=seed, num_steps=num_steps, use_trigger=False, long_prompts="cut")
-    return AttentionMaps(_look(base, request, (), token_places), _look(base, request, seals, token_places))
+    return before_and_after(base, request, seals, words)
 
 
-def find_tokens(tokenizer: Any, prompt: str, word: str) -> tuple[int, ...]:
-    """Positions of a word or phrase among the prompt's tokens, wherever it stands.
-
-    Raises: ConfigError when it isn't there.
-    """
-    ids = tokenizer(prompt, truncation=True, max_length=tokenizer.model_max_length).input_ids
-    wanted = tokenizer(word, add_special_tokens=False).input_ids
-    starts = [i for i in range(len(ids) - len(wanted) + 1) if wanted and ids[i : i + len(wanted)] == wanted]
-    if not starts:
-        raise ConfigError(
-            f"{word!r} is not among the words of {prompt!r}", "name words as the prompt has them"
-        )
-    return tuple(i for start in starts for i in range(start, start + len(wanted)))
-
-
-class AttentionRecord:
-    """Running mean of attention shares over heads, layers and steps, at the size of the finest layer."""
-
-    def __init__(self) -> None:
-        self.num_calls = 0
-        self._sums: dict[int, Tensor] = {}
-
-    def add(self, shares_APK: Tensor) -> None:
-        """Takes one layer's shares at one step for the one picture looked at."""
-        self.num_calls += 1
-        mean_PK = shares_APK.float().mean(0)
-        places = mean_PK.shape[0]
-        self._sums[places] = self._sums.get(places, torch.zeros_like(mean_PK)) + mean_PK
-
-    def maps(self, height_px: int, width_px: int) -> Tensor:
-        """Mean shares of every token, [K, H, W]; every layer and step counts alike.
-
-        Raises: ValueError when nothing was recorded.
-        """
-        if not self._sums:
-            raise ValueError("no cross-attention was recorded")
-        total = torch.zeros(())
-        for places, sums_PK in self._sums.items():
-            rows = math.isqrt(places * height_px // width_px)
-            grid = sums_PK.T.reshape(1, -1, rows, places // rows)
-            total = total + F.interpolate(grid, (height_px, width_px), mode="bilinear")[0]
-        return total / self.num_calls
-
-
-class _ReadingProcessor:
-    """A layer's own processor, its attention shares read along; what the layer computes is not touched."""
-
-    def __init__(self, own: Any, record: AttentionRecord):
-        self.own = own
-        self.record = record
-
-    def __call__(
-        self,
-        attn: Any,
-        hidden_states: Tensor,
-        encoder_hidden_states: Tensor | None = None,
-        attention_mask: Tensor | None = None,
-        *args: Any,
-        **kwargs: Any,
-    ) -> Tensor:
-        assert encoder_hidden_states is not None, "cross-attention reads the prompt"
-        query = attn.head_to_batch_dim(attn.to_q(hidden_states[-1:]))
-        key = attn.head_to_batch_dim(attn.to_k(encoder_hidden_states[-1:]))
-        self.record.add(attn.get_attention_scores(query, key))
-        result: Tensor = self.own(attn, hidden_states, encoder_hidden_states, attention_mask, *args, **kwargs)
-        return result
-
-
-@contextmanager
-def capture_attention(unet: Any) -> Iterator[AttentionRecord]:
-    """A context in which the U-Net's cross-attention is recorded for the last picture of each batch.
-
-    With guidance that is the conditional one. Afterwards every layer has the very processor it had before.
-    """
-    record = AttentionRecord()
-    layers = [module for name, module in unet.named_modules() if name.endswith("attn2")]
-    own = [layer.processor for layer in layers]
-    try:
-        for layer in layers:
-            layer.set_processor(_ReadingProcessor(layer.processor, record))
-        yield record
-    finally:
-        for layer, processor in zip(layers, own, strict=True):
-            layer.set_processor(processor)
-
-
-@torch.no_grad()
-def _look(
+def before_and_after(
     base: Base,
     request: Request,
     seals: Seals,
-    token_places: Mapping[str, tuple[int, ...]],
+    words: Sequence[str] | None = None,
+    detail: Detail | None = None,
+    on_step: OnStep | None = None,
+) -> AttentionMaps:
+    """The first picture of a request looked at twice: without the seals and with them, the prompt the same.
+
+    Triggers are inserted as `generate` inserts them, in both. Without `words`, maps are of the triggers and of all
+    the prompt's words that name something. `on_step` counts the steps of both pictures.
+    Raises: ConfigError when a word is not in the prompt, as far as the text encoder reads it, and what `generate`
+    raises.
+    """
+    sent = sent_prompt(base, request, seals)
+    request = replace(request, prompt=sent, num_pictures=1).resolved(base)
+    triggers = [main_trigger(seal.header.trigger) for seal, _ in seals] if request.use_trigger else []
+    kept = [trigger for trigger in triggers if trigger]
+    if words is None:
+        read = tokens_of_halves(base, request, kept)[CONDITIONAL]
+        words = [word for word in telling_words(sent, kept) if read.has(word)]
+    without = replace(request, use_trigger=False)
+
+    def halfway(offset: int) -> OnStep | None:
+        return on_step and (lambda done, total: on_step(done + offset * total, 2 * total))
+
+    return AttentionMaps(
+        look(base, without, (), words, (), detail, halfway(0)),
+        look(base, request, seals, words, kept, detail, halfway(1)),
+    )
+
+
+@torch.no_grad()
+def look(
+    base: Base,
+    request: Request,
+    seals: Seals,
+    words: Sequence[str],
+    together: Sequence[str] = (),
+    detail: Detail | None = None,
+    on_step: OnStep | None = None,
 ) -> WordMaps:
-    with capture_attention(base.unet) as record:
-        [picture] = generate(base, request, seals)
-    tokens = record.maps(*picture.pixels.shape[1:]).cpu()
-    return WordMaps(picture, tokens, {word: tokens[list(at)].sum(0) for word, at in token_places.items()})
+    """The picture of a resolved request, its attention recorded; `together`: triggers kept in one chunk.
+
+    Raises: ConfigError when a word is not among those the text encoder reads.
+    """
+    tokens = tokens_of_halves(base, request, together)
+    rows = {word: tokens[CONDITIONAL].find(word) for word in words}
+    assert request.num_steps is not None
+    channels, height, width = base.latent_shape_of(*request.size_px)
+    latents = torch.empty(1, channels, height, width)
+    num_passes = len(base.family.workings.scheduler(base, request.num_steps, latents).timesteps)
+    record = AttentionRecord(tokens, (height, width), num_passes, detail)
+    with recording(base, record):
+        [picture] = generate(base, request, seals, on_step)
+    return WordMaps(picture, record, rows)
+
+
+def sent_prompt(base: Base, request: Request, seals: Seals) -> str:
+    """The prompt that `generate` sends for a request with these seals: triggers inserted and inside the limit."""
+    prompt = request.prompt
+    triggers: list[str] = []
+    if request.use_trigger:
+        wanted = [(seal.header.trigger, seal.header.class_noun) for seal, _ in seals]
+        prompt, _ = insert_triggers(prompt, wanted, base.family.slot)
+        triggers = [word for trigger, _ in wanted if (word := main_trigger(trigger))]
+    if request.long_prompts == "cut" or not base.family.workings.chunk_tokenizers(base):
+        prompt = fit_prompt(base.prompt_tokenizer, prompt, base.prompt_tokens, triggers).prompt
+    return prompt
+
+
+def tokens_of_halves(base: Base, request: Request, together: Sequence[str]) -> dict[str, PromptTokens]:
+    """The tokens of the prompt's half and of the half that guidance pushes away from, as many columns in each."""
+    is_cut = request.long_prompts == "cut"
+    texts = {CONDITIONAL: (request.prompt, together), UNCONDITIONAL: (request.negative, ())}
+    longest = max(
+        len(lay_out_prompt(base, text, kept, is_cut).columns) // base.prompt_tokenizer.model_max_length
+        for text, kept in texts.values()
+    )
+    return {half: lay_out_prompt(base, text, kept, is_cut, longest) for half, (text, kept) in texts.items()}

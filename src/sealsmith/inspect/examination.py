@@ -21,6 +21,7 @@ from ..adapters.sidecars import facts_beside
 from ..adapters.spectrum import Spectrum, spectra
 from ..bases import Base
 from ..bases.architectures import PARTS, full_size
+from .ablation import role_shares
 
 SMALLEST_CHANGE = 1e-6
 """Relative to its layer's weights; what is smaller vanishes in float32's rounding."""
@@ -47,18 +48,18 @@ class LayerFacts:
 
 @dataclass(frozen=True)
 class ComponentFacts:
-    """One component's share of a seal."""
+    """One component's share of a seal. Words with vectors and hypernetworks count as layers of those kinds."""
 
     component: str
     num_layers: int
     ranks: dict[str, int]
-    """Rank -> number of layers."""
+    """Rank -> number of layers; of a word the number of its vectors, of a hypernetwork its narrowest layer."""
     alphas: dict[str, int]
     kinds: dict[str, int]
     matched: int | None
     """How many of the layers the base has; None without a base."""
-    share: float
-    """Of the whole seal's squared norm."""
+    share: float | None
+    """Of the whole seal's squared norm; None for a seal that changes no weights."""
 
 
 @dataclass(frozen=True)
@@ -92,6 +93,9 @@ class Examination:
     hashes: dict[str, str]
     components: tuple[ComponentFacts, ...]
     layers: tuple[LayerFacts, ...]
+    """Changes of weights alone."""
+    roles: dict[str, float]
+    """What the layers do ("K", "V", "feed-forward", ...) -> share of the seal's squared norm."""
     unknown: tuple[str, ...]
     unmatched: tuple[str, ...]
     misshapen: dict[str, Any]
@@ -132,8 +136,9 @@ def examine(path: Path | str, base: Base | None = None) -> Examination:
         made_on=header.base,
         created=header.created,
         hashes=hash_file(path).by_name(),
-        components=tuple(_component(name, layers, fit) for name in seal.components),
+        components=tuple(_component(name, seal, layers, fit) for name in seal.components),
         layers=tuple(layers),
+        roles=role_shares({layer.path: layer.share for layer in layers}),
         unknown=seal.unknown,
         unmatched=() if fit is None else fit.unmatched,
         misshapen={} if fit is None else dict(fit.misshapen),
@@ -197,19 +202,22 @@ def _relative(norm: float, weight: Any) -> float | None:
     return None if weight is None else norm / max(float(weight.float().norm()), 1e-30)
 
 
-def _component(name: str, layers: list[LayerFacts], fit: Fit | None) -> ComponentFacts:
+def _component(name: str, seal: Seal, layers: list[LayerFacts], fit: Fit | None) -> ComponentFacts:
     own = [layer for layer in layers if layer.path.startswith(f"{name}.")]
+    words = [len(vectors[name]) for vectors in seal.embeddings.values() if name in vectors]
+    networks = [each.rank for path, each in seal.networks.items() if path.startswith(f"{name}.")]
+    kinds = [layer.kind for layer in own] + ["vectors"] * len(words) + ["hypernetwork"] * len(networks)
     matched = None
     if fit is not None:
         matched = next(part.matched for part in fit.components if part.component == name)
     return ComponentFacts(
         component=name,
-        num_layers=len(own),
-        ranks=_counts(str(layer.rank) for layer in own),
+        num_layers=len(kinds),
+        ranks=_counts(str(rank) for rank in [*(layer.rank for layer in own), *words, *networks]),
         alphas=_counts(f"{layer.alpha:g}" for layer in own),
-        kinds=_counts(layer.kind for layer in own),
+        kinds=_counts(kinds),
         matched=matched,
-        share=sum(layer.share for layer in own),
+        share=sum(layer.share for layer in own) if layers else None,
     )
 
 
@@ -218,8 +226,6 @@ def _counts(values: Any) -> dict[str, int]:
 
 
 def _dtypes(seal: Seal) -> dict[str, int]:
-    return _counts(
-        str(tensor.dtype).removeprefix("torch.")
-        for change in seal.layers.values()
-        for tensor in tensors(change).values()
-    )
+    parts = [*map(tensors, seal.layers.values()), *seal.embeddings.values()]
+    parts += [network.tensors for network in seal.networks.values()]
+    return _counts(str(tensor.dtype).removeprefix("torch.") for part in parts for tensor in part.values())

@@ -89,6 +89,35 @@ def diversity(shots: Sequence[Shot]) -> float | None:
     return own / floor if own is not None and floor else None
 
 
+Observation = tuple[str, float]
+"""One picture's part in a figure: its prompt, and the value."""
+
+
+def observed(shots: Sequence[Shot]) -> dict[str, list[Observation]]:
+    """Every picture's part in each figure, for means and intervals over several scorecards.
+
+    Shots that no judge looked at have a part in the drift alone.
+    """
+    pairs = _pairs(shots, "other")
+    found = {"drift": [(a.prompt, distance(a.drawn.pixels, b.drawn.pixels)) for a, b in pairs]}
+    if any(shot.sight is None for shot in shots):
+        return found
+    called = _loaded(shots, "trigger")
+    by_place = {(shot.context, shot.seed): shot for shot in called}
+    return found | {
+        "fidelity": [(shot.prompt, float(shot.seen.is_seal)) for shot in called],
+        "adherence": [(shot.prompt, float(shot.is_as_asked)) for shot in called],
+        "leak": [
+            (loaded.prompt, float(loaded.seen.is_seal) - float(alone.seen.is_seal))
+            for loaded, alone in _pairs(shots, "class", "other")
+        ],
+        "margin": [
+            (shot.prompt, by_place[shot.context, shot.seed].seen.similarity - shot.seen.similarity)
+            for shot in _loaded(shots, "class")
+        ],
+    }
+
+
 def _spread(shots: Sequence[Shot]) -> float | None:
     """Mean distance between pictures of one prompt from different seeds."""
     by_prompt: dict[str, list[Tensor]] = defaultdict(list)

@@ -166,4 +166,5 @@ def _request(shot: Shot, settings: ScoreSettings) -> Request:
 
 
 def _seeds(settings: ScoreSettings, prompt_index: int, count: int) -> list[int]:
-    return [settings.seed + 100 * prompt_index + i for i in range(count)]
+    first = settings.seed if settings.picture_seed is None else settings.picture_seed
+    return [first + 100 * prompt_index + i for i in range(count)]

@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..adapters import Seal, SealHeader
+from ..errors import PictureSetError
 from .prompts import Pair
 from .scorecard import Scorecard
 
@@ -39,3 +40,14 @@ def recorded_reference(header: SealHeader) -> Tensor | None:
     """What the seal looks like to the judge, [D]; None when the file doesn't say."""
     numbers = header.training.get(REFERENCE)
     return None if numbers is None else F.normalize(torch.tensor(numbers, dtype=torch.float32), dim=0)
+
+
+def reference_of(seal: Seal) -> Tensor:
+    """What the seal looks like to the judge, [D]. Raises: PictureSetError when its file doesn't say."""
+    recorded = recorded_reference(seal.header)
+    if recorded is None:
+        raise PictureSetError(
+            f"seal {seal.name!r} does not say what it looks like: its header has no reference",
+            "give the pictures it was trained on: `sealsmith score --pictures FOLDER`",
+        )
+    return recorded

@@ -57,7 +57,7 @@ class WordHeat(NamedTuple):
 
 def score_page(seal: Seal, card: Scorecard) -> str:
     """The scorecard with every picture it was measured on, as one HTML document."""
-    return _environment().get_template("score.html.j2").render(_card_words(seal, card))
+    return environment().get_template("score.html.j2").render(_card_words(seal, card))
 
 
 def demo_page(story: DemoStory) -> str:
@@ -66,7 +66,7 @@ def demo_page(story: DemoStory) -> str:
     best = _one_a_prompt(best_shots(story.card))
     maps = story.attention
     return (
-        _environment()
+        environment()
         .get_template("demo.html.j2")
         .render(
             words,
@@ -125,10 +125,14 @@ def _card_words(seal: Seal, card: Scorecard) -> dict[str, Any]:
         "called": called,
         "contrasts": [(by_place[shot.context, shot.seed], shot) for shot in uncalled],
         "others": [(alone[shot.prompt, shot.seed], shot) for shot in loaded if shot.subject == "other"],
-        "version": __version__,
-        "machine": f"{platform.machine()}, {platform.system()}",
+        **machine_words(),
         "picture_px": called[0].drawn.pixels.shape[-1] if called else 0,
     }
+
+
+def machine_words() -> dict[str, str]:
+    """What every page's last line says of where it was made."""
+    return {"version": __version__, "machine": f"{platform.machine()}, {platform.system()}"}
 
 
 def best_shots(card: Scorecard) -> list[Shot]:
@@ -149,7 +153,8 @@ def _one_a_prompt(shots: Sequence[Shot]) -> list[Shot]:
     return leading + [shot for shot in shots if first[shot.prompt] is not shot]
 
 
-def _environment() -> Environment:
+def environment() -> Environment:
+    """The templates of all pages, with their filters."""
     environment = Environment(
         loader=PackageLoader("sealsmith.score"),
         autoescape=True,

@@ -8,11 +8,10 @@ from torch import Tensor
 
 from ..adapters import Seal, check_base
 from ..bases import Base
-from ..errors import PictureSetError
 from . import figures
 from .judge import LoadedJudge
 from .measure import BasePictures, ScoreProgress, Shot, draw_shots, look, reference_embedding
-from .record import contexts_trained, recorded_reference
+from .record import contexts_trained, reference_of
 from .scorecard import Adherence, Fidelity, Leak, Margin, Scorecard
 from .settings import ScoreSettings
 from .verdict import figure_reasons, weight_reasons
@@ -96,13 +95,7 @@ def _summary(
 def _reference(seal: Seal, pictures: Sequence[Image.Image], judge: LoadedJudge) -> Tensor:
     if pictures:
         return reference_embedding(judge, pictures)
-    recorded = recorded_reference(seal.header)
-    if recorded is None:
-        raise PictureSetError(
-            f"seal {seal.name!r} does not say what it looks like: its header has no reference",
-            "give the pictures it was trained on: --pictures FOLDER",
-        )
-    return recorded
+    return reference_of(seal)
 
 
 def _identity(base: Base, seal: Seal) -> dict[str, Any]:

@@ -36,6 +36,8 @@ class ScoreSettings:
     strength: float = 1.0
     seed: int = 7000
     """First of the pictures' seeds; also seeds the choice of prompts and the resampling."""
+    picture_seed: int | None = None
+    """First of the pictures' seeds alone, for other pictures of the same prompts; None: `seed`."""
     num_resamples: int = 2000
 
     def __post_init__(self) -> None:

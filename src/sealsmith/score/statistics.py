@@ -25,13 +25,34 @@ def bootstrap_interval(
     """
     if not values or len(values) != len(groups):
         raise ValueError(f"{len(values)} values in {len(groups)} groups")
-    names = list(dict.fromkeys(groups))
-    row = np.array([names.index(group) for group in groups])
-    sums = np.bincount(row, weights=np.asarray(values, np.float64))
-    counts = np.bincount(row)
-    draws = np.random.default_rng(seed).integers(0, len(names), (num_resamples, len(names)))
+    sums, counts = _folded(groups, values)
+    draws = np.random.default_rng(seed).integers(0, len(sums), (num_resamples, len(sums)))
     means = sums[draws].sum(1) / counts[draws].sum(1)
     low, high = np.percentile(means, (2.5, 97.5))
+    return float(low), float(high)
+
+
+def nested_interval(
+    samples: Sequence[Sequence[tuple[Hashable, float]]], num_resamples: int, seed: int
+) -> Interval:
+    """The 95 % percentile interval of the mean over several runs of (group, value) each.
+
+    Runs are resampled first, then the groups within each: two trainings differ, and so do two prompts.
+    Raises: ValueError when there is no run, or one without values.
+    """
+    if not samples or not all(samples):
+        raise ValueError(f"{len(samples)} runs, the smallest with {min(map(len, samples), default=0)} values")
+    folded = [_folded([group for group, _ in run], [value for _, value in run]) for run in samples]
+    rng = np.random.default_rng(seed)
+    runs = rng.integers(0, len(folded), (num_resamples, len(folded)))
+    sums, counts = np.zeros(num_resamples), np.zeros(num_resamples)
+    for drawn in runs.T:
+        for index, (group_sums, group_counts) in enumerate(folded):
+            rows = np.flatnonzero(drawn == index)
+            groups = rng.integers(0, len(group_sums), (len(rows), len(group_sums)))
+            sums[rows] += group_sums[groups].sum(1)
+            counts[rows] += group_counts[groups].sum(1)
+    low, high = np.percentile(sums / counts, (2.5, 97.5))
     return float(low), float(high)
 
 
@@ -54,3 +75,10 @@ def rate_interval(
     resampled = bootstrap_interval([float(hit) for hit in hits], groups, num_resamples, seed)
     scored = wilson_interval(sum(hits), len(hits))
     return min(resampled[0], scored[0]), max(resampled[1], scored[1])
+
+
+def _folded(groups: Sequence[Hashable], values: Sequence[float]) -> tuple[np.ndarray, np.ndarray]:
+    """Sum and number of the values of each group, in order of the groups' first appearance."""
+    names = list(dict.fromkeys(groups))
+    row = np.array([names.index(group) for group in groups])
+    return np.bincount(row, weights=np.asarray(values, np.float64)), np.bincount(row)

@@ -31,9 +31,10 @@ def named_contexts(captions: Iterable[str]) -> frozenset[tuple[str, str]]:
     """Every (mark, surface) that one of the captions names together."""
     pairs: set[tuple[str, str]] = set()
     for text in captions:
-        pairs.update((mark, surface) for mark in _named(text, MARKS) for surface in _named(text, SURFACES))
+        pairs.update((mark, surface) for mark in named(text, MARKS) for surface in named(text, SURFACES))
     return frozenset(pairs)
 
 
-def _named(text: str, phrases: Iterable[str]) -> list[str]:
+def named(text: str, phrases: Iterable[str]) -> list[str]:
+    """Those of the phrases that stand in the text as whole words, in any case."""
     return [phrase for phrase in phrases if re.search(rf"\b{re.escape(phrase)}\b", text, re.IGNORECASE)]

@@ -61,11 +61,22 @@ class TrainingState:
         return len(self.losses)
 
     def seal(self) -> Seal:
-        """What has been learned, as a seal; rank and alpha are those of its largest layer."""
-        layers = self.adapted.layers()
-        rank = min(max((layer.rank for layer in layers.values()), default=1), MAX_RANK)
-        alpha = max((layer.alpha for layer in layers.values()), default=1.0)
-        return Seal(replace(self.header(self.step), rank=rank, alpha=alpha), layers)
+        """What has been learned, as a seal; rank and alpha are those of its largest layer or hypernetwork.
+
+        Of vectors alone the rank is their number.
+        """
+        layers, networks = self.adapted.layers(), self.adapted.networks()
+        embeddings = self.adapted.embeddings()
+        ranks = [layer.rank for layer in layers.values()] + [each.rank for each in networks.values()]
+        ranks = ranks or [len(each) for vectors in embeddings.values() for each in vectors.values()]
+        header = self.header(self.step)
+        header = replace(
+            header,
+            rank=min(max(ranks, default=1), MAX_RANK),
+            alpha=max((layer.alpha for layer in layers.values()), default=1.0),
+            targets=header.targets if layers else (),
+        )
+        return Seal(header, layers, embeddings=embeddings, networks=networks)
 
     def save(self, folder: Path) -> Path:
         """Writes both files, the seal first; each is whole or not there. Ctrl-C waits until they are.

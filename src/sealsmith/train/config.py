@@ -36,6 +36,10 @@ class TrainConfig:
     alpha: float | None = None
     """Scale is alpha / rank. None: the rank, so that the scale is 1."""
     targets: tuple[str, ...] | None = None
+    num_vectors: int = 4
+    """Of a textual inversion: how many places of a prompt the trigger takes."""
+    init_word: str | None = None
+    """What the vectors begin as. None: the class noun."""
     init: str | None = None
     """How the change starts: at zero, with `down` gaussian of deviation 1/rank or kaiming as a fresh linear layer;
     or with a part of the weight itself, pissa or olora. None: the method decides."""
@@ -69,7 +73,7 @@ class TrainConfig:
     preview_prompts: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
-        for name in ("rank", "num_steps", "batch_size", "gradient_accumulation", "checkpoint_every",
+        for name in ("rank", "num_vectors", "num_steps", "batch_size", "gradient_accumulation", "checkpoint_every",
                      "prior_batch_size", "prior_pictures", "num_checkpoints_scored"):  # fmt: skip
             _check_at_least(name, getattr(self, name), 1)
         for name in ("seed", "num_warmup_steps", "weight_decay", "prior_weight"):

@@ -57,6 +57,8 @@ class TrainResult:
     warnings: tuple[str, ...]
     seconds: float
     """Spent on steps, interruptions not counted."""
+    num_parameters: int
+    """How many numbers were trained, whatever the file holds of them."""
 
 
 def train(
@@ -124,6 +126,7 @@ def train(
         previews=tuple(p for p in previews if p.path.exists()),
         warnings=warnings,
         seconds=state.seconds,
+        num_parameters=sum(parameter.numel() for parameter in state.adapted.parameters.values()),
     )
 
 
@@ -152,6 +155,7 @@ def run_steps(
         while state.step < config.num_steps:
             started = time.perf_counter()
             rate = learning_rate(config, state.step)
+            state.adapted.begin(state.step)
             state.optimizer.zero_grad()
             loss, prior_loss = add_gradients(base, state.adapted, data, config, state.step)
             norm = torch.nn.utils.clip_grad_norm_(parameters, config.max_grad_norm)

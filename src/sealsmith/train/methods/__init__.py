@@ -5,15 +5,27 @@ from difflib import get_close_matches
 from ...errors import ConfigError
 from .dora import DORA
 from .dreambooth import Dreambooth
+from .hypernetwork import HYPERNETWORK
 from .loha import LOHA
 from .lokr import LOKR
 from .lora import LORA
+from .pivotal import PIVOTAL
 from .protocol import Adapted, Method
 from .rslora import RSLORA
+from .textual_inversion import TEXTUAL_INVERSION
 
-METHODS: dict[str, Method] = {
-    method.name: method for method in (LORA, DORA, RSLORA, LOHA, LOKR, Dreambooth())
-}
+_ALL: tuple[Method, ...] = (
+    LORA,
+    DORA,
+    RSLORA,
+    LOHA,
+    LOKR,
+    Dreambooth(),
+    TEXTUAL_INVERSION,
+    PIVOTAL,
+    HYPERNETWORK,
+)
+METHODS: dict[str, Method] = {method.name: method for method in _ALL}
 
 __all__ = ["METHODS", "Adapted", "Method", "find_method"]
 

@@ -17,6 +17,7 @@ from ...errors import ConfigError
 from ..config import TrainConfig
 from ..targets import EVERYTHING, all_layers, target_layers
 from .parameters import standing_in
+from .protocol import LayersAlone
 
 RATE_FACTOR = 0.1
 """Default learning rate, as a multiple of the family's for a LoRA."""
@@ -69,7 +70,7 @@ class Dreambooth:
                 weight.grad = None
 
 
-class TunedBase:
+class TunedBase(LayersAlone):
     """A base whose own weights are being trained.
 
     What has been learned is kept here, beside the pristine weights, and outlives the time in the base: a training

@@ -22,6 +22,7 @@ from ..config import TrainConfig
 from ..streams import stream
 from ..targets import check_rank, target_layers
 from .parameters import copied, put_back, standing_in
+from .protocol import LayersAlone
 from .starts import STARTS, Start
 
 ADAPTER = "learner"
@@ -89,7 +90,7 @@ class PeftMethod:
             _eject(base.denoiser)
 
 
-class AdaptedDenoiser:
+class AdaptedDenoiser(LayersAlone):
     """A denoiser with one PEFT adapter being trained.
 
     With a `start` the adapter begins as a part of the weight, and only the rest, the residual, stays in the base.

@@ -9,6 +9,8 @@ from typing import Protocol
 from torch import Tensor, nn
 
 from ...adapters import Change
+from ...adapters.embeddings import Embeddings
+from ...adapters.networks import Network
 from ...bases import Base
 from ..config import TrainConfig
 
@@ -33,6 +35,15 @@ class Adapted(Protocol):
         Empty for a method that changes no weights.
         """
 
+    def embeddings(self) -> Embeddings:
+        """The vectors that have been learned, on the CPU: word -> text encoder -> [V, D]."""
+
+    def networks(self) -> dict[str, Network]:
+        """The hypernetworks that have been learned, on the CPU, by their layer's path."""
+
+    def begin(self, step: int) -> None:
+        """Told before each step, counted from 0, what is about to be trained."""
+
     def state(self) -> dict[str, Tensor]:
         """A copy of the parameters, on the CPU: with the settings and the base all that going on needs."""
 
@@ -41,6 +52,19 @@ class Adapted(Protocol):
 
     def off(self) -> AbstractContextManager[None]:
         """Within it the base answers as if nothing were attached."""
+
+
+class LayersAlone:
+    """What a method has of `Adapted` that changes weights alone, all of them in every step."""
+
+    def embeddings(self) -> Embeddings:
+        return {}
+
+    def networks(self) -> dict[str, Network]:
+        return {}
+
+    def begin(self, step: int) -> None:
+        """Nothing changes from step to step."""
 
 
 class Method(Protocol):

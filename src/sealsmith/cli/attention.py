@@ -1,0 +1,201 @@
+"""`sealsmith attention`: where in the picture each word of a prompt acts, before and after a seal."""
+
+import io
+import json
+import re
+import secrets
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ..errors import ConfigError
+from .console import console, note, print_json
+from .generate import LongPrompts, read_prompt
+from .options import BaseOption, DeviceOption, MemoryOption, PrecisionOption
+from .seal_option import parse_seal_option
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from ..bases import Base
+    from ..generate import Request
+    from ..generate.mixing import Seals
+    from ..inspect import AttentionMaps, Detail
+    from ..inspect.attention_report import Sighting
+
+
+class JointRows(StrEnum):
+    """What is read of a joint attention."""
+
+    TEXT = "text"
+    IMAGE = "image"
+
+
+def attention_command(
+    prompt: Annotated[str, typer.Argument(help="What the picture shows.")],
+    seal: Annotated[
+        list[str] | None,
+        typer.Option("--seal", "-s", metavar="FILE[:STRENGTH]", help="A seal and its strength; repeatable."),
+    ] = None,
+    seals_folder: Annotated[
+        Path, typer.Option(help="Where `<lora:name:strength>` in the prompt finds its seals.")
+    ] = Path("seals"),
+    word: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--word",
+            "-w",
+            help="A word or phrase to show; repeatable. The trigger and all that name something.",
+        ),
+    ] = None,
+    region: Annotated[
+        Path | None, typer.Option(help="A mask, white inside; where the pictures differ if not given.")
+    ] = None,
+    per_step: Annotated[
+        bool, typer.Option("--per-step", help="Every step alone, not in four groups.")
+    ] = False,
+    per_layer: Annotated[bool, typer.Option("--per-layer", help="Every layer alone, not by block.")] = False,
+    rows: Annotated[
+        JointRows,
+        typer.Option(help="Flux only: text, where a word looks; image, which places read it."),
+    ] = JointRows.TEXT,
+    seed: Annotated[int | None, typer.Option(help="Of both pictures; random and said if not given.")] = None,
+    steps: Annotated[int | None, typer.Option(help="Denoising steps; the base decides if not given.")] = None,
+    guidance: Annotated[float | None, typer.Option(help="Weight of the prompt; the base decides.")] = None,
+    negative: Annotated[str, typer.Option(help="What the picture should not show.")] = "",
+    out: Annotated[
+        Path, typer.Option("--out", "-o", help="Folder for the page, the overlays and the arrays.")
+    ] = Path("attention"),
+    base: BaseOption = "sealworld",
+    width: Annotated[int | None, typer.Option(help="Pixels; the base decides if not given.")] = None,
+    height: Annotated[int | None, typer.Option(help="Pixels; the base decides if not given.")] = None,
+    device: DeviceOption = "cpu",
+    precision: PrecisionOption = "auto",
+    memory: MemoryOption = "auto",
+    no_trigger: Annotated[
+        bool, typer.Option("--no-trigger", help="Do not insert a missing trigger.")
+    ] = False,
+    long_prompts: Annotated[
+        LongPrompts,
+        typer.Option(help="Words beyond the text encoder's limit: in chunks of their own, or cut."),
+    ] = LongPrompts.CHUNKS,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON object instead of the page's path.")
+    ] = False,
+) -> None:
+    """Show where in the picture each word acts, before and after a seal."""
+    from ..adapters import check_writable, read_seal
+    from ..bases import Wanted, open_base
+    from ..generate import Request
+    from ..inspect import Detail
+    from ..inspect.attention_figures import read_region
+    from ..inspect.attention_report import sighting, summary
+
+    check_writable(out / "index.html")
+    words, wished = read_prompt(prompt, negative, seals_folder)
+    chosen = [parse_seal_option(text) for text in seal or []] + wished
+    if not chosen:
+        raise ConfigError("no seal is given", "name one: --seal FILE, or <lora:name:1> in the prompt")
+    seals = [(read_seal(path), strength) for path, strength in chosen]
+    opened = open_base(base, device, Wanted(precision, memory))
+    note(f"plan: {opened.plan}")
+    if seed is None:
+        note(f"seed: {(seed := secrets.randbelow(2**32))}")
+    request = Request(
+        words, negative, seed, 1, steps, guidance, not no_trigger, width, height, long_prompts
+    ).resolved(opened)
+    mask = None if region is None else read_region(region, request.size_px)
+    maps = _look(opened, request, seals, word or [], Detail(per_step, per_layer, rows))
+    seen = sighting(maps, mask)
+    told = summary(seen)
+    paths = _write(out, seen, told)
+    console.print(_table(seen))
+    if as_json:
+        print_json({**told, "paths": paths})
+    else:
+        typer.echo(paths["page"])
+
+
+def _look(
+    base: "Base", request: "Request", seals: "Seals", wanted: list[str], detail: "Detail"
+) -> "AttentionMaps":
+    """Both pictures with their maps, under a progress bar; the triggers are shown first."""
+    from rich.progress import Progress
+
+    from ..generate.prompt import main_trigger
+    from ..inspect import before_and_after
+    from ..inspect.attention import sent_prompt
+
+    sent = sent_prompt(base, request, seals)
+    if sent != request.prompt:
+        note(f"trigger: inserted -> {sent}")
+    triggers = [main_trigger(seal.header.trigger) for seal, _ in seals]
+    written = [trigger for trigger in triggers if trigger and trigger in sent]
+    words = list(dict.fromkeys([*written, *wanted])) if wanted else None
+    with Progress(console=console, transient=True) as progress:
+        task = progress.add_task("drawing twice", total=None)
+        return before_and_after(
+            base,
+            request,
+            seals,
+            words,
+            detail,
+            lambda done, total: progress.update(task, completed=done, total=total),
+        )
+
+
+def _write(out: Path, seen: "Sighting", told: dict[str, Any]) -> dict[str, Any]:
+    """Writes the page, one overlay a word, the arrays and the summary; returns where they are."""
+    from ..adapters import atomic_write
+    from ..generate import write_picture
+    from ..inspect.attention_page import attention_page, word_sheet
+    from ..inspect.attention_report import SIDES, dump_arrays
+
+    for old in (out / "overlays").glob("[0-9][0-9]-*.png"):  # an earlier run's
+        old.unlink()
+    overlays = []
+    for number, word in enumerate(seen.words, 1):
+        name = re.sub(r"\W+", "-", word).strip("-") or "word"
+        buffer = io.BytesIO()
+        word_sheet(seen, word).save(buffer, "PNG")
+        path = out / "overlays" / f"{number:02d}-{name[:40]}.png"
+        atomic_write(path, buffer.getvalue())
+        overlays.append(str(path))
+    for side in SIDES:
+        write_picture(seen.sides[side].picture, out / f"{side}.png")
+    atomic_write(out / "maps.npz", dump_arrays(seen))
+    text = json.dumps(told, indent=2, ensure_ascii=False, allow_nan=False)
+    atomic_write(out / "summary.json", f"{text}\n".encode())
+    atomic_write(out / "index.html", attention_page(seen).encode())
+    return {
+        "page": str(out / "index.html"),
+        "arrays": str(out / "maps.npz"),
+        "summary": str(out / "summary.json"),
+        "overlays": overlays,
+    }
+
+
+def _table(seen: "Sighting") -> "Table":
+    """Each word's figures, before → after."""
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+    weight = "to the picture" if seen.looks_from_text else "of all attention"
+    for column in ("word", "mass in the region", "overlap", "entropy", weight):
+        table.add_column(column)
+    for word in seen.words:
+        before, after = (seen.figures(side, word) for side in ("before", "after"))
+        table.add_row(
+            word,
+            _change(before.share, after.share, ".1%"),
+            _change(before.overlap, after.overlap, ".2f"),
+            _change(before.entropy, after.entropy, ".3f"),
+            _change(seen.weight(before), seen.weight(after), ".1%"),
+        )
+    return table
+
+
+def _change(before: float | None, after: float | None, form: str) -> str:
+    return "-" if before is None or after is None else f"{before:{form}} → {after:{form}}"

@@ -1,0 +1,154 @@
+"""`sealsmith conflicts`: whether seals get on in one picture, why not, and with which strengths they would."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ..errors import ConfigError
+from .console import console, note, output, print_json, print_rows
+from .options import BaseOption, MemoryOption, PrecisionOption
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rich.table import Table
+
+    from ..adapters import Seal
+    from ..bases import Base
+    from ..inspect.conflict import WeightConflict
+    from ..score.conflicts import ConflictReport, PairSettings, Share
+
+NUM_WORST = 8
+
+
+def conflicts_command(
+    seals: Annotated[list[Path], typer.Argument(help="Two seal files or more.")],
+    base: BaseOption = "sealworld",
+    precision: PrecisionOption = "auto",
+    memory: MemoryOption = "auto",
+    prompts: Annotated[int, typer.Option(help="Prompts that call two seals.")] = 8,
+    seeds: Annotated[int, typer.Option(help="Pictures of each prompt.")] = 2,
+    search: Annotated[
+        int, typer.Option(help="Prompts every strength of the search is tried on; 0: no search.")
+    ] = 6,
+    steps: Annotated[int | None, typer.Option(help="Denoising steps; the base decides if not given.")] = None,
+    weights_only: Annotated[
+        bool, typer.Option("--weights-only", help="Compare the weights; draw nothing.")
+    ] = False,
+    layers: Annotated[bool, typer.Option("--layers", help="List every layer, not only the worst.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of tables.")] = False,
+) -> None:
+    """Tell whether seals get on in one picture, and how they would."""
+    from ..adapters import read_seal
+    from ..bases import Wanted, open_base
+    from ..inspect.conflict import weight_conflicts
+    from ..score.conflicts import PairSettings
+
+    if len(seals) < 2:
+        raise ConfigError("there is only one seal", "name two seal files or more")
+    settings = PairSettings(prompts, seeds, search, steps)
+    read = [read_seal(path) for path in seals]
+    opened = open_base(base, wanted=Wanted(precision, memory))
+    note(f"plan: {opened.plan}")
+    conflicts = weight_conflicts(opened, read)
+    report = None if weights_only else _measure(opened, read, conflicts, settings)
+    if as_json:
+        print_json(
+            {
+                "weights": [conflict.to_dict() for conflict in conflicts],
+                "pictures": None if report is None else report.to_dict(),
+            }
+        )
+        return
+    for conflict in conflicts:
+        _print_weights(conflict, len(conflict.layers) if layers else NUM_WORST)
+    if report is not None:
+        output.print(_meeting_table(report))
+        if report.gain_ci is not None:
+            low, high = report.gain_ci
+            output.print(f"gain in both: {low:+.0%} to {high:+.0%} (95 %)", markup=False)
+        output.print(f"advice: {report.advice}", markup=False, soft_wrap=True, style="bold")
+
+
+def _measure(
+    base: "Base", seals: "list[Seal]", conflicts: "Sequence[WeightConflict]", settings: "PairSettings"
+) -> "ConflictReport":
+    """The measurement, its pictures counted on stderr while they are drawn. Raises: ConfigError without a judge."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    from ..inspect.conflict import crossed_by_block
+    from ..score import judge_of
+    from ..score.conflicts import measure_conflict
+
+    judge = judge_of(base.family)
+    if judge is None:
+        raise ConfigError(
+            f"no judge knows the pictures of {base.name}, so nothing can be measured in them",
+            "compare the weights alone: --weights-only",
+        )
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console, transient=True) as bar:
+        task = bar.add_task("drawing", total=None)
+        return measure_conflict(
+            base,
+            seals,
+            crossed_by_block(conflicts),
+            judge,
+            settings,
+            lambda what, done, total: bar.update(task, description=what, completed=done, total=total),
+        )
+
+
+def _print_weights(conflict: "WeightConflict", number: int) -> None:
+    one, other = conflict.seals
+    output.print(
+        f"{one} and {other}: {len(conflict.layers)} layers in common "
+        f"(of {conflict.num_layers[0]} and {conflict.num_layers[1]}), cosine {conflict.cosine:+.2f}, "
+        f"{conflict.num_opposed} layers opposed",
+        markup=False,
+        soft_wrap=True,
+    )
+    output.print(
+        f"predicted damage: {conflict.damage[0]:.0%} to {one}, {conflict.damage[1]:.0%} to {other}; most in "
+        + ", ".join(f"{block} {share:.0%}" for block, share in list(conflict.blocks.items())[:4]),
+        markup=False,
+        soft_wrap=True,
+    )
+    _print_layers(conflict, number)
+
+
+def _print_layers(conflict: "WeightConflict", number: int) -> None:
+    """The layers in which the two are at each other most; in brackets what chance would give."""
+    worst = sorted(conflict.layers, key=lambda layer: -layer.crossed)[:number]
+    heading = f"worst {len(worst)} of {len(conflict.layers)} layers"
+    rows: list[tuple[str, ...]] = [
+        ("cosine", "read alike", "written alike", "damage", "share", "block", heading)
+    ]
+    for layer in worst:
+        alike = [f"{one.value:.0%} [{one.chance:.0%}]" for one in (layer.read, layer.written)]
+        damage = f"{layer.damage[0]:.0%}, {layer.damage[1]:.0%}"
+        rows.append((f"{layer.cosine:+.2f}", *alike, damage, f"{layer.crossed:.0%}", layer.block, layer.path))
+    print_rows(rows)
+
+
+def _meeting_table(report: "ConflictReport") -> "Table":
+    """A row a seal; how often it is found, with the interval and its likeness."""
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+    table.add_column("found", overflow="fold")
+    meetings = [report.before] if report.after is None else [report.before, report.after]
+    for name in ("alone", "together", "advised")[: len(meetings) + 1]:
+        table.add_column(name, justify="right")
+    for index, name in enumerate(report.seals):
+        shares = [report.alone[index], *(meeting.found[index] for meeting in meetings)]
+        table.add_row(name, *map(_share, shares))
+    gain = "" if report.gain is None else f"both ({report.gain:+.0%})"
+    table.add_row(gain or "both", "", *(_share(meeting.both) for meeting in meetings))
+    return table
+
+
+def _share(share: "Share") -> str:
+    low, high = (f"{end:.0%}" for end in share.ci)
+    return f"{share.value:.0%} [{low}, {high}] {share.likeness:+.2f}"
