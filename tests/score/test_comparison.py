@@ -100,6 +100,14 @@ def test_the_table_has_a_row_a_method_and_no_column_that_nobody_has() -> None:
     assert "- composition was not measured" in rest
 
 
+def test_steps_are_a_column_only_where_time_is_the_budget() -> None:
+    def names(budget: dict[str, float]) -> list[str]:
+        return [column.name for column in Comparison({"budget": budget}, (cell(),)).columns]
+
+    assert "steps" in names({"seconds": 9.0})
+    assert "steps" not in names({"steps": 20})
+
+
 def test_an_interval_is_shown_where_there_is_one() -> None:
     two = [cell(), cell(seed=1, facts=replace(FACTS, seconds=14.0))]
     assert words(COLUMN["seconds"], measured(COLUMN["seconds"], two)) == "13 s (12 s – 14 s)"

@@ -155,5 +155,5 @@ def _unmeasured(plan: MatrixPlan, judge: LoadedJudge | None) -> tuple[str, ...]:
     if judge is None:
         return ("drift alone was measured: no judge knows the pictures of this base",)
     if plan.second is None:
-        return ("composition was not measured: no second seal was given (`--second FILE`)",)
+        return ("composition was not measured: no second seal was given",)
     return ()

@@ -117,6 +117,7 @@ class MatrixBar:
         self._all: TaskID = bar.add_task("trainings", total=None)
         self._stage: TaskID = bar.add_task("", total=None)
         self._name = ""
+        self._noted: set[str] = set()
 
     def cell(self, name: str, done: int, total: int) -> None:
         self._name = name
@@ -129,4 +130,8 @@ class MatrixBar:
         self._bar.update(self._stage, completed=done)
 
     def note(self, message: str) -> None:
+        """Every training finds the same fault in the pictures; it is said once."""
+        if message in self._noted:
+            return
+        self._noted.add(message)
         console.print(f"warning: {message}", markup=False)

@@ -111,10 +111,13 @@ class Comparison:
 
     @property
     def columns(self) -> tuple[Column, ...]:
-        """The columns that at least one row has a value in."""
+        """The columns that at least one row has a value in; no steps where they are everyone's budget."""
         rows = self.rows
+        known = {"num_steps"} if "steps" in self.settings.get("budget", {}) else set()
         return tuple(
-            column for column in COLUMNS if any(row.figures[column.key].value is not None for row in rows)
+            column
+            for column in COLUMNS
+            if column.key not in known and any(row.figures[column.key].value is not None for row in rows)
         )
 
     def to_dict(self) -> dict[str, Any]:
