@@ -55,6 +55,7 @@ def test_the_tables_end_in_advice(paths, tiny_base_folder, capsys):
     assert run(paths, tiny_base_folder, *FEW) == 0
     printed = capsys.readouterr().out
     assert "together" in printed
+    assert "both" in printed
     assert printed.splitlines()[-1].startswith("advice: ")
 
 

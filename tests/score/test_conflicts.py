@@ -12,7 +12,7 @@ from sealsmith.adapters.strength import constant, parse_strength
 from sealsmith.bases import Base
 from sealsmith.errors import ConfigError, PictureSetError
 from sealsmith.generate.seal_syntax import parse_tags
-from sealsmith.score import record_reference
+from sealsmith.score import LoadedJudge, conflicts, record_reference
 from sealsmith.score.conflicts import (
     Company,
     Meeting,
@@ -23,6 +23,7 @@ from sealsmith.score.conflicts import (
     search,
     tags,
 )
+from sealsmith.score.pairs import Find
 
 FEW = PairSettings(num_prompts=2, num_seeds=1, num_search=1, num_steps=1)
 
@@ -68,10 +69,24 @@ def test_tags_can_be_pasted(seals: list[Seal]) -> None:
     assert [wish.strength for wish in parse_tags(" ".join(words)).wishes] == list(company)
 
 
-def test_everything_asked_for_is_measured(tiny_base: Base, seals: list[Seal]) -> None:
+@pytest.fixture
+def kind_judge(monkeypatch: pytest.MonkeyPatch) -> LoadedJudge:
+    """One that finds every seal everywhere it looks."""
+
+    def find(pictures, judge, references):
+        likeness = [float(picture.pixels.mean()) for picture in pictures]
+        return [[Find(value, value - 0.1)] * len(references) for value in likeness]
+
+    monkeypatch.setattr(conflicts, "find_seals", find)
+    return random_judge()
+
+
+def test_everything_asked_for_is_measured(
+    tiny_base: Base, seals: list[Seal], kind_judge: LoadedJudge
+) -> None:
     told: list[tuple[str, int, int]] = []
     report = measure_conflict(
-        tiny_base, seals, {"MID": 1.0}, random_judge(), FEW, lambda *words: told.append(words)
+        tiny_base, seals, {"MID": 1.0}, kind_judge, FEW, lambda *words: told.append(words)
     )
     assert report.seals == ("sks", "ohwx")
     assert len(report.alone) == len(report.before.found) == 2
@@ -79,13 +94,24 @@ def test_everything_asked_for_is_measured(tiny_base: Base, seals: list[Seal]) ->
     assert report.before.strengths == ("<lora:sks:1>", "<lora:ohwx:1>")
     assert report.trials[0].strengths == report.before.strengths
     assert (report.after is None) == (report.gain is None)
-    again = measure_conflict(tiny_base, seals, {"MID": 1.0}, random_judge(), FEW)
+    again = measure_conflict(tiny_base, seals, {"MID": 1.0}, kind_judge, FEW)
     assert again == report
 
 
-def test_without_a_search_there_is_no_other_advice(tiny_base: Base, seals: list[Seal]) -> None:
+def test_seals_that_cannot_be_told_even_alone_get_no_advice(tiny_base: Base, seals: list[Seal]) -> None:
+    """The random judge finds nothing: no strength is better than another, so none is tried."""
+    report = measure_conflict(tiny_base, seals, {"MID": 1.0}, random_judge(), FEW)
+    assert [share.value for share in report.alone] == [0, 0]
+    assert (report.after, report.trials) == (None, ())
+    assert "sks and ohwx cannot be told even alone" in report.advice
+    assert f"sks {report.alone[0].likeness:.2f} alone" in report.advice
+
+
+def test_without_a_search_there_is_no_other_advice(
+    tiny_base: Base, seals: list[Seal], kind_judge: LoadedJudge
+) -> None:
     settings = dataclasses.replace(FEW, num_search=0)
-    report = measure_conflict(tiny_base, seals, {}, random_judge(), settings)
+    report = measure_conflict(tiny_base, seals, {}, kind_judge, settings)
     assert (report.after, report.trials) == (None, ())
     assert report.num_pictures == 2 * 3
     assert report.advice == "keep <lora:sks:1> <lora:ohwx:1>: no others were searched"
@@ -107,7 +133,7 @@ def test_a_seal_that_does_not_say_what_it_looks_like_is_refused(tiny_base: Base,
 )
 def test_advice_says_what_the_proof_says(gain: float, interval: tuple[float, float], words: str) -> None:
     before, after = (
-        Meeting((tag,), (), Share(value, (0.0, 1.0)))
+        Meeting((tag,), (), Share(value, (0.0, 1.0), 0.5))
         for tag, value in (("<lora:a:1>", 0.5), ("<lora:b:2>", 0.8))
     )
     assert words in _advice(before, after, gain, interval, True)

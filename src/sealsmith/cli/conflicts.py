@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..errors import ConfigError
-from .console import console, note, output, print_json
+from .console import console, note, output, print_json, print_rows
 from .options import BaseOption, MemoryOption, PrecisionOption
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ..adapters import Seal
     from ..bases import Base
     from ..inspect.conflict import WeightConflict
-    from ..score.conflicts import ConflictReport, Meeting, PairSettings, Share
+    from ..score.conflicts import ConflictReport, PairSettings, Share
 
 NUM_WORST = 8
 
@@ -65,6 +65,9 @@ def conflicts_command(
         _print_weights(conflict, len(conflict.layers) if layers else NUM_WORST)
     if report is not None:
         output.print(_meeting_table(report))
+        if report.gain_ci is not None:
+            low, high = report.gain_ci
+            output.print(f"gain in both: {low:+.0%} to {high:+.0%} (95 %)", markup=False)
         output.print(f"advice: {report.advice}", markup=False, soft_wrap=True, style="bold")
 
 
@@ -112,50 +115,40 @@ def _print_weights(conflict: "WeightConflict", number: int) -> None:
         markup=False,
         soft_wrap=True,
     )
-    output.print(_layer_table(conflict, number))
+    _print_layers(conflict, number)
 
 
-def _layer_table(conflict: "WeightConflict", number: int) -> "Table":
+def _print_layers(conflict: "WeightConflict", number: int) -> None:
+    """The layers in which the two are at each other most; in brackets what chance would give."""
     worst = sorted(conflict.layers, key=lambda layer: -layer.crossed)[:number]
-    table = _table(f"worst {len(worst)} of {len(conflict.layers)} layers")
-    for column in ("block", "cosine", "read alike", "written alike", "damage", "share"):
-        table.add_column(column, justify="left" if column == "block" else "right")
+    heading = f"worst {len(worst)} of {len(conflict.layers)} layers"
+    rows: list[tuple[str, ...]] = [
+        ("cosine", "read alike", "written alike", "damage", "share", "block", heading)
+    ]
     for layer in worst:
-        table.add_row(
-            layer.path,
-            layer.block,
-            f"{layer.cosine:+.2f}",
-            f"{layer.read.value:.0%} (chance {layer.read.chance:.0%})",
-            f"{layer.written.value:.0%} ({layer.written.chance:.0%})",
-            f"{layer.damage[0]:.0%}, {layer.damage[1]:.0%}",
-            f"{layer.crossed:.0%}",
-        )
-    return table
+        alike = [f"{one.value:.0%} [{one.chance:.0%}]" for one in (layer.read, layer.written)]
+        damage = f"{layer.damage[0]:.0%}, {layer.damage[1]:.0%}"
+        rows.append((f"{layer.cosine:+.2f}", *alike, damage, f"{layer.crossed:.0%}", layer.block, layer.path))
+    print_rows(rows)
 
 
 def _meeting_table(report: "ConflictReport") -> "Table":
-    table = _table("found in pictures of two")
-    for name in (*report.seals, "both"):
-        table.add_column(name, justify="right", no_wrap=True)
-    table.add_row("each alone", *map(_share, report.alone), "")
-    rows: list[tuple[str, Meeting | None]] = [("together", report.before), ("with the advice", report.after)]
-    for name, meeting in rows:
-        if meeting is not None:
-            table.add_row(name, *map(_share, meeting.found), _share(meeting.both))
-    if report.gain is not None and report.gain_ci is not None:
-        low, high = report.gain_ci
-        gain = f"{report.gain:+.0%} ({low:+.0%} – {high:+.0%})"
-        table.add_row("gain", *("" for _ in report.seals), gain)
+    """A row a seal; how often it is found, with the interval and its likeness."""
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+    table.add_column("found", overflow="fold")
+    meetings = [report.before] if report.after is None else [report.before, report.after]
+    for name in ("alone", "together", "advised")[: len(meetings) + 1]:
+        table.add_column(name, justify="right")
+    for index, name in enumerate(report.seals):
+        shares = [report.alone[index], *(meeting.found[index] for meeting in meetings)]
+        table.add_row(name, *map(_share, shares))
+    gain = "" if report.gain is None else f"both ({report.gain:+.0%})"
+    table.add_row(gain or "both", "", *(_share(meeting.both) for meeting in meetings))
     return table
 
 
 def _share(share: "Share") -> str:
-    return f"{share.value:.0%} ({share.ci[0]:.0%} – {share.ci[1]:.0%})"
-
-
-def _table(title: str) -> "Table":
-    from rich.table import Table
-
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
-    table.add_column(title, overflow="fold")
-    return table
+    low, high = (f"{end:.0%}" for end in share.ci)
+    return f"{share.value:.0%} [{low}, {high}] {share.likeness:+.2f}"

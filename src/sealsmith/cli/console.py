@@ -1,6 +1,7 @@
 """Where the commands write: data to stdout, everything for people to stderr."""
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from rich.console import Console
@@ -10,6 +11,14 @@ console = Console(stderr=True, highlight=False)
 
 output = Console(highlight=False)
 """For tables that are what was asked for: stdout."""
+
+
+def print_rows(rows: Sequence[tuple[str, ...]]) -> None:
+    """Lines of figures on stdout, the first one their heading. The last column is long and never folded."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)][:-1]
+    for i, (*figures, name) in enumerate(rows):
+        cells = [figure.rjust(width) for figure, width in zip(figures, widths, strict=True)]
+        output.print("  ".join((*cells, name)), style="" if i else "dim", markup=False, soft_wrap=True)
 
 
 def print_json(data: Any) -> None:

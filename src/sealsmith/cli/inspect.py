@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..errors import SealError
-from .console import output, print_json
+from .console import output, print_json, print_rows
 from .deep import check_plot, print_ablation, take_apart, write_plot
 
 if TYPE_CHECKING:
@@ -124,16 +124,20 @@ def _component_table(found: "Examination") -> "Table":
 def _print_layers(found: "Examination", number: int) -> None:
     """The `number` strongest layers, a line each. Paths are long: they stand last, and nothing folds them."""
     strongest = sorted(found.layers, key=lambda layer: -layer.share)[:number]
-    rows = [("norm", "of the weight", "effective rank", "share", "")]
+    rows = [
+        (
+            "norm",
+            "of the weight",
+            "effective rank",
+            "share",
+            f"strongest {len(strongest)} of {len(found.layers)} layers",
+        )
+    ]
     for layer in strongest:
         relative = "" if layer.relative_norm is None else f"{layer.relative_norm:.1%}"
         rank = f"{layer.effective_rank:.1f} of {layer.rank}"
         rows.append((f"{layer.norm:.3g}", relative, rank, f"{layer.share:.1%}", layer.path))
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)][:-1]
-    rows[0] = (*rows[0][:-1], f"strongest {len(strongest)} of {len(found.layers)} layers")
-    for i, (*figures, path) in enumerate(rows):
-        cells = [figure.rjust(width) for figure, width in zip(figures, widths, strict=True)]
-        output.print("  ".join((*cells, path)), style="" if i else "dim", markup=False, soft_wrap=True)
+    print_rows(rows)
 
 
 def _print_roles(found: "Examination") -> None:

@@ -67,6 +67,8 @@ class Share:
     value: float
     ci: Interval
     """95 %, resampling prompts, never narrower than Wilson's."""
+    likeness: float
+    """Mean cosine to the seal's reference in its better half; of several seals the lesser of theirs."""
 
 
 @dataclass(frozen=True)
@@ -134,7 +136,10 @@ def measure_conflict(
     before_finds = table.finds(fresh, plain, "together")
     before = table.meeting(fresh, plain, before_finds)
     trials: list[Trial] = []
-    best = search(plain, crossed, base, table.trial_of(trial_plans, trials)) if trial_plans else plain
+    is_drawn = all(share.value > 0 for share in alone)  # else no strength could be told from another
+    best = plain
+    if trial_plans and is_drawn:
+        best = search(plain, crossed, base, table.trial_of(trial_plans, trials))
     if best == plain:
         return table.report(alone, before, None, None, None, trials)
     after_finds = table.finds(fresh, best, "with the advice")
@@ -232,7 +237,7 @@ class _Table:
             requests = [plan.request(self.seals, self.settings.num_steps, index) for plan in own]
             pictures = self._draw(requests, [(seal, 1.0)], f"{seal.name} alone")
             finds = find_seals(pictures, self.judge, self.references)
-            shares.append(self._share([found[index].is_found for found in finds], own))
+            shares.append(self._share([[found[index]] for found in finds], own))
         return tuple(shares)
 
     def finds(self, plans: Sequence[PairPlan], company: Company, what: str) -> list[list[Find]]:
@@ -244,8 +249,8 @@ class _Table:
         found = []
         for index in range(len(self.seals)):
             own = [i for i, plan in enumerate(plans) if index in plan.called]
-            found.append(self._share([finds[i][index].is_found for i in own], [plans[i] for i in own]))
-        both = [_both(plan, one) for plan, one in zip(plans, finds, strict=True)]
+            found.append(self._share([[finds[i][index]] for i in own], [plans[i] for i in own]))
+        both = [[one[i] for i in plan.called] for plan, one in zip(plans, finds, strict=True)]
         return Meeting(tags(self.seals, company), tuple(found), self._share(both, plans))
 
     def trial_of(self, plans: Sequence[PairPlan], trials: list[Trial]) -> Callable[[Company], float]:
@@ -271,6 +276,8 @@ class _Table:
     ) -> ConflictReport:
         names = tuple(seal.name for seal in self.seals)
         advice = _advice(before, after, gain, gain_ci, bool(trials))
+        if any(share.value == 0 for share in alone):
+            advice = _no_advice(names, alone, before)
         return ConflictReport(
             names, alone, before, after, gain, gain_ci, tuple(trials), advice, self.num_pictures
         )
@@ -283,9 +290,24 @@ class _Table:
 
         return generate_batch(self.base, requests, seals, tell)
 
-    def _share(self, hits: Sequence[bool], plans: Sequence[PairPlan]) -> Share:
+    def _share(self, wanted: Sequence[Sequence[Find]], plans: Sequence[PairPlan]) -> Share:
+        """Of pictures in which all that is `wanted` of each is found."""
+        hits = [all(find.is_found for find in finds) for finds in wanted]
         interval = rate_interval(hits, _prompts(plans), self.settings.num_resamples, self.settings.seed)
-        return Share(mean(hits), interval)
+        return Share(mean(hits), interval, mean([min(find.similarity for find in finds) for finds in wanted]))
+
+
+def _no_advice(names: Sequence[str], alone: Sequence[Share], before: Meeting) -> str:
+    """Why nothing is advised where the base cannot draw a seal beside another mark, whatever the strengths."""
+    lost = [name for name, share in zip(names, alone, strict=True) if share.value == 0]
+    falls = ", ".join(
+        f"{name} {one.likeness:.2f} alone and {two.likeness:.2f} together"
+        for name, one, two in zip(names, alone, before.found, strict=True)
+    )
+    return (
+        f"none that could be proven: {' and '.join(lost)} cannot be told even alone where two marks are in one "
+        f"picture, which is this base's limit; likeness: {falls}"
+    )
 
 
 def _advice(

@@ -1,7 +1,8 @@
 """`dreambooth`: every matrix of the denoiser is trained, and of the text encoders if asked; no adapter at all.
 
 A seal file holds the difference in half precision. Source: Ruiz et al. 2022, arXiv:2208.12242. Differs: biases and
-norms stay as they are, for which seal files have no place; on Stable Diffusion they are 0.1 % of the parameters.
+norms stay as they are, for which seal files have no place; they are under 0.1 % of the
+parameters (0.3 % on sealworld).
 """
 
 from collections.abc import Iterator, Mapping

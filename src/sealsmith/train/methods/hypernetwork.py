@@ -24,7 +24,7 @@ from .parameters import copied, put_back
 
 READERS = (".attn2.to_k", ".attn2.to_v")
 """Layers of a U-Net that read the text."""
-RATE_FACTOR = 1.0
+RATE_FACTOR = 3.0
 """Default learning rate, as a multiple of the family's for LoRAs."""
 
 

@@ -25,4 +25,4 @@ def _hadamard(layer: Any) -> Hadamard:
     )
 
 
-LOHA = PeftMethod("loha", _peft_config, _hadamard, inits=("kaiming",))
+LOHA = PeftMethod("loha", _peft_config, _hadamard, inits=("kaiming",), rate_factor=3.0)

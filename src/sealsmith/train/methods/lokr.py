@@ -29,4 +29,6 @@ def _kronecker(layer: Any) -> Kronecker:
     return Kronecker(alpha=scale * layer.r[ADAPTER], **factors)
 
 
-LOKR = PeftMethod("lokr", _peft_config, _kronecker, inits=("kaiming",), is_rank_bounded=False)
+LOKR = PeftMethod(
+    "lokr", _peft_config, _kronecker, inits=("kaiming",), rate_factor=3.0, is_rank_bounded=False
+)

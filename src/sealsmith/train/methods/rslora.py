@@ -10,5 +10,9 @@ from .peft_method import PeftMethod
 from .starts import STARTS
 
 RSLORA = PeftMethod(
-    "rslora", partial(lora_config, use_rslora=True), low_rank, inits=("gaussian", "kaiming", *STARTS)
+    "rslora",
+    partial(lora_config, use_rslora=True),
+    low_rank,
+    inits=("gaussian", "kaiming", *STARTS),
+    rate_factor=0.25,
 )

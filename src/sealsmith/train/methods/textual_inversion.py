@@ -22,7 +22,7 @@ from ...generate.prompt import token_ids
 from ..config import TrainConfig
 from .parameters import copied, put_back
 
-LEARNING_RATE = 0.05
+LEARNING_RATE = 0.2
 """In deviations of the vocabulary's entries, a step."""
 MAX_NORM = 1.5
 
