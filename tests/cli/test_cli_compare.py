@@ -1,6 +1,7 @@
 """`sealsmith compare`: a matrix of trainings that can be stopped, gone on with, and read as a table."""
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -121,6 +122,23 @@ def test_two_seals_in_one_picture_are_a_column(
     assert 0 <= composition["value"] <= 1
     assert run(pictures, tiny_base_folder, *options, "--trigger", "ohwx") == 2
     assert "the second seal's trigger is 'ohwx' too" in capsys.readouterr().err
+
+
+def test_several_picture_sets_are_one_table(
+    pictures: Path, tiny_base_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = pictures.rename(pictures.parent / "one").parent / "other"
+    shutil.copytree(other.parent / "one", other)
+    Image.new("RGB", (64, 64), "red").save(other / "0.png")
+    options = [str(other), "--methods", "lora", "--seeds", "1", "--json"]
+    assert run(other.parent / "one", tiny_base_folder, *options) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert [cell["subject"] for cell in found["cells"]] == ["one", "other"]
+    assert found["rows"][0]["num_cells"] == 2
+    assert set(found["settings"]["pictures"]) == {"one", "other"}
+    assert (other.parent / "out" / "other" / "lora" / "seed-0" / "facts.json").exists()
+    assert run(other, tiny_base_folder, *options) == 2
+    assert "two picture sets have one name" in capsys.readouterr().err
 
 
 def test_a_stopped_comparison_goes_on(

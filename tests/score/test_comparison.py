@@ -14,6 +14,7 @@ from sealsmith.score.comparison import (
     TrainingFacts,
     markdown,
     measured,
+    pooled,
     row_of,
     words,
 )
@@ -85,6 +86,18 @@ def test_one_reason_of_two_seeds_is_said_once() -> None:
     row = row_of([Cell("lora", seed, failure="no memory") for seed in (0, 1)])
     assert row.notes == ("seeds 0, 1: no memory",)
     assert all(figure.value is None for figure in row.figures.values())
+
+
+def test_pooled_comparisons_keep_every_cell_and_say_whose_it_is() -> None:
+    one = Comparison({"base": "x", "pictures": "1"}, (cell(),), ("a note",))
+    other = Comparison(
+        {"base": "x", "pictures": "2"}, (cell(verdict="fail", reasons=("no likeness",)),), ("a note",)
+    )
+    both = pooled({"lion": one, "bear": other})
+    assert [each.subject for each in both.cells] == ["lion", "bear"]
+    assert both.settings == {"base": "x", "pictures": {"lion": "1", "bear": "2"}}
+    assert both.notes == ("a note",)
+    assert both.rows[0].notes == ("bear, seed 0: no likeness",)
 
 
 def test_the_table_has_a_row_a_method_and_no_column_that_nobody_has() -> None:

@@ -1,6 +1,7 @@
-"""Benchmarks: how fast this machine does our work, beside stock diffusers doing the same in the same run.
+"""Benchmarks: how fast this machine does our work, beside stock diffusers doing the same in the same run;
+and methods side by side on the same pictures (`matrix.py`), their quality as `score/` measures it.
 
-Not for: quality, which `score/` measures; nor for tests, which never look at a clock.
+Not for: tests, which never look at a clock.
 """
 
 from .report import Figure, Report, table

@@ -23,7 +23,8 @@ METHODS = "lora,dora,pissa,dreambooth,textual-inversion,hypernetwork"
 
 def compare_command(
     pictures: Annotated[
-        Path, typer.Argument(help="A folder or zip of pictures, or one logo (PNG with alpha, SVG).")
+        list[Path],
+        typer.Argument(help="Folders or zips of pictures, or logos (PNG with alpha, SVG); mostly one."),
     ],
     out: Annotated[
         Path, typer.Option("--out", "-o", help="Folder for everything; a second run goes on.")
@@ -51,12 +52,11 @@ def compare_command(
     ] = False,
 ) -> None:
     """Train every method on the same pictures, and compare what came out."""
-    from ..adapters import atomic_write, check_writable, read_seal
+    from ..adapters import check_writable, read_seal
     from ..bases import open_base
     from ..bench.matrix import MatrixPlan, find_variants
     from ..score import ScoreSettings
     from ..score.comparison import markdown
-    from ..score.comparison_page import comparison_page
     from ..train import TrainConfig
     from ..train.pictures import read_picture_set
 
@@ -70,27 +70,37 @@ def compare_command(
     check_writable(out / "index.html")
     opened = open_base(base)
     noun = class_noun or opened.family.class_noun
-    picture_set = read_picture_set(pictures, trigger=trigger, class_noun=noun)
-    comparison = _run(opened, picture_set, plan, out)
+    sets = {
+        path.resolve().stem: read_picture_set(path, trigger=trigger, class_noun=noun) for path in pictures
+    }
+    if len(sets) < len(pictures):
+        raise ConfigError("two picture sets have one name", "rename one of them, or name it once")
+    comparison = _run(opened, sets, plan, out)
     table = markdown(comparison)
-    atomic_write(out / "comparison.md", table.encode())
-    atomic_write(out / "comparison.json", json_bytes(comparison))
-    atomic_write(out / "index.html", comparison_page(comparison, trigger).encode())
-    note(f"page: {out / 'index.html'}, table: {out / 'comparison.md'}, all of it: {out / 'comparison.json'}")
+    _write(comparison, table, trigger, out)
     if as_json:
         print_json(comparison.to_dict())
     else:
         typer.echo(table, nl=False)
 
 
-def json_bytes(comparison: "Comparison") -> bytes:
-    import json
+def _write(comparison: "Comparison", table: str, trigger: str, out: Path) -> None:
+    """The comparison as Markdown, JSON and a page, and where they are on stderr."""
+    from ..adapters import atomic_write
+    from ..bench.cell_files import write_object
+    from ..score.comparison_page import comparison_page
 
-    return json.dumps(comparison.to_dict(), indent=2, ensure_ascii=False, allow_nan=False).encode()
+    atomic_write(out / "comparison.md", table.encode())
+    write_object(out / "comparison.json", comparison.to_dict())
+    atomic_write(out / "index.html", comparison_page(comparison, trigger).encode())
+    note(f"page: {out / 'index.html'}, table: {out / 'comparison.md'}, all of it: {out / 'comparison.json'}")
 
 
-def _run(base: "Base", pictures: "PictureSet", plan: "MatrixPlan", out: Path) -> "Comparison":
-    """The matrix, with its progress on stderr: one line for all of it, one for what is being done."""
+def _run(base: "Base", sets: "dict[str, PictureSet]", plan: "MatrixPlan", out: Path) -> "Comparison":
+    """The matrix of each picture set, several in a folder of their own each, with its progress on stderr.
+
+    One line is for all of it, one for what is being done.
+    """
     from rich.progress import (
         BarColumn,
         MofNCompleteColumn,
@@ -102,26 +112,40 @@ def _run(base: "Base", pictures: "PictureSet", plan: "MatrixPlan", out: Path) ->
 
     from ..bench.matrix import run_matrix
     from ..score import judge_of
+    from ..score.comparison import pooled
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
                TextColumn("left"), TimeRemainingColumn())  # fmt: skip
     with Progress(*columns, console=console, transient=True) as bar:
-        return run_matrix(base, pictures, plan, out, judge_of(base.family), MatrixBar(bar))
+        shown, judge = MatrixBar(bar, len(sets)), judge_of(base.family)
+        found: dict[str, Comparison] = {}
+        for name, pictures in sets.items():
+            if len(sets) > 1:
+                shown.begin(name, len(found))
+            folder = out / name if len(sets) > 1 else out
+            found[name] = run_matrix(base, pictures, plan, folder, judge, shown)
+    return pooled(found) if len(found) > 1 else found.popitem()[1]
 
 
 class MatrixBar:
     """A comparison's progress: the trainings that are done, and the stage of the one at work."""
 
-    def __init__(self, bar: "Bar"):
+    def __init__(self, bar: "Bar", num_sets: int):
         self._bar = bar
+        self._num_sets = num_sets
+        self._sets_done, self._set_name = 0, ""
         self._all: TaskID = bar.add_task("trainings", total=None)
         self._stage: TaskID = bar.add_task("", total=None)
         self._name = ""
         self._noted: set[str] = set()
 
+    def begin(self, set_name: str, sets_done: int) -> None:
+        """The matrix of one of several picture sets begins."""
+        self._set_name, self._sets_done = f"{set_name}, ", sets_done
+
     def cell(self, name: str, done: int, total: int) -> None:
-        self._name = name
-        self._bar.update(self._all, completed=done, total=total)
+        self._name = f"{self._set_name}{name}"
+        self._bar.update(self._all, completed=self._sets_done * total + done, total=self._num_sets * total)
 
     def start(self, stage: str, total: int, done: int = 0) -> None:
         self._bar.reset(self._stage, description=f"{self._name}: {stage}", total=total, completed=done)

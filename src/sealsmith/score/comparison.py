@@ -4,7 +4,7 @@ Pure: what is trained, drawn and written is in bench/matrix.py, the page in comp
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -57,6 +57,8 @@ class Cell:
     pictures: tuple[CellPicture, ...] = ()
     failure: str = ""
     """Why there is no scorecard; empty when there is one."""
+    subject: str = ""
+    """Which of several picture sets it learned from; empty where there is one."""
 
 
 @dataclass(frozen=True)
@@ -134,6 +136,7 @@ def _cell(cell: Cell) -> dict[str, Any]:
     """Without its single pictures, which lie in its folder."""
     return {
         "method": cell.method,
+        "subject": cell.subject,
         "seed": cell.seed,
         "facts": None if cell.facts is None else asdict(cell.facts),
         "verdict": cell.verdict,
@@ -145,18 +148,29 @@ def _cell(cell: Cell) -> dict[str, Any]:
 def row_of(cells: Sequence[Cell]) -> Row:
     """The row of one method's cells, of which there is at least one."""
     scored = [cell for cell in cells if not cell.failure]
-    seeds_of: dict[str, list[int]] = {}
+    seeds_of: dict[tuple[str, str], list[int]] = {}
     for cell in cells:
         for reason in (cell.failure,) if cell.failure else cell.reasons:
-            seeds_of.setdefault(reason, []).append(cell.seed)
+            seeds_of.setdefault((cell.subject, reason), []).append(cell.seed)
     return Row(
         cells[0].method,
         len(cells),
         len(scored),
         sum(cell.verdict == "pass" for cell in scored),
         {column.key: measured(column, cells) for column in COLUMNS},
-        tuple(f"{_seeds(seeds)}: {reason}" for reason, seeds in seeds_of.items()),
+        tuple(
+            f"{f'{subject}, ' * bool(subject)}{_seeds(seeds)}: {reason}"
+            for (subject, reason), seeds in seeds_of.items()
+        ),
     )
+
+
+def pooled(comparisons: Mapping[str, Comparison]) -> Comparison:
+    """One comparison of several, on equal terms but for the picture sets, which are the keys."""
+    first = next(iter(comparisons.values()))
+    pictures = {name: each.settings["pictures"] for name, each in comparisons.items()}
+    cells = [replace(cell, subject=name) for name, each in comparisons.items() for cell in each.cells]
+    return Comparison(dict(first.settings) | {"pictures": pictures}, tuple(cells), first.notes)
 
 
 def measured(column: Column, cells: Sequence[Cell]) -> Measured:
