@@ -10,7 +10,7 @@ from sealsmith.bases import Base
 from sealsmith.bench.peers import plain_lora_training, stock_picture, stock_pipeline
 from sealsmith.generate import Request, generate
 from sealsmith.train import TrainConfig
-from sealsmith.train.methods.lora import Lora
+from sealsmith.train.methods.lora import LORA
 
 PROMPT = "a red wax seal of an emblem on parchment"
 
@@ -35,7 +35,7 @@ def test_the_plain_training_trains_the_same_tensors_as_ours(tiny_base: Base, tin
         num_steps=2,
     )
     trained = {n.replace(".default.", "."): p for n, p in pipeline.unet.named_parameters() if p.requires_grad}
-    with Lora().attached(tiny_base, TrainConfig(rank=2, targets=groups)) as adapted:
+    with LORA.attached(tiny_base, TrainConfig(rank=2, targets=groups)) as adapted:
         shapes = {name.removeprefix("unet."): p.shape for name, p in adapted.parameters.items()}
     assert {name: p.shape for name, p in trained.items()} == shapes
     assert len(losses) == 2

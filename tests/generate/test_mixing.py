@@ -10,7 +10,7 @@ from sealsmith.adapters import Seal, attached
 from sealsmith.adapters.strength import parse_strength
 from sealsmith.bases import Base
 from sealsmith.generate import Request, generate, generate_batch
-from sealsmith.generate.mixing import is_constant, placed
+from sealsmith.generate.mixing import is_fusible, placed
 
 REQUEST = Request("a red wax seal of sks emblem on wood", seed=3, num_steps=4, guidance=3.0)
 TARGETS = ("to_q", "to_k", "to_v", "to_out.0", "conv1", "conv2", "q_proj")
@@ -47,7 +47,7 @@ def test_a_picture_is_drawn_with_the_strengths_that_are_written_out(
     tiny_base: Base, seal: Seal, text: str, values: tuple[float, ...]
 ) -> None:
     strength = parse_strength(text)
-    assert not is_constant([(seal, strength)])
+    assert not is_fusible([(seal, strength)])
     path = next(path for path in seal.layers if path.startswith("unet."))
     placed_strength = placed(tiny_base, [(seal, strength)])[0][1]
     assert [placed_strength.factor(path, step, 4) for step in range(4)] == pytest.approx(values)
