@@ -16,9 +16,11 @@ from sealsmith.adapters import read_seal, write_seal
 from sealsmith.bases import FAMILIES, Base
 from sealsmith.bench import cell as cells
 from sealsmith.cli import main
+from sealsmith.cli.compare import MatrixBar
 from sealsmith.errors import TrainingError
 from sealsmith.score import judges, record_reference
 from sealsmith.train import TrainConfig
+from sealsmith.train.log import read_log
 
 QUICK = ["--steps", "2", "--rank", "2", "--prompts", "1"]
 
@@ -157,6 +159,28 @@ def test_a_stopped_comparison_goes_on(
     assert "stopped after 0 of 1 trainings" in capsys.readouterr().err
     monkeypatch.setattr(cells, "train", interrupted)  # the training is done already
     assert run(pictures, tiny_base_folder, *matrix) == 0
+
+
+def test_a_training_that_was_stopped_goes_on_from_its_step(
+    pictures: Path, tiny_base_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    matrix = ["--methods", "lora", "--seeds", "1"]
+    told: list[float] = []
+
+    def advance(bar: MatrixBar, done: int, loss: float | None = None) -> None:
+        told.extend([] if loss is None else [loss])
+        if len(told) == 2:  # the first was warming up
+            raise KeyboardInterrupt
+
+    folder = pictures.parent / "out" / "lora" / "seed-0"
+    with monkeypatch.context() as patched:
+        patched.setattr(MatrixBar, "advance", advance)
+        assert run(pictures, tiny_base_folder, *matrix) == 130
+    assert (folder / "resume.safetensors").exists()
+    assert run(pictures, tiny_base_folder, *matrix) == 0
+    assert [row["step"] for row in read_log(folder)] == [1, 2]
+    assert read_log(folder)[0]["loss"] == told[1]
+    assert not list(folder.glob("step-*")) + list(folder.glob("resume*"))
 
 
 def test_a_folder_of_other_settings_is_left_alone(

@@ -16,9 +16,9 @@ from ..score.comparison import Cell, TrainingFacts
 from ..score.composition import composition
 from ..score.figures import Observation, observed
 from ..train import Progress, TrainConfig, train
-from ..train.checkpoint import RESUME_NAME, SEAL_NAME, checkpoint_path
+from ..train.checkpoint import SEAL_NAME
 from ..train.folder import training_files
-from ..train.log import read_log
+from ..train.log import LOG_NAME, read_log
 from ..train.pictures import PictureSet
 from .cell_files import FACTS, SCORECARD, read_cell, read_object, write_facts, write_object, write_scores
 from .memory import memory_rise
@@ -72,8 +72,9 @@ class Workplace:
         size = result.seal_path.stat().st_size
         loss = result.losses[-1]
         write_facts(folder, TrainingFacts(size, result.num_parameters, steps, result.seconds, rise.mib, loss))
-        for path in (folder / RESUME_NAME, checkpoint_path(folder, steps)):
-            path.unlink(missing_ok=True)  # a full fine-tuning's are as large as the base
+        for path in training_files(folder):  # a full fine-tuning's checkpoints are as large as the base
+            if path.name not in (SEAL_NAME, LOG_NAME):
+                path.unlink()
 
     def _steps_within(self, seconds: float, config: TrainConfig, folder: Path) -> int:
         """The steps that the time allows, as they were counted when the cell began."""
