@@ -298,7 +298,7 @@ def _foreign() -> Iterator[Damaged]:
         "xml": (b"<?xml version='1.0'?><Error><Code>AccessDenied</Code>" + rest, "is a web page"),
         "json": (b'{"error": "unauthorized"}', "is JSON text"),
         "lfs": (
-            b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 1\n",
+            b"version https://git-lfs.example/spec/v1\noid sha256:4d7a\nsize 1\n",
             "is a Git LFS pointer",
         ),
         "png": (b"\x89PNG\r\n\x1a\n" + rest, "is a picture"),
