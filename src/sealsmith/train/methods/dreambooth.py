@@ -18,7 +18,7 @@ from ...errors import ConfigError
 from ..config import TrainConfig
 from ..targets import EVERYTHING, all_layers, target_layers
 from .parameters import standing_in
-from .protocol import LayersAlone
+from .protocol import Adaptation
 
 RATE_FACTOR = 0.1
 """Default learning rate, as a multiple of the family's for a LoRA."""
@@ -71,7 +71,7 @@ class Dreambooth:
                 weight.grad = None
 
 
-class TunedBase(LayersAlone):
+class TunedBase(Adaptation):
     """A base whose own weights are being trained.
 
     What has been learned is kept here, beside the pristine weights, and outlives the time in the base: a training

@@ -10,17 +10,15 @@ from dataclasses import replace
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
-from ...adapters import Change
-from ...adapters.embeddings import Embeddings
 from ...adapters.networks import Network
 from ...bases import Base
 from ...errors import ConfigError
 from ..config import TrainConfig
 from ..streams import stream
 from ..targets import all_layers
-from .parameters import copied, put_back
+from .protocol import Adaptation
 
 READERS = (".attn2.to_k", ".attn2.to_v")
 """Layers of a U-Net that read the text."""
@@ -96,7 +94,7 @@ class _Trained:
         return (inputs[0] + self.network.beside(inputs[0]), *inputs[1:]) if self.is_on else None
 
 
-class Networked:
+class Networked(Adaptation):
     """A denoiser with a trainable network before each layer that reads the text."""
 
     trains_text = False
@@ -106,12 +104,6 @@ class Networked:
         self.parameters = {
             f"{path}.{name}": tensor for path, part in parts.items() for name, tensor in part.tensors.items()
         }
-
-    def layers(self) -> dict[str, Change]:
-        return {}
-
-    def embeddings(self) -> Embeddings:
-        return {}
 
     def networks(self) -> dict[str, Network]:
         """Copies, which training goes on without."""
@@ -123,15 +115,6 @@ class Networked:
             )
             for path, part in self._parts.items()
         }
-
-    def begin(self, step: int) -> None:
-        """All networks learn in every step."""
-
-    def state(self) -> dict[str, Tensor]:
-        return copied(self.parameters)
-
-    def load(self, state: Mapping[str, Tensor]) -> None:
-        put_back(self.parameters, state)
 
     @contextmanager
     def off(self) -> Iterator[None]:

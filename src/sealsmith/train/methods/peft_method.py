@@ -3,7 +3,7 @@
 What tells them apart (PEFT's configuration, and which change its tensors make) is in a file each.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
@@ -21,8 +21,8 @@ from ...errors import ConfigError
 from ..config import TrainConfig
 from ..streams import stream
 from ..targets import check_rank, target_layers
-from .parameters import copied, put_back, standing_in
-from .protocol import LayersAlone
+from .parameters import standing_in
+from .protocol import Adaptation
 from .starts import STARTS, Start
 
 ADAPTER = "learner"
@@ -90,7 +90,7 @@ class PeftMethod:
             _eject(base.denoiser)
 
 
-class AdaptedDenoiser(LayersAlone):
+class AdaptedDenoiser(Adaptation):
     """A denoiser with one PEFT adapter being trained.
 
     With a `start` the adapter begins as a part of the weight, and only the rest, the residual, stays in the base.
@@ -121,12 +121,6 @@ class AdaptedDenoiser(LayersAlone):
         if not self._started:
             return found
         return {path: _difference(change, self._started[path]) for path, change in found.items()}
-
-    def state(self) -> dict[str, Tensor]:
-        return copied(self.parameters)
-
-    def load(self, state: Mapping[str, Tensor]) -> None:
-        put_back(self.parameters, state)
 
     @contextmanager
     def off(self) -> Iterator[None]:

@@ -13,6 +13,7 @@ from ...adapters.embeddings import Embeddings
 from ...adapters.networks import Network
 from ...bases import Base
 from ..config import TrainConfig
+from .parameters import copied, put_back
 
 
 class Adapted(Protocol):
@@ -54,8 +55,16 @@ class Adapted(Protocol):
         """Within it the base answers as if nothing were attached."""
 
 
-class LayersAlone:
-    """What a method has of `Adapted` that changes weights alone, all of them in every step."""
+class Adaptation:
+    """What methods have in common of `Adapted`: parameters that all learn in every step and are the whole state.
+
+    What a seal file holds of it (layers, vectors, networks) each method says itself.
+    """
+
+    parameters: Mapping[str, nn.Parameter]
+
+    def layers(self) -> dict[str, Change]:
+        return {}
 
     def embeddings(self) -> Embeddings:
         return {}
@@ -65,6 +74,12 @@ class LayersAlone:
 
     def begin(self, step: int) -> None:
         """Nothing changes from step to step."""
+
+    def state(self) -> dict[str, Tensor]:
+        return copied(self.parameters)
+
+    def load(self, state: Mapping[str, Tensor]) -> None:
+        put_back(self.parameters, state)
 
 
 class Method(Protocol):

@@ -12,15 +12,13 @@ from dataclasses import replace
 import torch
 from torch import Tensor, nn
 
-from ...adapters import Change
 from ...adapters.embeddings import MAX_VECTORS, Embeddings, lookup_of
-from ...adapters.networks import Network
 from ...adapters.words import TOKENIZERS, Words
 from ...bases import Base
 from ...errors import ConfigError
 from ...generate.prompt import token_ids
 from ..config import TrainConfig
-from .parameters import copied, put_back
+from .protocol import Adaptation
 
 LEARNING_RATE = 0.2
 """In deviations of the vocabulary's entries, a step."""
@@ -106,7 +104,7 @@ class WordTable:
         return moved * (self._max_norm / norms.clamp(min=self._max_norm))
 
 
-class InvertedWord:
+class InvertedWord(Adaptation):
     """A base whose text encoders look up trainable vectors for one word."""
 
     trains_text = True
@@ -117,23 +115,8 @@ class InvertedWord:
         self._words = words
         self.parameters = {f"{name}.offset": table.offset for name, table in tables.items()}
 
-    def layers(self) -> dict[str, Change]:
-        return {}
-
     def embeddings(self) -> Embeddings:
         return {self._trigger: {name: table.vectors().detach().cpu() for name, table in self._tables.items()}}
-
-    def networks(self) -> dict[str, Network]:
-        return {}
-
-    def begin(self, step: int) -> None:
-        """All vectors learn in every step."""
-
-    def state(self) -> dict[str, Tensor]:
-        return copied(self.parameters)
-
-    def load(self, state: Mapping[str, Tensor]) -> None:
-        put_back(self.parameters, state)
 
     @contextmanager
     def off(self) -> Iterator[None]:
