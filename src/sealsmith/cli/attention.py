@@ -12,8 +12,20 @@ import typer
 
 from ..errors import ConfigError
 from .console import console, note, print_json
-from .generate import LongPrompts, read_prompt
-from .options import BaseOption, DeviceOption, MemoryOption, PrecisionOption
+from .generate import read_prompt
+from .options import (
+    BaseOption,
+    DeviceOption,
+    LongPrompts,
+    LongPromptsOption,
+    MemoryOption,
+    NegativeOption,
+    NoTriggerOption,
+    PrecisionOption,
+    SealsFolderOption,
+    SealsOption,
+    SideOption,
+)
 from .seal_option import parse_seal_option
 
 if TYPE_CHECKING:
@@ -35,13 +47,8 @@ class JointRows(StrEnum):
 
 def attention_command(
     prompt: Annotated[str, typer.Argument(help="What the picture shows.")],
-    seal: Annotated[
-        list[str] | None,
-        typer.Option("--seal", "-s", metavar="FILE[:STRENGTH]", help="A seal and its strength; repeatable."),
-    ] = None,
-    seals_folder: Annotated[
-        Path, typer.Option(help="Where `<lora:name:strength>` in the prompt finds its seals.")
-    ] = Path("seals"),
+    seal: SealsOption = None,
+    seals_folder: SealsFolderOption = Path("seals"),
     word: Annotated[
         list[str] | None,
         typer.Option(
@@ -64,23 +71,18 @@ def attention_command(
     seed: Annotated[int | None, typer.Option(help="Of both pictures; random and said if not given.")] = None,
     steps: Annotated[int | None, typer.Option(help="Denoising steps; the base decides if not given.")] = None,
     guidance: Annotated[float | None, typer.Option(help="Weight of the prompt; the base decides.")] = None,
-    negative: Annotated[str, typer.Option(help="What the picture should not show.")] = "",
+    negative: NegativeOption = "",
     out: Annotated[
         Path, typer.Option("--out", "-o", help="Folder for the page, the overlays and the arrays.")
     ] = Path("attention"),
     base: BaseOption = "sealworld",
-    width: Annotated[int | None, typer.Option(help="Pixels; the base decides if not given.")] = None,
-    height: Annotated[int | None, typer.Option(help="Pixels; the base decides if not given.")] = None,
+    width: SideOption = None,
+    height: SideOption = None,
     device: DeviceOption = "cpu",
     precision: PrecisionOption = "auto",
     memory: MemoryOption = "auto",
-    no_trigger: Annotated[
-        bool, typer.Option("--no-trigger", help="Do not insert a missing trigger.")
-    ] = False,
-    long_prompts: Annotated[
-        LongPrompts,
-        typer.Option(help="Words beyond the text encoder's limit: in chunks of their own, or cut."),
-    ] = LongPrompts.CHUNKS,
+    no_trigger: NoTriggerOption = False,
+    long_prompts: LongPromptsOption = LongPrompts.CHUNKS,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print one JSON object instead of the page's path.")
     ] = False,

@@ -2,7 +2,6 @@
 
 import re
 import secrets
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,8 +12,15 @@ from .console import console, note, print_json
 from .options import (
     BaseOption,
     DeviceOption,
+    LongPrompts,
+    LongPromptsOption,
     MemoryOption,
+    NegativeOption,
+    NoTriggerOption,
     PrecisionOption,
+    SealsFolderOption,
+    SealsOption,
+    SideOption,
     SlicingOption,
     TilingOption,
 )
@@ -29,22 +35,10 @@ if TYPE_CHECKING:
 _NAME_CHARACTERS = 48
 
 
-class LongPrompts(StrEnum):
-    """What is done with words beyond the text encoder's limit."""
-
-    CHUNKS = "chunks"
-    CUT = "cut"
-
-
 def generate_command(
     prompt: Annotated[str, typer.Argument(help="What the picture shows.")],
-    seal: Annotated[
-        list[str] | None,
-        typer.Option("--seal", "-s", metavar="FILE[:STRENGTH]", help="A seal and its strength; repeatable."),
-    ] = None,
-    seals_folder: Annotated[
-        Path, typer.Option(help="Where `<lora:name:strength>` in the prompt finds its seals.")
-    ] = Path("seals"),
+    seal: SealsOption = None,
+    seals_folder: SealsFolderOption = Path("seals"),
     num_pictures: Annotated[int, typer.Option("--num-pictures", "-n", help="How many pictures.")] = 1,
     seed: Annotated[
         int | None, typer.Option(help="Seed of the first picture; random and said if not given.")
@@ -54,11 +48,11 @@ def generate_command(
         float | None,
         typer.Option(help="Weight of the prompt; 1 or less: without guidance. The base decides."),
     ] = None,
-    negative: Annotated[str, typer.Option(help="What the picture should not show.")] = "",
+    negative: NegativeOption = "",
     out: Annotated[Path, typer.Option("--out", "-o", help="A folder, or a .png file.")] = Path("pictures"),
     base: BaseOption = "sealworld",
-    width: Annotated[int | None, typer.Option(help="Pixels; the base decides if not given.")] = None,
-    height: Annotated[int | None, typer.Option(help="Pixels; the base decides if not given.")] = None,
+    width: SideOption = None,
+    height: SideOption = None,
     device: DeviceOption = "cpu",
     precision: PrecisionOption = "auto",
     memory: MemoryOption = "auto",
@@ -70,13 +64,8 @@ def generate_command(
             help="Fuse the seals into the base, then quantise it: int8. Less memory, a small error."
         ),
     ] = None,
-    no_trigger: Annotated[
-        bool, typer.Option("--no-trigger", help="Do not insert a missing trigger.")
-    ] = False,
-    long_prompts: Annotated[
-        LongPrompts,
-        typer.Option(help="Words beyond the text encoder's limit: in chunks of their own, or cut."),
-    ] = LongPrompts.CHUNKS,
+    no_trigger: NoTriggerOption = False,
+    long_prompts: LongPromptsOption = LongPrompts.CHUNKS,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of paths.")] = False,
 ) -> None:
     """Draw pictures, with seals or without; print their paths."""

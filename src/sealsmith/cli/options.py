@@ -1,8 +1,18 @@
 """Options that several commands share."""
 
+from enum import StrEnum
+from pathlib import Path
 from typing import Annotated
 
 import typer
+
+
+class LongPrompts(StrEnum):
+    """What is done with words beyond the text encoder's limit."""
+
+    CHUNKS = "chunks"
+    CUT = "cut"
+
 
 BaseOption = Annotated[
     str,
@@ -28,3 +38,17 @@ TilingOption = Annotated[
     ),
 ]
 DeviceOption = Annotated[str, typer.Option(help="Where to compute: cpu, cuda, cuda:1, mps.")]
+SealsOption = Annotated[
+    list[str] | None,
+    typer.Option("--seal", "-s", metavar="FILE[:STRENGTH]", help="A seal and its strength; repeatable."),
+]
+SealsFolderOption = Annotated[
+    Path, typer.Option(help="Where `<lora:name:strength>` in the prompt finds its seals.")
+]
+NegativeOption = Annotated[str, typer.Option(help="What the picture should not show.")]
+SideOption = Annotated[int | None, typer.Option(help="Pixels; the base decides if not given.")]
+"""Width or height."""
+NoTriggerOption = Annotated[bool, typer.Option("--no-trigger", help="Do not insert a missing trigger.")]
+LongPromptsOption = Annotated[
+    LongPrompts, typer.Option(help="Words beyond the text encoder's limit: in chunks of their own, or cut.")
+]
