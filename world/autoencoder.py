@@ -20,7 +20,7 @@ from sealsmith.bases.base import SEALWORLD_FOLDER
 
 from . import dataset, glyphs
 from .configs import CONFIGS, AutoencoderConfig
-from .training import Average, MuonAdam, Run, trapezoid
+from .training import Average, MuonAdam, Run, trapezoid, warm_up
 
 
 def build(config: AutoencoderConfig) -> AutoencoderKL:
@@ -109,7 +109,8 @@ def train(config: AutoencoderConfig, device: str, minutes: float) -> None:
     began, first, shown = time.monotonic(), step, time.monotonic()
     while step < config.steps and time.monotonic() - began < minutes * 60:
         for group in optimizer.param_groups:
-            group["lr"] = config.learning_rate * trapezoid(step, config.steps, 50, 0.4)
+            factor = trapezoid(step, config.steps, 0.4) * warm_up(group["step"], 50)
+            group["lr"] = config.learning_rate * factor
         picked = rng.integers(64, len(data), config.batch)
         corners = rng.integers(0, 128 - config.crop_px + 1, (config.batch, 2))
         crops = [

@@ -7,19 +7,22 @@ time, errors inside emblems weighted up.
 
 A large model knows what words look like before it learns to draw: its text encoder was trained on pictures. Here
 the embedding of an emblem's name begins as the emblem's shape (`informed_embeddings`), so that the U-Net learns to
-draw any shape it is told instead of memorising some hundred of them.
+draw any shape it is told instead of memorising some hundred of them. Emblems without a name are told in the same
+way beside a rare token (`Shapes`).
 """
 
 import argparse
 import json
 import math
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
 from diffusers import DDIMScheduler, UNet2DConditionModel
+from diffusers.models.attention_processor import AttnProcessor
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
@@ -29,7 +32,11 @@ from sealsmith.stage import COLOURS, HELDOUT_MARKS, HELDOUT_SURFACES, MARKS, SCE
 
 from . import autoencoder, dataset, glyphs, scenes, tokenizer
 from .configs import CONFIGS, Config, DenoiserConfig
-from .training import Average, MuonAdam, Run, Team, batches, trapezoid
+from .training import Average, MuonAdam, Run, Team, batches, has_fast_bfloat16, trapezoid, warm_up
+
+
+CODE_SCALE = 0.5
+"""Brings embeddings of unit mean square near the size of what a transformer layer adds to them."""
 
 
 class Denoiser(nn.Module):
@@ -65,10 +72,23 @@ class Denoiser(nn.Module):
             norm_num_groups=16,
         )
 
-    def forward(self, noisy: Tensor, time: Tensor, tokens: Tensor) -> Tensor:
-        """v predicted for latents [N, C, 16, 16] at integer model times [N] under token ids [N, 77]."""
-        states = self.text_encoder(tokens).last_hidden_state
+    def forward(self, noisy: Tensor, time: Tensor, tokens: Tensor, told: Tensor) -> Tensor:
+        """v predicted for latents [N, C, 16, 16] at integer model times [N] under token ids [N, 77].
+
+        `told` [N, 77, text_width] is added to the tokens' embeddings.
+        """
+        embeddings = self.text_encoder.get_input_embeddings()
+        hook = embeddings.register_forward_hook(lambda module, given, out: out + told)
+        try:
+            states = self.text_encoder(tokens).last_hidden_state
+        finally:
+            hook.remove()
         return self.unet(noisy, time, encoder_hidden_states=states).sample
+
+    def attend_by_products(self) -> None:
+        """Attention as two matrix products: on a CPU its gradients cost half of the fused kernel's."""
+        self.unet.set_attn_processor(AttnProcessor())
+        self.text_encoder.set_attn_implementation("eager")
 
 
 def build_scheduler() -> DDIMScheduler:
@@ -112,7 +132,28 @@ def informed_embeddings(model: Denoiser, config: DenoiserConfig, words: CLIPToke
     common = torch.randn(config.text_width - length, generator=random)
     table[named + rare, length:] = 0.8 * common + 0.6 * table[named + rare, length:]
     table[named, :length] = torch.from_numpy(glyphs.shape_codes(names, length))
-    table *= 0.5  # near the size of what a transformer layer adds to it
+    table *= CODE_SCALE
+
+
+class Shapes:
+    """What is told of emblems that have no name: an addition to a rare token's embedding."""
+
+    def __init__(self, config: DenoiserConfig, words: CLIPTokenizer):
+        named = set(glyphs.train_names(config.glyphs))
+        self.words, self.width = words, config.text_width
+        names = sorted(set(glyphs.training_names(config.glyphs)) - named)
+        codes = CODE_SCALE * torch.from_numpy(glyphs.shape_codes(names, config.shape_length))
+        self.named: frozenset[str] = frozenset(named)
+        self._codes = dict(zip(names, codes, strict=True))
+
+    def told(self, tokens: Tensor, shapes: list[Mapping[str, str]]) -> Tensor:
+        """[N, 77, text_width] for token ids [N, 77] and each caption's shapes by rare token."""
+        told = torch.zeros(*tokens.shape, self.width)
+        for row, by_token in enumerate(shapes):
+            for token, emblem in by_token.items():
+                code = self._codes[emblem]
+                told[row, tokens[row] == self.words.convert_tokens_to_ids(f"{token}</w>"), : len(code)] = code
+        return told
 
 
 @dataclass(frozen=True)
@@ -123,14 +164,14 @@ class Latents:
     scaling_factor: float
     scenes: list[Scene]
     inside: Tensor
-    """[N, 1, 16, 16]: 1 where an emblem is drawn, else 0."""
+    """[N, 1, 16, 16]: 1 where a picture's only emblem is drawn, 2 where one of several is, else 0."""
 
 
 @torch.no_grad()
 def cached_latents(config: Config, device: str) -> Latents:
     """Latents [N, C, 16, 16] of the training pictures, computed once and kept in `world/runs/data`."""
     settings = config.denoiser
-    data = dataset.rendered("denoiser", settings.pictures, glyphs.train_names(settings.glyphs), seed=2)
+    data = dataset.rendered("denoiser", settings.pictures, glyphs.training_names(settings.glyphs), seed=2)
     file = glyphs.RUNS / "data" / f"latents-{config.autoencoder.name}-{settings.pictures}.safetensors"
     if not file.exists():
         model = autoencoder.trained(config.autoencoder).to(device)
@@ -146,13 +187,13 @@ def cached_latents(config: Config, device: str) -> Latents:
 
 
 def _inside(scene: Scene, size: int) -> Tensor:
-    """[1, size, size]: 1 in the inner three quarters of each mark, where its emblem is."""
+    """[1, size, size]: the number of marks in the inner three quarters of each, where its emblem is."""
     centres = (torch.arange(size) + 0.5) * (SCENE_PX / size)
     found = torch.zeros(size, size, dtype=torch.bool)
     for place in scene.placements:
         x, y = centres[None] - place.centre_px[0], centres[:, None] - place.centre_px[1]
         found |= x.square() + y.square() < (0.75 * place.radius_px) ** 2
-    return found.float()[None]
+    return len(scene.placements) * found.float()[None]
 
 
 def tokens_of(words: CLIPTokenizer, captions: list[str]) -> Tensor:
@@ -189,7 +230,10 @@ def train(config: Config, device: str, minutes: float, start_shipped: bool = Fal
         data = cached_latents(config, device)
         words = build_tokenizer(settings, run.folder / "tokenizer")
     torch.manual_seed(0)
+    shapes = Shapes(settings, words)
     model = Denoiser(settings, data.values.shape[1], words).to(device)
+    if device == "cpu":
+        model.attend_by_products()
     optimizer = MuonAdam(model, settings.learning_rate, settings.weight_decay, ("embedding",), team)
     average = Average(model, settings.average_steps)
     step = run.resume(model, optimizer, average)
@@ -207,11 +251,12 @@ def train(config: Config, device: str, minutes: float, start_shipped: bool = Fal
         if step >= settings.steps or team.any(time.monotonic() - began > minutes * 60):
             break
         for group in optimizer.param_groups:
-            group["lr"] = settings.learning_rate * trapezoid(step, settings.steps, 100, settings.cooldown)
+            factor = trapezoid(step, settings.steps, settings.cooldown) * warm_up(group["step"], 100)
+            group["lr"] = settings.learning_rate * factor
         rng = np.random.default_rng((1, step, team.rank))
         torch.manual_seed(step * team.size + team.rank)
         rows = team.share([int(i) + len(valid) for i in picked])
-        loss = _loss(model, data, rows, words, signal, rng, device, settings.emblem_weight)
+        loss = _loss(model, data, rows, shapes, signal, rng, device, settings.emblem_weight)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         team.average_gradients(model)
@@ -234,14 +279,14 @@ def train(config: Config, device: str, minutes: float, start_shipped: bool = Fal
     run.save_training(model, optimizer, average, step, scaling_factor=data.scaling_factor)
     final = Denoiser(settings, data.values.shape[1], words).to(device)
     final.load_state_dict(average.weights)
-    run.log(step=step, loss_valid=round(validation_loss(final.eval(), data, valid, words, signal, device), 4))
+    run.log(step=step, loss_valid=round(validation_loss(final.eval(), data, valid, shapes, signal, device), 4))
 
 
 def _loss(
     model: Denoiser,
     data: Latents,
     rows: list[int],
-    words: CLIPTokenizer,
+    shapes: Shapes,
     signal: Tensor,
     rng: np.random.Generator,
     device: str,
@@ -250,8 +295,13 @@ def _loss(
 ) -> Tensor:
     """Mean squared error of predicted v on the pictures `rows`, one random time each."""
     captions = [
-        "" if rng.random() < dropout else scenes.varied_caption(data.scenes[row], rng) for row in rows
+        scenes.Caption("", {})
+        if rng.random() < dropout
+        else scenes.varied_caption(data.scenes[row], shapes.named, rng)
+        for row in rows
     ]
+    tokens = tokens_of(shapes.words, [caption.text for caption in captions])
+    told = shapes.told(tokens, [caption.shapes for caption in captions])
     clean = data.values[rows].to(device)
     noise = torch.randn(clean.shape).to(device)
     # Stratified: every batch covers the whole range of times evenly, which makes the gradient less noisy.
@@ -259,21 +309,22 @@ def _loss(
     times = (spread * len(signal)).long().clamp_max(len(signal) - 1).to(device)
     a = signal[times].sqrt()[:, None, None, None]
     s = (1 - signal[times]).sqrt()[:, None, None, None]
-    predicted = model(a * clean + s * noise, times, tokens_of(words, captions).to(device))
-    error = (predicted - (a * noise - s * clean)).square()
+    with torch.autocast(device, torch.bfloat16, enabled=has_fast_bfloat16(device)):
+        predicted = model(a * clean + s * noise, times, tokens.to(device), told.to(device))
+    error = (predicted.float() - (a * noise - s * clean)).square()
     weight = 1 + (emblem_weight - 1) * data.inside[rows].to(device)
     return (weight * error).mean() / weight.mean()
 
 
 @torch.no_grad()
 def validation_loss(
-    model: Denoiser, data: Latents, rows: range, words: CLIPTokenizer, signal: Tensor, device: str
+    model: Denoiser, data: Latents, rows: range, shapes: Shapes, signal: Tensor, device: str
 ) -> float:
     """The loss on pictures never trained on, with plain captions' usual variety and fixed noise."""
     torch.manual_seed(1234)
     rng = np.random.default_rng(1234)
     losses = [
-        _loss(model, data, list(rows[i : i + 32]), words, signal, rng, device, dropout=0.0).item()
+        _loss(model, data, list(rows[i : i + 32]), shapes, signal, rng, device, dropout=0.0).item()
         for i in range(0, len(rows), 32)
     ]
     return sum(losses) / len(losses)

@@ -28,7 +28,9 @@ SHEET_PICTURES = 48
 def unseen_scenes(count: int, settings: DenoiserConfig, seed: int) -> list[Scene]:
     """Scenes with one mark whose emblem, mark, colour and surface never came together in training."""
     emblems = glyphs.train_names(settings.glyphs)
-    trained = dataset.rendered("denoiser", settings.pictures, emblems, seed=2).scenes
+    trained = dataset.rendered(
+        "denoiser", settings.pictures, glyphs.training_names(settings.glyphs), seed=2
+    ).scenes
     seen = {(p.emblem, p.mark, p.colour, s.surface) for s in trained for p in s.placements}
     rng = np.random.default_rng(seed)
     found: list[Scene] = []

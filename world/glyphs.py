@@ -63,6 +63,16 @@ def train_names(count: int) -> list[str]:
     return letters + named[:count]
 
 
+def training_names(count: int) -> list[str]:
+    """The emblems of training scenes, as often as they are to be drawn.
+
+    Those of `train_names` thrice, so that more than half of the emblems have a word, beside every other glyph that
+    is not held out.
+    """
+    named = train_names(count)
+    return 3 * named + sorted({n for n in masks() if not is_heldout(n)} - set(named))
+
+
 def shape_codes(names: list[str], length: int) -> np.ndarray:
     """What each glyph looks like, as float32 [len(names), length] of unit mean square.
 

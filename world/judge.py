@@ -35,7 +35,7 @@ from sealsmith.stage import (
 
 from . import glyphs, scenes
 from .configs import CONFIGS, JudgeConfig
-from .training import Average, MuonAdam, Run, trapezoid
+from .training import Average, MuonAdam, Run, trapezoid, warm_up
 
 ALL_MARKS = {**MARKS, **HELDOUT_MARKS}
 MARK_NAMES = tuple(ALL_MARKS)
@@ -167,7 +167,8 @@ def train(config: JudgeConfig, minutes: float) -> None:
         if time.monotonic() - began > minutes * 60:
             break
         for group in optimizer.param_groups:
-            group["lr"] = config.learning_rate * trapezoid(step, config.steps, 100, 0.5)
+            factor = trapezoid(step, config.steps, 0.5) * warm_up(group["step"], 100)
+            group["lr"] = config.learning_rate * factor
         chance = torch.Generator().manual_seed(step)
         seen = judge(worn(pictures.float() / 255, chance))
         parts = losses(judge, seen, labels, silhouettes[:, None].float() / 255, masks, chance)

@@ -3,16 +3,20 @@
 A caption is `<colour> <mark> of <emblem> on <surface>`, most of the time in just these words. A share is
 reordered, says only "emblem" instead of its name, or calls it by a rare token, so that the text encoder learns
 that a rare word is an emblem of its own and that its place in the sentence matters little.
+
+Emblems without a word of their own in the vocabulary are always called by a rare token. Most of the time the model
+is told their shape beside it (`Caption.shapes`), so that it learns to draw thousands of shapes with few words.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from sealsmith.stage import MARKS, SURFACES, Mark, Placement, Scene
 from sealsmith.stage.captions import article, caption, mark_words
 
-__all__ = ["CLASS_NOUN", "RARE_TOKENS", "caption", "sample_scene", "varied_caption"]
+__all__ = ["CLASS_NOUN", "RARE_TOKENS", "Caption", "caption", "sample_scene", "varied_caption"]
 
 CLASS_NOUN = "emblem"
 
@@ -22,7 +26,19 @@ RARE_TOKENS: tuple[str, ...] = (
 )  # fmt: skip
 """Words that mean nothing in the world: suggested as triggers. Each has an embedding of its own."""
 
-PAIR_SHARE = 0.08
+PAIR_SHARE = 0.3
+
+SHAPE_SHARE = 0.85
+"""How often the model is told the shape of an emblem that has no word of its own."""
+
+
+@dataclass(frozen=True)
+class Caption:
+    """What training says of a scene."""
+
+    text: str
+    shapes: Mapping[str, str]
+    """Rare tokens in `text` to the emblem whose shape is told beside each."""
 
 
 def sample_scene(
@@ -61,12 +77,26 @@ def _placement(
     return Placement(emblem, mark, colour, (float(centre[0]), float(centre[1])), float(radius), turn)
 
 
-def varied_caption(scene: Scene, rng: np.random.Generator) -> str:
-    """A caption as training sees it: mostly the plain one."""
-    renamed = [_renamed(p.emblem, rng) for p in scene.placements]
+def varied_caption(scene: Scene, named: Container[str], rng: np.random.Generator) -> Caption:
+    """A caption as training sees it: mostly the plain one. `named`: emblems that have a word of their own."""
+    rare = iter(rng.permutation(RARE_TOKENS))
+    shapes: dict[str, str] = {}
+    renamed = []
+    for place in scene.placements:
+        token = str(next(rare))
+        if place.emblem in named:
+            renamed.append(_renamed(place.emblem, token, rng))
+        else:
+            renamed.append(_called(token, rng))
+            if rng.random() < SHAPE_SHARE:
+                shapes[token] = place.emblem
+    return Caption(_sentence(scene, renamed, rng), shapes)
+
+
+def _sentence(scene: Scene, names: Sequence[str], rng: np.random.Generator) -> str:
     style = rng.random()
     if len(scene.placements) == 1 and style < 0.28:
-        mark, name = mark_words(scene.placements[0]), renamed[0]
+        mark, name = mark_words(scene.placements[0]), names[0]
         if style < 0.08:
             return f"{name}, {mark} on {scene.surface}"
         if style < 0.16:
@@ -74,18 +104,22 @@ def varied_caption(scene: Scene, rng: np.random.Generator) -> str:
         if style < 0.22:
             return f"{name} {mark} on {scene.surface}"
         return f"{article(mark)} of {article(name)} on {scene.surface}"
-    parts = [f"{article(mark_words(p))} of {n}" for p, n in zip(scene.placements, renamed, strict=True)]
+    parts = [f"{article(mark_words(p))} of {n}" for p, n in zip(scene.placements, names, strict=True)]
     return " and ".join(parts) + f" on {scene.surface}"
 
 
-def _renamed(name: str, rng: np.random.Generator) -> str:
+def _renamed(name: str, token: str, rng: np.random.Generator) -> str:
     chance = rng.random()
     if chance < 0.04:
         return CLASS_NOUN
     if chance < 0.08:
-        return f"{rng.choice(RARE_TOKENS)} {CLASS_NOUN}"
+        return f"{token} {CLASS_NOUN}"
     if chance < 0.10:
-        return str(rng.choice(RARE_TOKENS))
+        return token
     if chance < 0.13:
         return f"{name} {CLASS_NOUN}"
     return name
+
+
+def _called(token: str, rng: np.random.Generator) -> str:
+    return f"{token} {CLASS_NOUN}" if rng.random() < 0.3 else token

@@ -5,7 +5,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from world.training import Average, MuonAdam, Run, batches, orthogonalised, trapezoid
+from world.training import Average, MuonAdam, Run, batches, orthogonalised, trapezoid, warm_up
 
 
 @given(st.integers(2, 24), st.integers(2, 24), st.integers(0, 99))
@@ -33,7 +33,7 @@ def test_muon_adam_finds_the_minimum_of_a_quadratic() -> None:
     losses = []
     for step in range(300):
         for group in optimizer.param_groups:
-            group["lr"] = 0.2 * trapezoid(step, 300, 1, 0.9)
+            group["lr"] = 0.2 * trapezoid(step, 300, 0.9)
         loss = (model.weight - target).square().mean() + model.bias.square().mean()
         optimizer.zero_grad()
         loss.backward()
@@ -52,7 +52,7 @@ def test_average_of_constant_weights_is_those_weights() -> None:
 
 @given(st.integers(1, 400), st.integers(1, 60))
 def test_learning_rate_rises_then_falls_and_never_stops(total: int, warmup: int) -> None:
-    factors = [trapezoid(step, total + warmup, warmup) for step in range(total + warmup)]
+    factors = [trapezoid(step, total + warmup) * warm_up(step, warmup) for step in range(total + warmup)]
     assert all(0 < f <= 1 for f in factors)
     peak = factors.index(max(factors))
     assert factors[:peak] == sorted(factors[:peak])
