@@ -147,6 +147,12 @@ def cell_path(folder: Path, glyph: str, variant: Variant) -> Path:
     return folder / glyph.replace(" ", "-") / f"{hashlib.sha256(text.encode()).hexdigest()[:12]}.json"
 
 
+def is_measured(folder: Path, glyph: str, variant: Variant) -> bool:
+    """Whether the cell is there; one that failed is tried again."""
+    path = cell_path(folder, glyph, variant)
+    return path.exists() and "failure" not in json.loads(path.read_text())
+
+
 def captioned(pictures: PictureSet, style: str, trigger: str, noun: str) -> PictureSet:
     """The pictures with their captions written in a style of CAPTIONS."""
     written = tuple(
@@ -311,7 +317,7 @@ def main() -> None:
     variants = [variant for variant in VARIANTS if variant.question in asked]
     wanted = cells(seal_glyphs(arguments.glyphs), variants)
     if not arguments.table:
-        run(terms, folder, [c for c in wanted if not cell_path(folder, *c).exists()], arguments.jobs)
+        run(terms, folder, [cell for cell in wanted if not is_measured(folder, *cell)], arguments.jobs)
     print(f"{asdict(terms)}, base {_base(arguments.base).digest}\n")
     print(markdown(read_cells(folder, wanted), [variant.name for variant in variants]))
 

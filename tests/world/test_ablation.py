@@ -13,7 +13,17 @@ from judge_examples import random_judge
 from sealsmith.stage import EMBLEM_PX
 from sealsmith.train.config import TrainConfig
 from world import ablation, seals
-from world.ablation import CAPTIONS, VARIANTS, Terms, Variant, captioned, cell_path, cells, read_cells
+from world.ablation import (
+    CAPTIONS,
+    VARIANTS,
+    Terms,
+    Variant,
+    captioned,
+    cell_path,
+    cells,
+    is_measured,
+    read_cells,
+)
 from world.ablation_table import difference, markdown
 
 
@@ -91,9 +101,18 @@ def test_a_cell_has_every_figure_and_is_not_measured_twice(
     assert len(read_cells(tmp_path, [*wanted, (emblem, VARIANTS[0])])) == 2
 
 
-def test_a_cell_that_fails_says_why(emblem: str, tiny_base_folder: Path) -> None:
-    terms = Terms(str(tiny_base_folder), 2, 1)
-    found = ablation.tried(terms, emblem, Variant("rank", "rank 4000", {"rank": 4000}))
+def test_a_cell_that_fails_says_why_and_is_tried_again(
+    emblem: str, tiny_base_folder: Path, tmp_path: Path
+) -> None:
+    terms, variant = Terms(str(tiny_base_folder), 2, 1), Variant("rank", "rank 4000", {"rank": 4000})
+    assert not is_measured(tmp_path, emblem, variant)
+    found = ablation.tried(terms, emblem, variant)
+    path = cell_path(tmp_path, emblem, variant)
+    path.parent.mkdir()
+    path.write_text(json.dumps(found))
+    assert not is_measured(tmp_path, emblem, variant)
+    path.write_text(json.dumps(cell(emblem, variant.name, 0.0)))
+    assert is_measured(tmp_path, emblem, variant)
     assert "rank 4000 is larger than" in found["failure"]
     assert "rank 4000 is larger than" in markdown([found], ["rank 4000"])
 
