@@ -40,7 +40,9 @@ def test_the_plain_training_trains_the_same_tensors_as_ours(tiny_base: Base, tmp
         assert layers.keys() == adapted.layers().keys()
         for path, change in adapted.layers().items():
             assert layers[path].delta().shape == change.delta().shape
-            assert torch.count_nonzero(layers[path].delta()), "every up matrix starts at zero and must be trained"
+            assert torch.count_nonzero(layers[path].delta()), (
+                "every up matrix starts at zero and must be trained"
+            )
 
 
 @pytest.mark.parametrize("cache", ["caches_latents", "caches_texts"])

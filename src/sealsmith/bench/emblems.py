@@ -6,7 +6,9 @@ from ..bases import Family
 from ..train import TrainConfig
 from ..train.pictures import PictureSet, read_picture_set
 
-_SVG = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 100 100"><path fill-rule="evenodd" d="{}"/></svg>'
+_SVG = (
+    '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 100 100"><path fill-rule="evenodd" d="{}"/></svg>'
+)
 EMBLEMS = {
     "peak": "M50 4 96 84H4Z M50 34 30 70H70Z",
     "gate": "M8 8H92V92H70V48H30V92H8Z M24 20H44V34H24Z M56 20H76V34H56Z M42 60H58V92H42Z",

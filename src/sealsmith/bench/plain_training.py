@@ -1,8 +1,8 @@
 """A LoRA trained as diffusers' text-to-image and DreamBooth examples train one: the peer of our own loop.
 
-At every step pictures are resized and encoded by the autoencoder, captions by the text encoder; mean squared error;
-AdamW with weight decay 0.01 at a constant rate; gradients clipped to norm 1. Pictures are not flipped: a mirrored logo
-is another logo. Two of our ingredients, the caches, can be switched on, to see what each of them gives.
+At every step pictures are resized and encoded by the autoencoder, captions by the text encoder; mean squared
+error; AdamW with weight decay 0.01 at a constant rate; gradients clipped to norm 1. Pictures are not flipped: a
+mirrored logo is another logo. Two of our ingredients, the caches, can be switched on, to see what each gives.
 """
 
 from collections.abc import Sequence
@@ -82,9 +82,7 @@ class PlainTraining:
         size = self._recipe.batch_size
         picked = torch.randint(len(self._images), (size,), generator=self._draws).tolist()
         with torch.no_grad():
-            posteriors = (
-                self._encode_images(picked) if self._posteriors is None else self._posteriors[picked]
-            )
+            posteriors = self._encode_images(picked) if self._posteriors is None else self._posteriors[picked]
             latents = DiagonalGaussianDistribution(posteriors).sample(self._draws)
             latents = latents * self._pipeline.vae.config.scaling_factor
             texts = self._encode_texts(picked) if self._texts is None else self._texts[picked]
