@@ -91,8 +91,8 @@ def test_the_test_of_likeness_asks_for_contexts_that_were_not_trained_in(
 def test_a_quick_race_runs_its_three_arms(tiny_base: Base) -> None:
     heard: list[str] = []
     plan = TrainingPlan(
-        num_steps=2, every=1, patience=2, num_emblems=1, num_prompts=1, num_seeds=1, draw_steps=1, pace_turns=1, pace_steps=1,
-        only=TrainingPlan.quick().only, config=TrainConfig(rank=2),
+        num_steps=2, every=1, patience=2, num_emblems=1, num_prompts=1, num_seeds=1, draw_steps=1, pace_turns=1,
+        pace_steps=1, only=TrainingPlan.quick().only, config=TrainConfig(rank=2),
     )  # fmt: skip
     report = measure_training(tiny_base, plan, "sealsmith bench training", heard.append)
     assert [arm.name for arm in report.ingredients] == [PLAIN, SAME_SETTINGS, OURS]

@@ -57,7 +57,8 @@ class PlainTrainee:
         started = time.perf_counter()
         training = PlainTraining(pipeline, self._images, self._captions, self._recipe, seed)
         setup_s = time.perf_counter() - started
-        checkpoints, steps_s = {}, 0.0
+        checkpoints: dict[int, Path] = {}
+        steps_s = 0.0
         for step in [*range(every, num_steps, every), num_steps]:
             started = time.perf_counter()
             training.run(step - max(checkpoints, default=0))

@@ -2,12 +2,14 @@
 
 import shlex
 import sys
+from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from ..errors import ConfigError
 from .options import BaseOption
 
 
@@ -17,6 +19,15 @@ class Suite(StrEnum):
     SPEED = "speed"
     TRAINING = "training"
     COMPATIBILITY = "compatibility"
+
+
+_SUITE_OF = {
+    "--quick": Suite.TRAINING,
+    "--variants": Suite.TRAINING,
+    "--plot": Suite.TRAINING,
+    "--demo": Suite.SPEED,
+}
+"""Options that only one suite has."""
 
 
 def bench_command(
@@ -41,6 +52,7 @@ def bench_command(
     from ..adapters.files import atomic_write, check_writable
     from .console import print_json
 
+    _check_options(suite, {"--quick": quick, "--variants": with_variants, "--plot": plot, "--demo": demo})
     for path in filter(None, (out, plot)):
         check_writable(path)
     if suite is Suite.COMPATIBILITY:
@@ -58,6 +70,16 @@ def bench_command(
         print_json(facts)
     else:
         typer.echo(table)
+
+
+def _check_options(suite: Suite, options: Mapping[str, object]) -> None:
+    """Raises: ConfigError when an option was given that is for another suite."""
+    for name, value in options.items():
+        if value and suite is not _SUITE_OF[name]:
+            raise ConfigError(
+                f"{name} is not for the suite {suite.value}",
+                f"`sealsmith bench {_SUITE_OF[name].value} {name}`",
+            )
 
 
 def _speed(base: str, steps: int | None, repeats: int | None, demo: bool) -> tuple[dict[str, Any], str]:
