@@ -88,15 +88,16 @@ def test_the_test_of_likeness_asks_for_contexts_that_were_not_trained_in(
         assert tuple(request.prompt.split(" of sks emblem ")) not in contexts
 
 
-def test_a_quick_race_runs_its_three_arms(tiny_base: Base) -> None:
+def test_a_race_runs_its_arms_and_no_training_twice(tiny_base: Base) -> None:
     heard: list[str] = []
     plan = TrainingPlan(
         num_steps=2, every=1, patience=2, num_emblems=1, num_prompts=1, num_seeds=1, draw_steps=1, pace_turns=1,
-        pace_steps=1, only=TrainingPlan.quick().only, config=TrainConfig(rank=2),
+        pace_steps=1, only=(*TrainingPlan.quick().only, "latents"), config=TrainConfig(rank=2),
     )  # fmt: skip
     report = measure_training(tiny_base, plan, "sealsmith bench training", heard.append)
-    assert [arm.name for arm in report.ingredients] == [PLAIN, SAME_SETTINGS, OURS]
-    assert len(heard) == 4
+    assert [arm.name for arm in report.ingredients] == [PLAIN, SAME_SETTINGS, "latents", OURS]
+    assert len(heard) == 4, "three trainings and the pace"
+    assert report.likeness["peak"]["latents"] == report.likeness["peak"][SAME_SETTINGS]
     assert report.likeness["peak"][OURS].steps == (0, 1, 2)
     assert report.likeness["peak"][PLAIN].steps == (0, 2, 4), "the plain loop has more patience"
     assert all(arm.pace > 0 and arm.setup_s > 0 for arm in report.ingredients)
@@ -122,9 +123,8 @@ def race(**finals: float) -> Race:
 
 
 def made(race: Race, plain_pace: float = 0.2) -> TrainingReport:
-    names = (PLAIN, SAME_SETTINGS, OURS)
-    everyone = [Arm(name, name, TrainConfig()) for name in names]
-    paces = {PLAIN: (plain_pace,), SAME_SETTINGS: (0.1,), OURS: (0.1,)}
+    everyone = [Arm(name, f"{name} added", TrainConfig()) for name in race.curves]
+    paces = {name: (plain_pace if name == PLAIN else 0.1,) for name in race.curves}
     measured = tuple(figures(everyone, [race], paces, {}).values())
     return TrainingReport(
         measured,
@@ -155,6 +155,20 @@ def test_what_never_arrives_is_said_as_such() -> None:
     assert "never in 21 s" in tables
     assert "< 0.38" in tables, "1 s and 70 steps of 0.1 s, of 21 s"
     assert report.to_dict()["ours_of"][PLAIN]["0.7"]["bound"] == "<"
+
+
+def test_the_waterfall_stands_in_the_tables_and_says_what_never_arrived() -> None:
+    report = made(race(plain=0.4, rate=0.6, same_settings=1.0, ours=1.0))
+    rows = [line.split("|")[1:-1] for line in training_tables(report).splitlines() if " added " in line]
+    shown = [[cell.strip() for cell in row] for row in rows]
+    assert [row[0] for row in shown] == ["plain added", "rate added", "same settings added", "ours added"]
+    assert [row[3] for row in shown] == ["never", "never", "70", "70"]
+    assert [row[5] for row in shown] == ["", "", "< 0.73", "1.00"], "8 s of 11 s"
+    assert [row[7] for row in shown] == ["25%", "50%", "100%", "100%"]
+    assert [row["arm"] for row in report.to_dict()["waterfall"]] == [arm.name for arm in report.ingredients]
+    assert made(race(plain=0.4, same_settings=1.0, ours=1.0)).waterfall == [], (
+        "three arms are no way of ingredients"
+    )
 
 
 def test_a_training_that_gained_nothing_is_no_level_to_race_to() -> None:

@@ -42,9 +42,8 @@ def arms(base: Base, ours: TrainConfig) -> list[Arm]:
     rate = ours.learning_rate or family.learning_rate
     first, *others = ours.targets or family.default_targets
     recipe = PlainRecipe(family.targets((first,)), batch_size=batch)
-    found = [
-        Arm(PLAIN, f"stock's example: rank {recipe.rank}, rate {recipe.learning_rate:g}, {first}", recipe)
-    ]
+    words = f"stock's example: rank {recipe.rank}, rate {recipe.learning_rate:g}, {first}"
+    found = [Arm(PLAIN, words, recipe, is_patient=True)]
     recipe = replace(recipe, learning_rate=rate)
     found.append(Arm("rate", f"rate {rate:g}", recipe))
     recipe = replace(recipe, rank=rank)

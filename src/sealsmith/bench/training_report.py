@@ -1,9 +1,9 @@
 """The training suite's figures as Markdown and JSON, with what must stand beside them."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
-from .learning_curve import Curve, Measured, Ratio, Time, ratio, waterfall
+from .learning_curve import Curve, Ingredient, Measured, Ratio, Time, ratio, waterfall
 from .report import machine_words, markdown_table
 from .training_arms import OURS, PLAIN, SAME_SETTINGS
 
@@ -62,6 +62,11 @@ class TrainingReport:
         return self.is_told and len(self.ingredients) > len(_WORDS)
 
     @property
+    def waterfall(self) -> list[Ingredient]:
+        """What each ingredient gives, by the time to WATERFALL_SHARE; none where ingredients were left out."""
+        return waterfall(self.ingredients, WATERFALL_SHARE) if self.has_ingredients else []
+
+    @property
     def is_within_goal(self) -> bool | None:
         """Whether ours needs at most half of the plain loop's time to every level; None where nobody can say."""
         found = [self.ours_of(PLAIN, share) for share in SHARES] if self.is_told else [None]
@@ -79,9 +84,7 @@ class TrainingReport:
             "draw_steps": self.draw_steps,
             "arms": {arm.name: _arm_facts(arm) for arm in (*self.ingredients, *self.variants)},
             "likeness": {
-                emblem: {
-                    name: {"steps": list(c.steps), "likeness": list(c.likeness)} for name, c in found.items()
-                }
+                emblem: {name: asdict(curve) for name, curve in found.items()}
                 for emblem, found in self.likeness.items()
             },
             "training_steps_s": self.steps_s,
@@ -90,17 +93,7 @@ class TrainingReport:
                 for name in (PLAIN, SAME_SETTINGS)
                 if self.is_told
             },
-            "waterfall": [
-                {
-                    "arm": row.arm.name,
-                    "adds": row.arm.adds,
-                    "share": WATERFALL_SHARE,
-                    "time": _time_facts(row.time),
-                    "of_before": _ratio_facts(row.of_before),
-                    "of_plain": _ratio_facts(row.of_first),
-                }
-                for row in (waterfall(self.ingredients, WATERFALL_SHARE) if self.has_ingredients else ())
-            ],
+            "waterfall": [_row_facts(row) for row in self.waterfall],
             "goal_ratio": GOAL_RATIO,
             "within_goal": self.is_within_goal,
         }
@@ -145,7 +138,7 @@ def _ingredients(report: TrainingReport) -> str:
     head = ["each row adds", "s a step", "set-up, s", f"steps to {level}", f"time to {level}", "of the row above",
             "of the first row", "gain at the end"]  # fmt: skip
     rows = []
-    for row in waterfall(report.ingredients, WATERFALL_SHARE):
+    for row in report.waterfall:
         steps = row.arm.steps_to(WATERFALL_SHARE)
         rows.append(
             [
@@ -190,6 +183,17 @@ def _circumstances(report: TrainingReport) -> str:
         "are setting up plus steps, at the median pace of turns taken by all arms; drawing and judging are not in "
         f"them.\n\n{machine_words(report.machine, report.commit)}; `{report.command}`"
     )
+
+
+def _row_facts(row: Ingredient) -> dict[str, Any]:
+    return {
+        "arm": row.arm.name,
+        "adds": row.arm.adds,
+        "share": WATERFALL_SHARE,
+        "time": _time_facts(row.time),
+        "of_before": _ratio_facts(row.of_before),
+        "of_plain": _ratio_facts(row.of_first),
+    }
 
 
 def _arm_facts(arm: Measured) -> dict[str, Any]:
