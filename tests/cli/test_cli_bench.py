@@ -28,7 +28,7 @@ def test_a_plot_that_could_not_be_written_is_refused_before_the_work(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "file").touch()
-    assert main(["bench", "training", "--plot", str(tmp_path / "file" / "plot.png")]) == 1
+    assert main(["bench", "training", "--plot", str(tmp_path / "file" / "plot.png")]) == 2
     captured = capsys.readouterr()
     assert "plot.png" in captured.err
     assert captured.out == ""
