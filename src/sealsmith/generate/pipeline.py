@@ -116,6 +116,7 @@ def _recipe(base: Base, request: Request, prompt: str, seed: int, uses: Sequence
     """How the picture of `seed` is made from a resolved request; `prompt` is what is sent."""
     assert request.num_steps is not None
     assert request.guidance is not None
+    assert request.sampler is not None
     width, height = request.size_px
     return Recipe(
         prompt=prompt,
@@ -124,7 +125,7 @@ def _recipe(base: Base, request: Request, prompt: str, seed: int, uses: Sequence
         seed=seed,
         num_steps=request.num_steps,
         guidance=request.guidance,
-        sampler=type(base.scheduler).__name__.removesuffix("Scheduler"),
+        sampler=request.sampler,
         width=width,
         height=height,
         base=base.name,
@@ -166,7 +167,7 @@ def _denoise(
     assert request.num_steps is not None
     assert request.guidance is not None
     workings, guidance = base.family.workings, request.guidance
-    scheduler = workings.scheduler(base, request.num_steps, noise)
+    scheduler = workings.scheduler(base, request.num_steps, noise, request.sampler)
     latents = noise * getattr(scheduler, "init_noise_sigma", 1.0)
     scale_input = getattr(scheduler, "scale_model_input", lambda x, t: x)  # flows neither scale it nor noise
     accepts_generator = "generator" in inspect.signature(scheduler.step).parameters
