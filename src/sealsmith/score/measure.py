@@ -108,7 +108,7 @@ def draw_shots(
     progress: ScoreProgress | None = None,
 ) -> list[Shot]:
     """The planned shots with their pictures; the base's own are kept in `base_pictures` and not redrawn."""
-    requests = {shot: _request(shot, settings) for shot in plan_shots(seal, settings)}
+    requests = {shot: request_of(shot, settings) for shot in plan_shots(seal, settings)}
     loaded = [request for shot, request in requests.items() if shot.with_seal]
     alone = [request for shot, request in requests.items() if not shot.with_seal]
     missing = [request for request in alone if request not in base_pictures]
@@ -155,7 +155,8 @@ def reference_embedding(judge: LoadedJudge, pictures: Sequence[Image.Image]) -> 
     return F.normalize(judge.look(pictures_to_tensor(squares)).embedding.mean(0), dim=0)
 
 
-def _request(shot: Shot, settings: ScoreSettings) -> Request:
+def request_of(shot: Shot, settings: ScoreSettings) -> Request:
+    """What is asked of the base for a shot; `settings` must be complete."""
     return Request(
         shot.prompt,
         seed=shot.seed,
