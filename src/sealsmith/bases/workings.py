@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from .conditioning import Conditioning
+from .samplers import fresh_scheduler
 
 if TYPE_CHECKING:
     from .base import Base
@@ -44,8 +45,8 @@ class Workings(Protocol):
     def is_guided_by_two(self, base: "Base", guidance: float) -> bool:
         """Whether a picture needs an unconditional row beside its own."""
 
-    def scheduler(self, base: "Base", num_steps: int, latents: Tensor) -> Any:
-        """A fresh scheduler of the base's kind with its timesteps set, for latents of this size."""
+    def scheduler(self, base: "Base", num_steps: int, latents: Tensor, sampler: str | None = None) -> Any:
+        """A fresh scheduler, the base's own kind or a named one, its timesteps set for latents of this size."""
 
     def predict(
         self, base: "Base", latents: Tensor, t: Tensor, conditioning: Conditioning, guidance: float
@@ -54,11 +55,6 @@ class Workings(Protocol):
 
         `guidance` is the request's; only a denoiser that takes it as an input looks at it.
         """
-
-
-def fresh_scheduler(base: "Base") -> Any:
-    """A scheduler as the base's own, without the state that steps leave in it."""
-    return type(base.scheduler).from_config(base.scheduler.config)
 
 
 def token_ids(tokenizer: Any, prompt: str, max_length: int | None = None) -> Tensor:
@@ -103,8 +99,8 @@ class UnetWorkings:
     def is_guided_by_two(self, base: "Base", guidance: float) -> bool:
         return guidance > 1 and base.denoiser.config.time_cond_proj_dim is None
 
-    def scheduler(self, base: "Base", num_steps: int, latents: Tensor) -> Any:
-        scheduler = fresh_scheduler(base)
+    def scheduler(self, base: "Base", num_steps: int, latents: Tensor, sampler: str | None = None) -> Any:
+        scheduler = fresh_scheduler(base, sampler)
         scheduler.set_timesteps(num_steps, device=base.device)
         return scheduler
 

@@ -45,6 +45,10 @@ SealsOption = Annotated[
 SealsFolderOption = Annotated[
     Path, typer.Option(help="Where `<lora:name:strength>` in the prompt finds its seals.")
 ]
+SamplerOption = Annotated[
+    str | None,
+    typer.Option(help="The way from noise to picture, as euler-a or dpm++-2m-karras; the base decides."),
+]
 NegativeOption = Annotated[str, typer.Option(help="What the picture should not show.")]
 SideOption = Annotated[int | None, typer.Option(help="Pixels; the base decides if not given.")]
 """Width or height."""

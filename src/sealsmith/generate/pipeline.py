@@ -18,6 +18,7 @@ from ..adapters import Attachment, AttachReport, attached, fused
 from ..bases import Base, Conditioning, concatenate
 from ..bases.decoding import decode
 from ..bases.placing import rest
+from ..bases.samplers import sampler_title
 from .long_prompt import encode_long
 from .mixing import Seals, is_fusible, placed
 from .prompt import fit_prompt, insert_triggers, main_trigger
@@ -124,7 +125,7 @@ def _recipe(base: Base, request: Request, prompt: str, seed: int, uses: Sequence
         seed=seed,
         num_steps=request.num_steps,
         guidance=request.guidance,
-        sampler=type(base.scheduler).__name__.removesuffix("Scheduler"),
+        sampler=sampler_title(base, request.sampler),
         width=width,
         height=height,
         base=base.name,
@@ -166,7 +167,7 @@ def _denoise(
     assert request.num_steps is not None
     assert request.guidance is not None
     workings, guidance = base.family.workings, request.guidance
-    scheduler = workings.scheduler(base, request.num_steps, noise)
+    scheduler = workings.scheduler(base, request.num_steps, noise, request.sampler)
     latents = noise * getattr(scheduler, "init_noise_sigma", 1.0)
     scale_input = getattr(scheduler, "scale_model_input", lambda x, t: x)  # flows neither scale it nor noise
     accepts_generator = "generator" in inspect.signature(scheduler.step).parameters

@@ -8,6 +8,7 @@ from PIL import Image
 from torch import Tensor
 
 from ..bases import Base
+from ..bases.samplers import fresh_scheduler
 from ..errors import ConfigError
 from .recipe import Recipe
 
@@ -38,6 +39,8 @@ class Request:
     long_prompts: str = "chunks"
     """What is done with words beyond the text encoder's limit, one of LONG_PROMPTS: they are encoded in chunks of
     their own, or cut off."""
+    sampler: str | None = None
+    """The way from noise to picture, one of `bases.samplers`. None: the base's own."""
 
     @property
     def size_px(self) -> tuple[int, int]:
@@ -72,6 +75,8 @@ class Request:
                 f"long prompts are to be treated as {request.long_prompts!r}",
                 f"give {' or '.join(LONG_PROMPTS)}",
             )
+        if request.sampler is not None:
+            fresh_scheduler(base, request.sampler)
         _check_text("prompt", request.prompt)
         _check_text("negative prompt", request.negative)
         return request

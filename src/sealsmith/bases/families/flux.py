@@ -10,7 +10,8 @@ from torch import Tensor
 from ..conditioning import Conditioning
 from ..family import Family, register
 from ..flow import num_patches, pack, patch_places, shift, unpack
-from ..workings import fresh_scheduler, token_ids
+from ..samplers import fresh_scheduler
+from ..workings import token_ids
 
 if TYPE_CHECKING:
     from ..base import Base
@@ -54,8 +55,8 @@ class FluxWorkings:
     def is_guided_by_two(self, base: "Base", guidance: float) -> bool:
         return False
 
-    def scheduler(self, base: "Base", num_steps: int, latents: Tensor) -> Any:
-        scheduler = fresh_scheduler(base)
+    def scheduler(self, base: "Base", num_steps: int, latents: Tensor, sampler: str | None = None) -> Any:
+        scheduler = fresh_scheduler(base, sampler)
         config = scheduler.config
         sigmas = None if config.get("use_flow_sigmas") else np.linspace(1.0, 1 / num_steps, num_steps)
         mu = {"mu": shift(config, num_patches(*latents.shape[2:]))} if config.use_dynamic_shifting else {}
