@@ -91,7 +91,7 @@ def test_the_sentence_has_the_figures() -> None:
         for says, claim in found(trained("lora", 0.5), trained("dreambooth", 1.0)).items()
         if says.startswith("A LoRA shows")
     )
-    assert claim.found.startswith("`lora` 50 %, `dreambooth` 100 %: -50 points (")
+    assert claim.found.startswith("`lora` 50 %, `dreambooth` 100 %: -50.0 points (")
     assert claim.found.endswith(", 15 pairs).")
 
 
@@ -147,6 +147,6 @@ def test_the_document_says_how_it_came_about_and_what_is_missing() -> None:
     assert "```\nsealsmith compare x.svg\n```" in text
     assert "5 seals (glyph-0, glyph-1, glyph-2, glyph-3, glyph-4) on tiny (abc), 3 seeds" in text
     assert "*Holds.* `lora:pissa` 101, `lora` 201: 0.50 × (" in text
-    assert "| `lora:pissa` | 0 points (0 points to 0 points, 15 pairs) |" in text
+    assert "| `lora:pissa` | 15 | 0.0 points (0.0 to 0.0) |" in text
     assert "- `dora`, glyph-0, seed 1: its process was ended by SIGKILL" in text
     assert text.endswith("- a note\n")

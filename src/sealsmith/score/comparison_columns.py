@@ -18,12 +18,37 @@ class Column:
     meaning: str
 
 
+@dataclass(frozen=True)
+class Unit:
+    """How a difference or a ratio is written: the number, and what stands behind it once."""
+
+    number: Callable[[float], str]
+    name: str = ""
+
+
+def _signed(number: float, num_decimals: int) -> str:
+    text = f"{number:+.{num_decimals}f}"
+    return text.lstrip("+-") if float(text) == 0 else text
+
+
+POINTS = Unit(lambda share: _signed(100 * share, 1), " points")
+"""Of a hundred: differences of shares."""
+TIMES = Unit("{:.2f}".format, " ×")
+PERCENT = Unit(lambda ratio: f"{100 * ratio:.1f}", " %")
+TWO_DIGITS = Unit(lambda number: _signed(number, 2))
+THREE_DIGITS = Unit(lambda number: _signed(number, 3))
+
+
 def as_bytes(count: float) -> str:
     return f"{count / 2**20:.1f} MiB" if count >= 2**20 else f"{count / 2**10:.1f} KiB"
 
 
 def as_percent(share: float) -> str:
     return f"{share:.0%}".replace("%", " %")
+
+
+def as_tenths(share: float) -> str:
+    return f"{100 * share:.1f} %"
 
 
 def as_times(ratio: float) -> str:
@@ -51,7 +76,7 @@ COLUMNS = (
            "how like the seal they are to the judge, -1 to 1."),
     Column("adherence", "adherence", "rate", as_percent,
            "how many of them have the mark, the surface and the colour as asked."),
-    Column("leak", "leak", "rise", as_percent,
+    Column("leak", "leak", "rise", as_tenths,
            "how much more often than with the base alone the seal appears when nobody called it."),
     Column("drift", "drift", "mean", "{:.3f}".format,
            "how far other pictures moved, 0 to 1, when the seal was loaded."),

@@ -3,23 +3,23 @@
 Nothing in it is written by hand but what the words mean: another comparison gives other sentences.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from .comparison import Comparison
-from .comparison_columns import as_times
+from .comparison_columns import POINTS, THREE_DIGITS, TIMES, TWO_DIGITS, Unit
 from .comparison_table import column_meanings, table
 from .paired import Paired, paired_difference, paired_ratio
-from .textbook import Claim, claims, interval_words, points
+from .textbook import Claim, claims
 
-_HELD: tuple[tuple[str, str, bool, Callable[[float], str]], ...] = (
-    ("fidelity", "fidelity", False, points),
-    ("likeness", "similarity", False, "{:+.2f}".format),
-    ("adherence", "adherence", False, points),
-    ("leak", "leak", False, points),
-    ("drift", "drift", False, "{:+.3f}".format),
-    ("composition", "composition", False, points),
-    ("time", "seconds", True, as_times),
-    ("steps to 90 %", "steps_to_most", True, as_times),
+_HELD: tuple[tuple[str, str, bool, Unit], ...] = (
+    ("fidelity", "fidelity", False, POINTS),
+    ("likeness", "similarity", False, TWO_DIGITS),
+    ("adherence", "adherence", False, POINTS),
+    ("leak", "leak", False, POINTS),
+    ("drift", "drift", False, THREE_DIGITS),
+    ("composition", "composition", False, POINTS),
+    ("time", "seconds", True, TIMES),
+    ("steps to 90 %", "steps_to_most", True, TIMES),
 )
 """Name, key, whether as a multiple, and how it is written."""
 VERBS = {"holds": "hold", "does not hold": "do not hold"}
@@ -99,12 +99,13 @@ def _against(comparison: Comparison) -> list[str]:
     }
     shown = [each for each in _HELD if any(found[each[0], method] for method in others)]
     lines = [
-        "| method | " + " | ".join(name for name, *_ in shown) + " |",
-        "| --- |" + " ---: |" * len(shown),
+        "| method | pairs | " + " | ".join(name for name, *_ in shown) + " |",
+        "| --- |" + " ---: |" * (1 + len(shown)),
     ]
     for method in others:
-        cells = (_words(found[name, method], words) for name, _, _, words in shown)
-        lines.append(f"| `{method}` | " + " | ".join(cells) + " |")
+        cells = (_words(found[name, method], unit) for name, _, _, unit in shown)
+        num_pairs = max((each.num_pairs for name, *_ in shown if (each := found[name, method])), default=0)
+        lines.append(f"| `{method}` | {num_pairs} | " + " | ".join(cells) + " |")
     return [
         f"## Every method against `{reference}`",
         "What it has more than that (points are of a hundred), or how many times as much.",
@@ -117,8 +118,11 @@ def _held(comparison: Comparison, key: str, method: str, reference: str, is_rati
     return held(comparison.cells, key, method, reference)
 
 
-def _words(found: Paired | None, words: Callable[[float], str]) -> str:
-    return "–" if found is None else interval_words(found, words)
+def _words(found: Paired | None, unit: Unit) -> str:
+    if found is None:
+        return "–"
+    low, high = map(unit.number, found.ci)
+    return f"{unit.number(found.value)}{unit.name} ({low} to {high})"
 
 
 def _troubles(comparison: Comparison) -> list[str]:

@@ -11,7 +11,7 @@ from typing import Literal
 
 from .cells import Cell
 from .comparison import Comparison, Measured
-from .comparison_columns import COLUMN, as_bytes, as_percent, as_times
+from .comparison_columns import COLUMN, PERCENT, POINTS, THREE_DIGITS, TIMES, Unit, as_bytes, as_percent
 from .learning import MOST
 from .paired import Paired, paired_difference, paired_pace, paired_ratio
 from .statistics import Interval
@@ -65,16 +65,11 @@ def claims(comparison: Comparison) -> list[Claim]:
     return [claim for ask in CLAIMS if (claim := ask(comparison)) is not None]
 
 
-def points(share: float) -> str:
-    """A difference of two shares, in points of a hundred."""
-    return f"{100 * share:+.0f} points".replace("+0", "0").replace("-0", "0")
-
-
-def interval_words(found: Paired, words: Callable[[float], str]) -> str:
-    """ "-2 points (-6 points to 2 points, 15 pairs)" """
-    low, high = map(words, found.ci)
+def interval_words(found: Paired, unit: Unit) -> str:
+    """ "-2.1 points (-5.0 to +1.2, 15 pairs)" """
     pairs = "1 pair" if found.num_pairs == 1 else f"{found.num_pairs} pairs"
-    return f"{words(found.value)} ({low} to {high}, {pairs})"
+    low, high = map(unit.number, found.ci)
+    return f"{unit.number(found.value)}{unit.name} ({low} to {high}, {pairs})"
 
 
 def figure(says: str, method: str, key: str, bar: Bar, remark: str = "") -> Asked:
@@ -95,18 +90,14 @@ def figure(says: str, method: str, key: str, bar: Bar, remark: str = "") -> Aske
     return ask
 
 
-def difference(
-    says: str, key: str, method: str, reference: str, bar: Bar, words: Callable[[float], str] = points
-) -> Asked:
+def difference(says: str, key: str, method: str, reference: str, bar: Bar, unit: Unit = POINTS) -> Asked:
     """A claim about how much more of a figure one method has than another, training by training."""
-    return _held(says, key, method, reference, bar, words, paired_difference)
+    return _held(says, key, method, reference, bar, unit, paired_difference)
 
 
-def ratio(
-    says: str, key: str, method: str, reference: str, bar: Bar, words: Callable[[float], str] = as_times
-) -> Asked:
+def ratio(says: str, key: str, method: str, reference: str, bar: Bar, unit: Unit = TIMES) -> Asked:
     """A claim about a figure of one method as a multiple of another's, training by training."""
-    return _held(says, key, method, reference, bar, words, paired_ratio)
+    return _held(says, key, method, reference, bar, unit, paired_ratio)
 
 
 def _held(
@@ -115,7 +106,7 @@ def _held(
     method: str,
     reference: str,
     bar: Bar,
-    words: Callable[[float], str],
+    unit: Unit,
     paired: Callable[[Sequence[Cell], str, str, str], Paired | None],
 ) -> Asked:
     def ask(comparison: Comparison) -> Claim | None:
@@ -127,7 +118,7 @@ def _held(
             return _unknown(says, key, method, reference)
         shown = COLUMN[key].words
         both = f"`{method}` {shown(own.value)}, `{reference}` {shown(other.value)}"
-        sentence = f"{both}: {interval_words(found, words)}"
+        sentence = f"{both}: {interval_words(found, unit)}"
         if key == "fidelity" and max(own.value, other.value) < LEAST_FIDELITY:
             return Claim(says, "not settled", f"{sentence}; neither shows the seal, so nothing can be told.")
         if found.num_pairs == 1 and key not in SURE:
@@ -149,7 +140,7 @@ def faster_start(name: str, method: str, reference: str) -> Asked:
             return claim
         pace, num_never = found
         never = f"; {num_never} never came there and count with their last step" if num_never else ""
-        words = interval_words(pace, as_times)
+        words = interval_words(pace, TIMES)
         return replace(claim, found=f"{claim.found} To the likeness `{reference}` has then: {words}{never}.")
 
     return ask
@@ -207,22 +198,18 @@ def _measured(comparison: Comparison, method: str, key: str) -> Measured | None:
     return next((row.figures[key] for row in comparison.rows if row.method == method), None)
 
 
-def _three_digits(value: float) -> str:
-    return f"{value:+.3f}"
-
-
 CLAIMS: tuple[Asked, ...] = (
     figure("A textual inversion takes a few kilobytes (at most 10 KiB)", "textual-inversion", "size_bytes",
            Bar(high=FEW_KILOBYTES)),
     figure("A LoRA takes a few megabytes or less (at most 5 MiB)", "lora", "size_bytes", Bar(high=FEW_MEGABYTES)),
     whole_model,
     ratio("A LoRA takes at most 5 % of DreamBooth's file", "size_bytes", "lora", "dreambooth", Bar(high=0.05),
-          lambda share: f"{100 * share:.1f} %"),
+          PERCENT),
     ratio("DreamBooth takes longer to train than a LoRA, step for step", "seconds", "dreambooth", "lora", SLOWER),
     difference("A LoRA shows the seal as reliably as DreamBooth, within 5 points", "fidelity", "lora",
                "dreambooth", Bar(low=-0.05)),
     difference("DreamBooth moves other pictures further than a LoRA: it forgets more", "drift", "dreambooth",
-               "lora", MORE, _three_digits),
+               "lora", MORE, THREE_DIGITS),
     difference("A textual inversion is less faithful than a LoRA", "fidelity", "textual-inversion", "lora", LESS),
     between("A hypernetwork lies between textual inversion and LoRA", "fidelity", "textual-inversion",
             "hypernetwork", "lora"),
