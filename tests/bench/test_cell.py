@@ -61,6 +61,19 @@ def test_a_curve_without_its_checkpoints_is_trained_anew(tiny_base: Base, tmp_pa
     assert [step for step, _ in found["curve"]] == [0, 1, 2]
 
 
+@pytest.mark.parametrize("method", ["dreambooth", "pivotal", "hypernetwork"])
+def test_every_kind_of_method_has_a_curve_of_its_checkpoints(
+    tiny_base: Base, tmp_path: Path, method: str
+) -> None:
+    config = TrainConfig(method=method, rank=2, num_steps=4)
+    cell = job(tiny_base, tmp_path, method=method, config=config, num_points=2)
+    run_cell(cell, Silent())
+    curve = json.loads((cell.folder / SCORECARD).read_text())["curve"]
+    assert [step for step, _ in curve] == [0, 2, 4]
+    assert curve[1][1] != curve[0][1], "the checkpoint was drawn, not the base"
+    assert not list(cell.folder.glob("step-*"))
+
+
 def test_pictures_that_changed_meanwhile_are_refused(tiny_base: Base, tmp_path: Path) -> None:
     cell = job(tiny_base, tmp_path)
     Image.new("RGB", (64, 64), "red").save(cell.pictures / "1.png")

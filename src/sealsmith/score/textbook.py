@@ -72,7 +72,7 @@ def interval_words(found: Paired, unit: Unit) -> str:
     return f"{unit.number(found.value)}{unit.name} ({low} to {high}, {pairs})"
 
 
-def figure(says: str, method: str, key: str, bar: Bar, remark: str = "") -> Asked:
+def figure(says: str, method: str, key: str, bar: Bar) -> Asked:
     """A claim about one figure of one method."""
 
     def ask(comparison: Comparison) -> Claim | None:
@@ -85,7 +85,7 @@ def figure(says: str, method: str, key: str, bar: Bar, remark: str = "") -> Aske
         verdict = bar.verdict(found.ci)
         between = f" ({low} to {high})" if low != high else ""
         sentence = f"`{method}`: {column.words(found.value)}{between}{_remark(verdict, bar, found.value)}"
-        return Claim(says, verdict, f"{sentence}.{remark}")
+        return Claim(says, verdict, f"{sentence}.")
 
     return ask
 
@@ -148,7 +148,7 @@ def faster_start(name: str, method: str, reference: str) -> Asked:
 
 def whole_model(comparison: Comparison) -> Claim | None:
     """How much of the denoiser DreamBooth trains, and how large that is in a file."""
-    says = "DreamBooth changes the whole model, and its file is as large"
+    says = "DreamBooth changes the whole model"
     number = _measured(comparison, "dreambooth", "num_parameters")
     size = _measured(comparison, "dreambooth", "size_bytes")
     whole = comparison.settings.get("denoiser_parameters")
