@@ -46,12 +46,12 @@ class Workings(Protocol):
         """Whether a picture needs an unconditional row beside its own."""
 
     def scheduler(self, base: "Base", num_steps: int, latents: Tensor, sampler: str | None = None) -> Any:
-        """A fresh scheduler, the base's own kind or a named one, its timesteps set for latents of this size."""
+        """A fresh scheduler with its timesteps set, for latents of this size; see `samplers.py`."""
 
     def predict(
-        self, base: "Base", latents: Tensor, t: Tensor, conditioning: Conditioning, guidance: float
+        self, base: "Base", latents: Tensor, t: Tensor, conditioning: Conditioning, guidance: float | Tensor
     ) -> Tensor:
-        """One pass of the denoiser, [N, C, h, w]. `t` is one model time, or one a row.
+        """One pass of the denoiser, [N, C, h, w]. `t` is one model time, or one a row, [N]; so is `guidance`.
 
         `guidance` is the request's; only a denoiser that takes it as an input looks at it.
         """
@@ -67,6 +67,11 @@ def token_ids(tokenizer: Any, prompt: str, max_length: int | None = None) -> Ten
         return_tensors="pt",
     ).input_ids
     return ids
+
+
+def guidance_rows(latents: Tensor, guidance: float | Tensor) -> Tensor:
+    """One weight a row of `latents`, [N] float32, where they are."""
+    return torch.as_tensor(guidance, dtype=torch.float32, device=latents.device).expand(len(latents))
 
 
 NO_SAFETY_CHECKER = {"safety_checker": None, "feature_extractor": None, "requires_safety_checker": False}
@@ -105,7 +110,7 @@ class UnetWorkings:
         return scheduler
 
     def predict(
-        self, base: "Base", latents: Tensor, t: Tensor, conditioning: Conditioning, guidance: float
+        self, base: "Base", latents: Tensor, t: Tensor, conditioning: Conditioning, guidance: float | Tensor
     ) -> Tensor:
         prediction: Tensor = base.denoiser(
             latents,
@@ -121,11 +126,11 @@ class UnetWorkings:
         """What this U-Net reads besides the text."""
         return None
 
-    def _guidance_input(self, base: "Base", latents: Tensor, guidance: float) -> Tensor | None:
+    def _guidance_input(self, base: "Base", latents: Tensor, guidance: float | Tensor) -> Tensor | None:
         """For U-Nets that guidance was distilled into: its weight as an embedding, [N, D], else None."""
         width = base.denoiser.config.time_cond_proj_dim
         if width is None:
             return None
-        weights = torch.full((len(latents),), guidance - 1)
+        weights = guidance_rows(latents, guidance).cpu() - 1
         embedding: Tensor = base.pipeline.get_guidance_scale_embedding(weights, embedding_dim=width)
         return embedding.to(latents)

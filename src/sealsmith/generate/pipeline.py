@@ -18,7 +18,6 @@ from ..adapters import Attachment, AttachReport, attached, fused
 from ..bases import Base, Conditioning, concatenate
 from ..bases.decoding import decode
 from ..bases.placing import rest
-from ..bases.samplers import sampler_title
 from .long_prompt import encode_long
 from .mixing import Seals, is_fusible, placed
 from .prompt import fit_prompt, insert_triggers, main_trigger
@@ -117,6 +116,7 @@ def _recipe(base: Base, request: Request, prompt: str, seed: int, uses: Sequence
     """How the picture of `seed` is made from a resolved request; `prompt` is what is sent."""
     assert request.num_steps is not None
     assert request.guidance is not None
+    assert request.sampler is not None
     width, height = request.size_px
     return Recipe(
         prompt=prompt,
@@ -125,7 +125,7 @@ def _recipe(base: Base, request: Request, prompt: str, seed: int, uses: Sequence
         seed=seed,
         num_steps=request.num_steps,
         guidance=request.guidance,
-        sampler=sampler_title(base, request.sampler),
+        sampler=request.sampler,
         width=width,
         height=height,
         base=base.name,

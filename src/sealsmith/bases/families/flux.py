@@ -4,14 +4,13 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from ..conditioning import Conditioning
 from ..family import Family, register
 from ..flow import num_patches, pack, patch_places, shift, unpack
 from ..samplers import fresh_scheduler
-from ..workings import token_ids
+from ..workings import guidance_rows, token_ids
 
 if TYPE_CHECKING:
     from ..base import Base
@@ -64,11 +63,11 @@ class FluxWorkings:
         return scheduler
 
     def predict(
-        self, base: "Base", latents: Tensor, t: Tensor, conditioning: Conditioning, guidance: float
+        self, base: "Base", latents: Tensor, t: Tensor, conditioning: Conditioning, guidance: float | Tensor
     ) -> Tensor:
         num_rows, _, height, width = latents.shape
         wants_guidance = base.denoiser.config.guidance_embeds
-        weight = latents.new_full((num_rows,), guidance, dtype=torch.float32) if wants_guidance else None
+        weight = guidance_rows(latents, guidance) if wants_guidance else None
         packed = base.denoiser(
             hidden_states=pack(latents),
             timestep=t.expand(num_rows).to(latents.dtype) / 1000,
