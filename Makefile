@@ -9,7 +9,8 @@
 #   make bench    this machine's speed beside stock diffusers', and how soon a training is there, thanks to what: half
 #                 an hour; TRAINING=--quick leaves the ingredients out, ten minutes
 #   make world-*  how the embedded base was made (hours), in this order: glyphs, autoencoder, denoiser, judge,
-#                 base (puts what was trained into the package), evaluate; CONFIG=cpu or CONFIG=cuda
+#                 base (puts what was trained into the package), evaluate; CONFIG=cpu or CONFIG=cuda;
+#                 ablation: what keeps seals from leaking; pairs: two seals in one picture; both as tables
 
 PYTHON ?= python3
 CONFIG ?= cpu
@@ -25,6 +26,7 @@ PATIENTLY := nice -n 19 env OMP_WAIT_POLICY=passive
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test check format fuzz bench
 .PHONY: world-glyphs world-heldout world-autoencoder world-denoiser world-judge world-base world-evaluate
+.PHONY: world-ablation world-pairs
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -77,3 +79,6 @@ world-base: $(READY)
 
 world-evaluate: $(READY)
 	$(BIN)/python -m world.evaluate --captions 200 --sheet docs/images/sealworld.jpg
+
+world-ablation world-pairs: world-%: world-glyphs
+	$(BIN)/python -m world.$* --jobs 2

@@ -93,7 +93,7 @@ def summary(rows: list[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
-def _one_of(jobs: int) -> None:
+def one_of(jobs: int) -> None:
     """This process shares the machine with `jobs - 1` others."""
     torch.set_num_threads(max(1, torch.get_num_threads() // jobs))
 
@@ -125,7 +125,7 @@ def main() -> None:
     names = seal_glyphs(arguments.count)
     work = partial(measured, arguments.base, config=TrainConfig(**changes), settings=settings)
     rows = []
-    with ProcessPoolExecutor(arguments.jobs, get_context("spawn"), _one_of, (arguments.jobs,)) as pool:
+    with ProcessPoolExecutor(arguments.jobs, get_context("spawn"), one_of, (arguments.jobs,)) as pool:
         for row in pool.map(work, names):
             rows.append(row)
             print(

@@ -62,3 +62,13 @@ def test_the_tables_end_in_advice(paths, tiny_base_folder, capsys):
 def test_one_seal_is_no_company(paths, tiny_base_folder, capsys):
     assert run(paths[:1], tiny_base_folder) == 2
     assert "only one seal" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("options", [["--weights-only"], FEW])
+def test_a_page_shows_every_layer(paths, tiny_base_folder, tmp_path, options):
+    page = tmp_path / "page.html"
+    assert run(paths, tiny_base_folder, *options, "--html", page) == 0
+    written = page.read_text()
+    assert "unet.mid_block.attentions.0.transformer_blocks.0.attn1.to_q" in written
+    assert ("What was tried" in written) == (options == FEW)
+    assert "<script" not in written

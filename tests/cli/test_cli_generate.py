@@ -276,3 +276,17 @@ def test_quantised_pictures_say_so_in_their_recipe(
     assert run(tiny_base_folder, *arguments) == 0
     recipe = read_recipe(Path(capsys.readouterr().out.strip()))
     assert (recipe.quantised, recipe.seals[0].name) == ("int8", "mark")
+
+
+def test_two_seals_are_mixed_as_asked_and_the_picture_says_how(
+    tiny_base: Base, tiny_base_folder: Path, seal_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = seal_path.with_name("other.safetensors")
+    write_seal(other, random_seal(tiny_base, ("to_q",), trigger="ohwx", seed=1))
+    seals = ("--seal", str(seal_path), "--seal", str(other), "--seed", "1", "--json")
+    for mix in ("switch", "masked"):
+        assert run(tiny_base_folder, *seals, "--mix", mix, "--out", f"{mix}.png") == 0
+        assert json.loads(capsys.readouterr().out)["mix"] == mix
+        assert read_recipe(f"{mix}.png").mix == mix
+    assert run(tiny_base_folder, *seals, "--mix", "stir") == 2
+    assert "'stir'" in capsys.readouterr().err

@@ -8,17 +8,16 @@ from hypothesis import strategies as st
 from seal_examples import random_seal
 
 from sealsmith.generate import Request, generate
+from sealsmith.generate.attention_shares import cross_shares, grid_of
+from sealsmith.generate.prompt_tokens import PromptTokens
 from sealsmith.inspect import AttentionRecord, Detail, recording
 from sealsmith.inspect.attention import tokens_of_halves
 from sealsmith.inspect.attention_record import (
     CONDITIONAL,
     UNCONDITIONAL,
-    cross_shares,
-    grid_of,
     joint_shares,
     layer_group,
 )
-from sealsmith.inspect.attention_tokens import PromptTokens
 
 TWO_TOKENS = PromptTokens(None, (5, 6), (0, 1))
 PROMPT = "a red wax seal of sks emblem on wood"

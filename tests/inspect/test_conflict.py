@@ -1,5 +1,6 @@
 """How two seals' weights meet on a base, as `sealsmith conflicts` prints it."""
 
+import dataclasses
 import json
 
 import pytest
@@ -7,7 +8,7 @@ from seal_examples import changed, random_seal
 
 from sealsmith.bases import Base
 from sealsmith.errors import BaseMismatchError
-from sealsmith.inspect.conflict import crossed_by_block, weight_conflicts
+from sealsmith.inspect.conflict import crossed_by_block, spare_blocks, weight_conflicts
 
 TARGETS = ("to_q", "to_out.0", "conv1")
 
@@ -60,3 +61,18 @@ def test_seals_without_a_common_layer_do_not_meet(tiny_base: Base) -> None:
 def test_a_seal_of_another_family_is_refused(tiny_base: Base, tiny_flux: Base) -> None:
     with pytest.raises(BaseMismatchError, match="none of the 4 layers"):
         weight_conflicts(tiny_base, [random_seal(tiny_base, ("to_q",)), random_seal(tiny_flux, ("to_q",))])
+
+
+def test_a_block_to_spare_disturbs_more_than_it_carries(tiny_base: Base) -> None:
+    """Shares less shares: over all blocks nothing is left, and a seal against its double has no block to spare."""
+    seals = [random_seal(tiny_base, TARGETS, seed=seed) for seed in range(3)]
+    spare = spare_blocks(weight_conflicts(tiny_base, seals), 3)
+    assert [sum(blocks.values()) for blocks in spare] == pytest.approx([0, 0, 0], abs=1e-6)
+    assert all(max(blocks.values()) > 0 for blocks in spare)
+    one = random_seal(tiny_base, ("to_q",))
+    loud = {p: c for p, c in changed(one, up=3.0).layers.items() if ".mid_block." in p}
+    rest = {p: c for p, c in one.layers.items() if ".mid_block." not in p}
+    half = dataclasses.replace(one, layers=rest | loud)
+    (first, second) = spare_blocks(weight_conflicts(tiny_base, [one, half]), 2)
+    assert first["MID"] > 0
+    assert first["MID"] > max(0.1, 2 * second["MID"])

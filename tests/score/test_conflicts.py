@@ -1,6 +1,8 @@
 """What is measured of seals in company, and that advice is never surer than its proof."""
 
 import dataclasses
+import html
+import json
 
 import pytest
 import torch
@@ -8,21 +10,18 @@ from judge_examples import random_judge
 from seal_examples import random_seal
 
 from sealsmith.adapters import Seal
+from sealsmith.adapters.blocks import find_layout
+from sealsmith.adapters.fit import adaptable
 from sealsmith.adapters.strength import constant, parse_strength
 from sealsmith.bases import Base
 from sealsmith.errors import ConfigError, PictureSetError
+from sealsmith.generate.mixing import MIXES
 from sealsmith.generate.seal_syntax import parse_tags
+from sealsmith.inspect.conflict import weight_conflicts
 from sealsmith.score import LoadedJudge, conflicts, record_reference
-from sealsmith.score.conflicts import (
-    Company,
-    Meeting,
-    PairSettings,
-    Share,
-    _advice,
-    measure_conflict,
-    search,
-    tags,
-)
+from sealsmith.score.conflict_search import Company, SearchSpace, search, search_space
+from sealsmith.score.conflicts import Meeting, PairSettings, Rise, Share, advise, measure_conflict
+from sealsmith.score.conflicts_page import conflicts_page
 from sealsmith.score.pairs import Find
 
 FEW = PairSettings(num_prompts=2, num_seeds=1, num_search=1, num_steps=1)
@@ -41,32 +40,60 @@ def seals(tiny_base: Base) -> list[Seal]:
     return found
 
 
+def space_of(
+    base: Base, crossed: dict[str, float] | None = None, spare: tuple[dict[str, float], ...] = ({}, {})
+) -> SearchSpace:
+    return SearchSpace(
+        find_layout(adaptable(base.denoiser)), {"MID": 1.0} if crossed is None else crossed, spare
+    )
+
+
+PLAIN = Company((constant(1), constant(1)))
+
+
 def test_the_search_climbs_one_question_after_another(tiny_base: Base) -> None:
-    """What is worth most here: both at 0.75, the first tilted up, and the worst blocks muted in the second."""
+    """What is worth most here: masked, both at 0.75, the first tilted up, the worst blocks muted in the second."""
     asked: list[Company] = []
 
     def value(company: Company) -> float:
         asked.append(company)
-        first, second = company
-        return -abs(float(first) - 0.94) - abs(float(second) - 0.6) + (second.lbw != "") - (first.lbw != "")
+        first, second = company.strengths
+        worth = -abs(float(first) - 0.94) - abs(float(second) - 0.6) + (second.lbw != "") - (first.lbw != "")
+        return worth + (company.mix == "masked") - (first.stop is not None)
 
-    best = search((constant(1), constant(1)), {"MID": 0.7, "IN01": 0.2, "IN02": 0.1}, tiny_base, value)
-    assert [float(one) for one in best] == [0.94, 0.6]
-    assert best[0].lbw == ""
-    assert best[1].lbw.split(",").count("0.4") == 2
-    assert len(asked) <= 1 + 3 + 2 + 3
+    best = search(PLAIN, space_of(tiny_base, {"MID": 0.7, "IN01": 0.2, "IN02": 0.1}), value)
+    assert best.mix == "masked"
+    assert [float(one) for one in best.strengths] == [0.94, 0.6]
+    assert best.strengths[0].lbw == ""
+    assert best.strengths[1].lbw.split(",").count("0.4") == 2
+    assert len(asked) <= 1 + 3 + 3 + 2 + 3 + 2
+
+
+def test_a_seal_is_tried_without_the_blocks_that_carry_little_of_it(tiny_base: Base) -> None:
+    asked: list[Company] = []
+    spare = ({"MID": 0.3, "IN01": 0.2, "IN02": 0.1, "OUT00": -0.5}, {"OUT01": 0.4, "OUT02": -0.4})
+    search(PLAIN, space_of(tiny_base, {}, spare), lambda company: asked.append(company) or 0.0)
+    off = [[one.lbw.split(",").count("0") for one in company.strengths] for company in asked]
+    assert [counts for counts in off if any(counts)] == [[2, 0], [0, 1], [2, 1]]
 
 
 def test_a_search_that_finds_nothing_better_stays_where_it_began(tiny_base: Base) -> None:
-    start = (constant(1), constant(1))
-    assert search(start, {"MID": 1.0}, tiny_base, lambda company: float(company == start)) == start
+    assert search(PLAIN, space_of(tiny_base), lambda company: float(company == PLAIN)) == PLAIN
+
+
+def test_a_transformer_is_not_searched_for_masks(tiny_base: Base, tiny_flux: Base) -> None:
+    for base, has_masks in ((tiny_base, True), (tiny_flux, False)):
+        pair = [random_seal(base, ("to_q",), trigger=word, seed=i) for i, word in enumerate(("sks", "zwx"))]
+        space = search_space(base, weight_conflicts(base, pair), 2)
+        assert ("masked" in space.mixes) == has_masks
+        assert space.mixes[0] == "sum"
 
 
 def test_tags_can_be_pasted(seals: list[Seal]) -> None:
-    company = (parse_strength("0.8:lbw=1,0.4,1,1,1,1,1,1,1,1,1,1,1,1"), constant(1.25))
-    words = tags(seals, company)
+    company = Company((parse_strength("0.8:lbw=1,0.4,1,1,1,1,1,1,1,1,1,1,1,1:start=0.2"), constant(1.25)))
+    words = company.tags(seals)
     assert words[1] == "<lora:ohwx:1.25>"
-    assert [wish.strength for wish in parse_tags(" ".join(words)).wishes] == list(company)
+    assert tuple(wish.strength for wish in parse_tags(" ".join(words)).wishes) == company.strengths
 
 
 @pytest.fixture
@@ -86,7 +113,7 @@ def test_everything_asked_for_is_measured(
 ) -> None:
     told: list[tuple[str, int, int]] = []
     report = measure_conflict(
-        tiny_base, seals, {"MID": 1.0}, kind_judge, FEW, lambda *words: told.append(words)
+        tiny_base, seals, space_of(tiny_base), kind_judge, FEW, lambda *words: told.append(words)
     )
     assert report.seals == ("sks", "ohwx")
     assert len(report.alone) == len(report.before.found) == 2
@@ -94,49 +121,71 @@ def test_everything_asked_for_is_measured(
     assert report.before.strengths == ("<lora:sks:1>", "<lora:ohwx:1>")
     assert report.trials[0].strengths == report.before.strengths
     assert (report.after is None) == (report.gain is None)
-    again = measure_conflict(tiny_base, seals, {"MID": 1.0}, kind_judge, FEW)
-    assert again == report
+    assert {trial.mix for trial in report.trials} == set(MIXES)
+    assert [len(scene.views) for scene in report.scenes] == [3 + (report.after is not None)] * 2
+    json.dumps(report.to_dict(), allow_nan=False)
+    page = conflicts_page(tiny_base, weight_conflicts(tiny_base, seals), report)
+    assert html.escape(report.before.strengths[0]) in page
+    assert page.count("<img") == sum(len(scene.views) for scene in report.scenes)
 
 
-def test_seals_that_cannot_be_told_even_alone_get_no_advice(tiny_base: Base, seals: list[Seal]) -> None:
-    """The random judge finds nothing: no strength is better than another, so none is tried."""
-    report = measure_conflict(tiny_base, seals, {"MID": 1.0}, random_judge(), FEW)
+def test_seals_that_cannot_be_told_even_alone_are_compared_by_likeness(
+    tiny_base: Base, seals: list[Seal]
+) -> None:
+    """The random judge finds nothing, and yet every candidate has its likeness."""
+    report = measure_conflict(tiny_base, seals, space_of(tiny_base, {}), random_judge(), FEW)
     assert [share.value for share in report.alone] == [0, 0]
-    assert (report.after, report.trials) == (None, ())
-    assert "sks and ohwx cannot be told even alone" in report.advice
-    assert f"sks {report.alone[0].likeness:.2f} alone" in report.advice
+    assert {trial.both for trial in report.trials} == {0.0}
+    assert len({trial.likeness for trial in report.trials}) > len(report.trials) / 2
+    best = max(report.trials, key=lambda trial: trial.likeness)
+    if report.after is not None:
+        assert (report.after.strengths, report.after.mix) == (best.strengths, best.mix)
+    assert "sks and ohwx cannot be told from other emblems even alone" in report.advice
 
 
 def test_without_a_search_there_is_no_other_advice(
     tiny_base: Base, seals: list[Seal], kind_judge: LoadedJudge
 ) -> None:
     settings = dataclasses.replace(FEW, num_search=0)
-    report = measure_conflict(tiny_base, seals, {}, kind_judge, settings)
+    report = measure_conflict(tiny_base, seals, space_of(tiny_base), kind_judge, settings)
     assert (report.after, report.trials) == (None, ())
     assert report.num_pictures == 2 * 3
-    assert report.advice == "keep <lora:sks:1> <lora:ohwx:1>: no others were searched"
+    assert report.advice == "keep <lora:sks:1> <lora:ohwx:1>: nothing else was searched"
 
 
 def test_a_seal_that_does_not_say_what_it_looks_like_is_refused(tiny_base: Base, seals: list[Seal]) -> None:
     blind = random_seal(tiny_base, ("to_q",), trigger="zwx")
     with pytest.raises(PictureSetError, match="no reference"):
-        measure_conflict(tiny_base, [seals[0], blind], {}, random_judge(), FEW)
+        measure_conflict(tiny_base, [seals[0], blind], space_of(tiny_base), random_judge(), FEW)
 
 
 @pytest.mark.parametrize(
-    ("gain", "interval", "words"),
+    ("gain", "likeness", "words"),
     [
-        (0.3, (0.1, 0.5), "use <lora:b:2> (both seals in 50% of the pictures before, 80% after)"),
-        (0.3, (-0.1, 0.5), "that may be luck"),
-        (0.0, (-0.1, 0.1), "keep <lora:a:1>: what was best in the search did not help"),
+        (
+            Rise(0.3, (0.1, 0.5)),
+            Rise(0.1, (-0.1, 0.3)),
+            "use <lora:b:2> with --mix switch (both seals in 50%",
+        ),
+        (Rise(0.3, (-0.1, 0.5)), Rise(0.1, (-0.1, 0.3)), "that may be luck"),
+        (Rise(0.0, (0.0, 0.0)), Rise(0.1, (0.05, 0.2)), "use <lora:b:2>"),
+        (
+            Rise(0.0, (-0.1, 0.1)),
+            Rise(-0.1, (-0.2, 0.1)),
+            "what was best in the search, <lora:b:2>",
+        ),
+        (Rise(-0.1, (-0.2, 0.1)), Rise(0.2, (0.1, 0.3)), "did not help in other pictures"),
     ],
 )
-def test_advice_says_what_the_proof_says(gain: float, interval: tuple[float, float], words: str) -> None:
+def test_advice_says_what_the_proof_says(gain: Rise, likeness: Rise, words: str) -> None:
     before, after = (
-        Meeting((tag,), (), Share(value, (0.0, 1.0), 0.5))
-        for tag, value in (("<lora:a:1>", 0.5), ("<lora:b:2>", 0.8))
+        Meeting((tag,), mix, (), Share(value, (0.0, 1.0), 0.5))
+        for tag, mix, value in (("<lora:a:1>", "sum", 0.5), ("<lora:b:2>", "switch", 0.8))
     )
-    assert words in _advice(before, after, gain, interval, True)
+    said = advise(before, after, gain, likeness, True)
+    assert words in said
+    is_sure = gain.ci[0] > 0 or likeness.ci[0] > 0
+    assert said.startswith("keep") or ("luck" in said) != is_sure
 
 
 @pytest.mark.parametrize("field", ["num_prompts", "num_seeds", "num_search"])

@@ -120,3 +120,24 @@ def test_distance_is_symmetric_and_in_brightness_units(a, b):
     one, other = torch.full((3, 2, 2), a), torch.full((3, 2, 2), b)
     assert figures.distance(one, other) == pytest.approx(abs(a - b), abs=1e-6)
     assert figures.distance(one, other) == figures.distance(other, one)
+
+
+@given(st.lists(st.tuples(st.floats(-1, 1), st.floats(-1, 1)), min_size=1, max_size=8))
+def test_bleeding_is_the_mean_rise_where_nobody_called(pairs):
+    """Whatever the pictures that call the seal look like, and before any picture counts as the seal."""
+    shots = [shot(seed=seed, similarity=1.0) for seed in range(len(pairs))]
+    for seed, (loaded, alone) in enumerate(pairs):
+        shots += [shot("class", seed, similarity=loaded), shot("class", seed, False, similarity=alone)]
+    measured = figures.bleeding(shots, SETTINGS)
+    assert measured.value == pytest.approx(sum(a - b for a, b in pairs) / len(pairs), abs=1e-9)
+    assert measured.ci[0] - 1e-9 <= measured.value <= measured.ci[1] + 1e-9
+    assert [value for _, value in figures.observed(shots)["bleeding"]] == [a - b for a, b in pairs]
+
+
+def test_bleeding_can_be_asked_of_one_subject_and_of_none_there_is():
+    rest = [shot("class", similarity=0.4), shot("class", with_seal=False, similarity=0.1)]
+    rest += [shot("other", similarity=0.1), shot("other", with_seal=False, similarity=0.1)]
+    assert figures.bleeding(rest, SETTINGS, "class").value == pytest.approx(0.3)
+    assert figures.bleeding(rest, SETTINGS, "other").value == 0
+    assert figures.bleeding(rest, SETTINGS).value == pytest.approx(0.15)
+    assert figures.bleeding([shot()], SETTINGS).value is None

@@ -18,6 +18,7 @@ KEYS = {
     "fidelity": {"top1", "similarity", "ci"},
     "adherence": {"mark", "surface", "colour", "all", "ci"},
     "leak": {"rate", "ci"},
+    "bleeding": {"value", "ci"},
     "drift": {"value", "noise_floor"},
     "margin": {"value", "ci"},
 }

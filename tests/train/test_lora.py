@@ -12,7 +12,7 @@ from sealsmith.bases import Base
 from sealsmith.errors import ConfigError
 from sealsmith.train import TrainConfig
 from sealsmith.train.methods import find_method
-from sealsmith.train.targets import target_layers
+from sealsmith.train.targets import endings, target_layers
 
 LORA = find_method("lora")
 ALL = ("attention", "feed-forward", "convolutions")
@@ -99,3 +99,18 @@ def test_a_group_that_the_base_lacks_is_refused(tiny_base: Base) -> None:
     tiny_base.family = replace(tiny_base.family, conv_targets=("no_such_layer",))
     with pytest.raises(ConfigError, match="'convolutions'"):
         LORA.check(tiny_base, TrainConfig(rank=4, targets=ALL))
+
+
+def test_the_halves_of_attention_make_it_whole(tiny_base: Base, tiny_flux: Base) -> None:
+    text, picture = (
+        set(target_layers(tiny_base, (half,))) for half in ("text-attention", "picture-attention")
+    )
+    assert text | picture == set(target_layers(tiny_base, ("attention",)))
+    assert not text & picture
+    assert {name.split(".", name.count(".") - 1)[-1] for name in text} == {"attn2.to_k", "attn2.to_v"}
+    for half, layers in {"text-attention": text, "picture-attention": picture}.items():
+        assert all(name.endswith(endings(tiny_base, (half,))) for name in layers)
+    assert not any(name.endswith(endings(tiny_base, ("picture-attention",))) for name in text)
+    with pytest.raises(ConfigError, match="'text-attention'"):
+        target_layers(tiny_flux, ("text-attention",))
+    assert target_layers(tiny_flux, ("picture-attention",)) == target_layers(tiny_flux, ("attention",))

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ..adapters import Seal
     from ..bases import Base
     from ..inspect.conflict import WeightConflict
-    from ..score.conflicts import ConflictReport, PairSettings, Share
+    from ..score.conflicts import ConflictReport, PairSettings, Rise, Share
 
 NUM_WORST = 8
 
@@ -37,22 +37,30 @@ def conflicts_command(
         bool, typer.Option("--weights-only", help="Compare the weights; draw nothing.")
     ] = False,
     layers: Annotated[bool, typer.Option("--layers", help="List every layer, not only the worst.")] = False,
+    html: Annotated[Path | None, typer.Option(help="Also write a page: layers, pictures, advice.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of tables.")] = False,
 ) -> None:
     """Tell whether seals get on in one picture, and how they would."""
-    from ..adapters import read_seal
+    from ..adapters import atomic_write, check_writable, read_seal
     from ..bases import Wanted, open_base
     from ..inspect.conflict import weight_conflicts
     from ..score.conflicts import PairSettings
 
     if len(seals) < 2:
         raise ConfigError("there is only one seal", "name two seal files or more")
+    if html is not None:
+        check_writable(html)
     settings = PairSettings(prompts, seeds, search, steps)
     read = [read_seal(path) for path in seals]
     opened = open_base(base, wanted=Wanted(precision, memory))
     note(f"plan: {opened.plan}")
     conflicts = weight_conflicts(opened, read)
     report = None if weights_only else _measure(opened, read, conflicts, settings)
+    if html is not None:
+        from ..score.conflicts_page import conflicts_page
+
+        atomic_write(html, conflicts_page(opened, conflicts, report).encode())
+        note(f"page: {html}")
     if as_json:
         print_json(
             {
@@ -65,9 +73,9 @@ def conflicts_command(
         _print_weights(conflict, len(conflict.layers) if layers else NUM_WORST)
     if report is not None:
         output.print(_meeting_table(report))
-        if report.gain_ci is not None:
-            low, high = report.gain_ci
-            output.print(f"gain in both: {low:+.0%} to {high:+.0%} (95 %)", markup=False)
+        if report.gain is not None and report.likeness_gain is not None:
+            output.print(f"gain in both: {_rise(report.gain, '+.0%')}", markup=False)
+            output.print(f"gain in the lesser likeness: {_rise(report.likeness_gain, '+.2f')}", markup=False)
         output.print(f"advice: {report.advice}", markup=False, soft_wrap=True, style="bold")
 
 
@@ -77,8 +85,8 @@ def _measure(
     """The measurement, its pictures counted on stderr while they are drawn. Raises: ConfigError without a judge."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-    from ..inspect.conflict import crossed_by_block
     from ..score import judge_of
+    from ..score.conflict_search import search_space
     from ..score.conflicts import measure_conflict
 
     judge = judge_of(base.family)
@@ -93,7 +101,7 @@ def _measure(
         return measure_conflict(
             base,
             seals,
-            crossed_by_block(conflicts),
+            search_space(base, conflicts, len(seals)),
             judge,
             settings,
             lambda what, done, total: bar.update(task, description=what, completed=done, total=total),
@@ -144,11 +152,16 @@ def _meeting_table(report: "ConflictReport") -> "Table":
     for index, name in enumerate(report.seals):
         shares = [report.alone[index], *(meeting.found[index] for meeting in meetings)]
         table.add_row(name, *map(_share, shares))
-    gain = "" if report.gain is None else f"both ({report.gain:+.0%})"
-    table.add_row(gain or "both", "", *(_share(meeting.both) for meeting in meetings))
+    gain = "both" if report.gain is None else f"both ({report.gain.value:+.0%})"
+    table.add_row(gain, "", *(_share(meeting.both) for meeting in meetings))
     return table
 
 
 def _share(share: "Share") -> str:
     low, high = (f"{end:.0%}" for end in share.ci)
     return f"{share.value:.0%} [{low}, {high}] {share.likeness:+.2f}"
+
+
+def _rise(rise: "Rise", form: str) -> str:
+    low, high = rise.ci
+    return f"{rise.value:{form}} ({low:{form}} to {high:{form}}, 95 %)"

@@ -15,6 +15,8 @@ from .options import (
     LongPrompts,
     LongPromptsOption,
     MemoryOption,
+    Mix,
+    MixOption,
     NegativeOption,
     NoTriggerOption,
     PrecisionOption,
@@ -68,6 +70,7 @@ def generate_command(
     ] = None,
     no_trigger: NoTriggerOption = False,
     long_prompts: LongPromptsOption = LongPrompts.CHUNKS,
+    mix: MixOption = Mix.SUM,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of paths.")] = False,
 ) -> None:
     """Draw pictures, with seals or without; print their paths."""
@@ -95,6 +98,7 @@ def generate_command(
         height,
         long_prompts,
         sampler,
+        mix.value,
     ).resolved(opened)
     if seed is None:
         note(f"seed: {first_seed}")
@@ -230,6 +234,7 @@ def _report(pictures: "list[Picture]", paths: list[Path], seal_paths: list[Path]
         "steps": recipe.num_steps,
         "guidance": recipe.guidance,
         "sampler": recipe.sampler,
+        "mix": recipe.mix,
         "base": {"name": recipe.base, "digest": recipe.base_digest},
         "seals": [
             {

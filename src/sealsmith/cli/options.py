@@ -14,6 +14,15 @@ class LongPrompts(StrEnum):
     CUT = "cut"
 
 
+class Mix(StrEnum):
+    """How several seals act together."""
+
+    SUM = "sum"
+    SWITCH = "switch"
+    COMPOSITE = "composite"
+    MASKED = "masked"
+
+
 BaseOption = Annotated[
     str,
     typer.Option(help="The base: sealworld, a diffusers folder, a .safetensors checkpoint, or a hub id."),
@@ -55,4 +64,8 @@ SideOption = Annotated[int | None, typer.Option(help="Pixels; the base decides i
 NoTriggerOption = Annotated[bool, typer.Option("--no-trigger", help="Do not insert a missing trigger.")]
 LongPromptsOption = Annotated[
     LongPrompts, typer.Option(help="Words beyond the text encoder's limit: in chunks of their own, or cut.")
+]
+MixOption = Annotated[
+    Mix,
+    typer.Option(help="Several seals: all at once (sum), in turn (switch), averaged (composite), masked."),
 ]

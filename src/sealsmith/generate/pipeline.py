@@ -8,6 +8,7 @@ against it.
 import inspect
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import groupby
 
 import torch
 from diffusers.utils.torch_utils import randn_tensor
@@ -20,6 +21,7 @@ from ..bases.decoding import decode
 from ..bases.placing import rest
 from .long_prompt import encode_long
 from .mixing import Seals, is_fusible, placed
+from .passes import Passes, passes_of
 from .prompt import fit_prompt, insert_triggers, main_trigger
 from .recipe import Recipe, SealUse, seal_use
 from .request import Picture, Request
@@ -48,13 +50,14 @@ def generate_batch(
     """
     requests = [request.resolved(base) for request in requests]
     pictures: list[Picture] = []
-    with _fused(base, seals) if is_fusible(seals) else attached(base, placed(base, seals)) as attachment:
-        uses = [seal_use(seal, strength) for seal, strength in seals]
-        for request in requests:
-            for picture in _draw(base, request, seals, uses, attachment):
-                pictures.append(picture)
-                if on_picture is not None:
-                    on_picture(len(pictures))
+    uses = [seal_use(seal, strength) for seal, strength in seals]
+    for mix, alike in groupby(requests, lambda request: request.mix):
+        with _on(base, seals, mix) as attachment:
+            for request in alike:
+                for picture in _draw(base, request, seals, uses, attachment):
+                    pictures.append(picture)
+                    if on_picture is not None:
+                        on_picture(len(pictures))
     return pictures
 
 
@@ -68,7 +71,7 @@ def generate_each(
     Raises: ConfigError; BaseMismatchError and SealShapeError for a seal that is not for this base.
     """
     request = request.resolved(base)
-    with attached(base, placed(base, seals)) as attachment:
+    with attached(base, placed(base, seals, request.mix)) as attachment:
         uses = [seal_use(seal, strength) for seal, strength in seals]
         yield from _draw(base, request, seals, uses, attachment, on_step)
 
@@ -103,9 +106,9 @@ def _draw(
         seed = request.seed + index
         generator = torch.Generator("cpu").manual_seed(seed)
         noise = _noise(base, request.size_px, generator)
-        latents = _denoise(
-            base, conditioning, noise, request, generator, attachment, _counter(request, index, on_step)
-        )
+        with passes_of(base, request, seals, prompt, conditioning) as passes:
+            tell = _counter(request, index, on_step)
+            latents = _denoise(base, conditioning, noise, request, generator, attachment, passes, tell)
         decoded, said = decode(base, latents)
         rest(base)
         recipe = _recipe(base, request, prompt, seed, uses)
@@ -134,6 +137,7 @@ def _recipe(base: Base, request: Request, prompt: str, seed: int, uses: Sequence
         version=f"sealsmith {__version__}",
         long_prompts=request.long_prompts,
         precision=base.plan.precision,
+        mix=request.mix if len(uses) > 1 else "sum",
     )
 
 
@@ -161,6 +165,7 @@ def _denoise(
     request: Request,
     generator: torch.Generator,
     attachment: Attachment,
+    passes: Passes,
     on_step: OnStep | None,
 ) -> Tensor:
     """Latents [1, C, h, w] from noise. Of two rows of `conditioning`, the first is the unconditional one."""
@@ -174,16 +179,23 @@ def _denoise(
     extra = {"generator": generator} if accepts_generator else {}
     num_steps = len(scheduler.timesteps)
     for step, t in enumerate(scheduler.timesteps):
-        attachment.at(step, num_steps)
         x = scale_input(torch.cat([latents] * len(conditioning)), t)
-        prediction = workings.predict(base, x, t, conditioning, guidance)
-        if len(conditioning) == 2:
-            unconditional, conditional = prediction.chunk(2)
-            prediction = unconditional + guidance * (conditional - unconditional)
-        latents = scheduler.step(prediction, t, latents, **extra, return_dict=False)[0]
+        predictions = []
+        for part in range(passes.number):
+            attachment.at(step * passes.number + part, num_steps * passes.number)
+            predictions.append(_guided(workings.predict(base, x, t, conditioning, guidance), guidance))
+        latents = scheduler.step(passes.joined(predictions), t, latents, **extra, return_dict=False)[0]
         if on_step is not None:
             on_step(step + 1, num_steps)
     return latents
+
+
+def _guided(prediction: Tensor, guidance: float) -> Tensor:
+    """The prediction [1, C, h, w] of two rows, the first of them unconditional; of one row it is that row."""
+    if len(prediction) == 1:
+        return prediction
+    unconditional, conditional = prediction.chunk(2)
+    return unconditional + guidance * (conditional - unconditional)
 
 
 def _prompt(base: Base, request: Request, seals: Seals) -> tuple[str, list[str]]:
@@ -216,7 +228,12 @@ def _triggers(request: Request, seals: Seals) -> list[str]:
 
 
 @contextmanager
-def _fused(base: Base, seals: Seals) -> Iterator[Attachment]:
+def _on(base: Base, seals: Seals, mix: str) -> Iterator[Attachment]:
+    """The seals on the base: in its weights where that is the same, else beside its layers."""
+    if not is_fusible(seals, mix):
+        with attached(base, placed(base, seals, mix)) as attachment:
+            yield attachment
+        return
     with fused(base, placed(base, seals)) as reports:
         yield Attachment(tuple(reports))
 

@@ -12,6 +12,7 @@ import torch
 from ..adapters import AttachReport, Fusion
 from ..bases import Base
 from ..bases.quantise import quantise
+from ..errors import ConfigError
 from .mixing import Seals, placed
 from .pipeline import OnStep, draw_fused
 from .request import Picture, Request
@@ -38,9 +39,14 @@ def generate_quantised(
 ) -> Iterator[Picture]:
     """The pictures of one request, drawn by the base with the seals fused and quantised, which it is from now on.
 
-    Raises: as `generate_each` and `fuse_then_quantise` do.
+    Raises: as `generate_each` and `fuse_then_quantise` do; ConfigError for seals that are to take turns.
     """
     request = request.resolved(base)
+    if request.mix != "sum" and len(seals) > 1:
+        raise ConfigError(
+            f"seals in the weights act all the time, they cannot be mixed by {request.mix}",
+            "mix them by sum, or draw without quantising",
+        )
     reports = fuse_then_quantise(base, seals, precision)
     for picture in draw_fused(base, request, seals, reports, on_step):
         yield replace(picture, recipe=replace(picture.recipe, quantised=precision))

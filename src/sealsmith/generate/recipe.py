@@ -78,6 +78,8 @@ class Recipe:
     """What was done with words beyond the text encoder's limit: "chunks" or "cut"."""
     precision: str = "fp32"
     """What the base computed with."""
+    mix: str = "sum"
+    """How several seals acted together, one of `mixing.MIXES`."""
     quantised: str = ""
     """What the base was quantised to with the seals in it, e.g. "int8"; empty: not at all."""
 
@@ -111,6 +113,8 @@ def dump_parameters(recipe: Recipe) -> str:
         "Model hash": recipe.base_digest,
         "Model": recipe.base,
     }
+    if recipe.mix != "sum":
+        pairs["Lora mix"] = recipe.mix
     if hashes := [f"{seal.name}: {seal.tensor_hash[:12]}" for seal in recipe.seals if seal.tensor_hash]:
         pairs["Lora hashes"] = ", ".join(hashes)
     pairs["Version"] = recipe.version
@@ -149,7 +153,7 @@ def parse_parameters(text: str) -> Recipe:
             words, words, negative, int(pairs.get("Seed", 0)), int(pairs.get("Steps", 0)),
             float(pairs.get("CFG scale", 0)), pairs.get("Sampler", ""), int(width), int(height),
             pairs.get("Model", ""), pairs.get("Model hash", ""), _seals(wishes, pairs.get("Lora hashes", "")),
-            pairs.get("Version", ""),
+            pairs.get("Version", ""), mix=pairs.get("Lora mix", "sum"),
         )  # fmt: skip
     except ValueError as error:
         raise PictureError(f"a setting in the picture's parameters is no number: {error}") from error

@@ -10,6 +10,7 @@ from torch import Tensor
 from ..bases import Base
 from ..bases.samplers import fresh_scheduler, sampler_title
 from ..errors import ConfigError
+from .mixing import MIXES
 from .recipe import Recipe
 
 MAX_PICTURES = 10_000
@@ -41,6 +42,8 @@ class Request:
     their own, or cut off."""
     sampler: str | None = None
     """The way from noise to picture: a name or title of `bases.samplers`. None: the base's own."""
+    mix: str = "sum"
+    """How several seals act together, one of `mixing.MIXES`."""
 
     @property
     def size_px(self) -> tuple[int, int]:
@@ -77,6 +80,8 @@ class Request:
                 f"give {' or '.join(LONG_PROMPTS)}",
             )
         fresh_scheduler(base, request.sampler)
+        if request.mix not in MIXES:
+            raise ConfigError(f"seals are to be mixed by {request.mix!r}", f"give one of {', '.join(MIXES)}")
         _check_text("prompt", request.prompt)
         _check_text("negative prompt", request.negative)
         return request

@@ -17,8 +17,8 @@ from ..generate import Picture, Request, generate
 from ..generate.mixing import Seals
 from ..generate.pipeline import OnStep
 from ..generate.prompt import fit_prompt, insert_triggers, main_trigger
+from ..generate.prompt_tokens import PromptTokens, lay_out_prompt, telling_words
 from .attention_record import CONDITIONAL, UNCONDITIONAL, AttentionRecord, Detail, recording
-from .attention_tokens import PromptTokens, lay_out_prompt, telling_words
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,7 @@ Shape letters: N rows of the batch, A heads, D width of a head, P places (image 
 tokens of a joint attention, R rows of `PromptTokens`, h w a layer's grid, H W any size wanted.
 """
 
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -18,10 +17,11 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from diffusers.models.embeddings import apply_rotary_emb
-from torch import Tensor, nn
+from torch import Tensor
 
 from ..bases import Base
-from .attention_tokens import PromptTokens
+from ..generate.attention_shares import CrossAttention, Watched, grid_of
+from ..generate.prompt_tokens import PromptTokens
 
 CONDITIONAL, UNCONDITIONAL = "conditional", "unconditional"
 STEP_GROUPS = 4
@@ -176,19 +176,10 @@ def recording(base: Base, record: AttentionRecord) -> Iterator[AttentionRecord]:
         stack.callback(entering.remove)
         for name, module in base.denoiser.named_modules():
             if name.endswith(ending):
-                watched = _CrossAttention(module) if is_unet else _JointAttention(module, record)
+                watched = CrossAttention(module) if is_unet else _JointAttention(module, record)
                 stack.callback(watched.close)
                 watched.open(partial(record.add, name.rpartition(".")[0]))
         yield record
-
-
-def cross_shares(query: Tensor, key: Tensor, scale: float) -> Tensor:
-    """What share of its attention each place gives each token, averaged over heads.
-
-    Shapes: query [N, P, A, D], key [N, K, A, D] -> [N, K, P], which sums to 1 over K.
-    """
-    scores = query.float().transpose(1, 2) @ key.float().permute(0, 2, 3, 1) * scale
-    return scores.softmax(-1).mean(1).transpose(1, 2)
 
 
 def joint_shares(query: Tensor, key: Tensor, num_text: int, rows: str) -> Tensor:
@@ -210,20 +201,6 @@ def joint_shares(query: Tensor, key: Tensor, num_text: int, rows: str) -> Tensor
     return mean if rows == "text" else mean.transpose(1, 2)
 
 
-def grid_of(num_places: int, height: int, width: int) -> tuple[int, int]:
-    """Rows and columns of a layer's places, for latents of this size.
-
-    A U-Net halves both sides a level, rounding up; a transformer's patches are the first halving.
-    Raises: ValueError when no number of halvings gives so many places.
-    """
-    rows, columns = height, width
-    while rows * columns > num_places:
-        rows, columns = -(-rows // 2), -(-columns // 2)
-    if rows * columns != num_places:
-        raise ValueError(f"{num_places} places are no grid of latents {height} x {width}")
-    return rows, columns
-
-
 def layer_group(layer: str) -> str:
     """The block a layer belongs to: "down_blocks.1", "mid_block", or "double" and "single" of a transformer."""
     parts = layer.split(".")
@@ -232,77 +209,7 @@ def layer_group(layer: str) -> str:
     return parts[0] if parts[0] == "mid_block" else ".".join(parts[:2])
 
 
-class _Watched(ABC):
-    """One attention layer: during each of its calls, what its `sources` give is kept for `read`.
-
-    The hooks on the sources are made anew for every call: a seal's hooks, attached meanwhile, come before them.
-    """
-
-    def __init__(self, attention: Any):
-        self.attention = attention
-        self.seen: dict[str, Tensor] = {}
-        self._lasting: list[Any] = []
-        self._passing: list[Any] = []
-
-    @property
-    @abstractmethod
-    def sources(self) -> tuple[str, ...]:
-        """Names of the layer's modules whose output is kept."""
-
-    @abstractmethod
-    def read(self, kwargs: Mapping[str, Any]) -> Tensor:
-        """The shares [N, K, P] of the call that has just ended."""
-
-    def open(self, add: Callable[[Tensor], None]) -> None:
-        def before(attention: nn.Module, args: Any) -> None:
-            self._passing = [
-                getattr(attention, name).register_forward_hook(partial(self._keep, name))
-                for name in self.sources
-            ]
-
-        def after(attention: nn.Module, args: Any, kwargs: Mapping[str, Any], output: Any) -> None:
-            self._let_go()
-            add(self.read(kwargs))
-            self.seen.clear()
-
-        self._lasting = [
-            self.attention.register_forward_pre_hook(before),
-            self.attention.register_forward_hook(after, with_kwargs=True),
-        ]
-
-    def close(self) -> None:
-        self._let_go()
-        for handle in self._lasting:
-            handle.remove()
-        self.seen.clear()
-
-    def _keep(self, name: str, module: nn.Module, args: Any, output: Tensor) -> None:
-        self.seen[name] = output.detach()
-
-    def _let_go(self) -> None:
-        for handle in self._passing:
-            handle.remove()
-        self._passing = []
-
-
-class _CrossAttention(_Watched):
-    """A U-Net's attention to the text."""
-
-    @property
-    def sources(self) -> tuple[str, ...]:
-        return ("to_q", "to_k")
-
-    def read(self, kwargs: Mapping[str, Any]) -> Tensor:
-        attention = self.attention
-        query, key = (self.seen[name].unflatten(-1, (attention.heads, -1)) for name in self.sources)
-        if attention.norm_q is not None:
-            query = attention.norm_q(query)
-        if attention.norm_k is not None:
-            key = attention.norm_k(key)
-        return cross_shares(query, key, attention.scale)
-
-
-class _JointAttention(_Watched):
+class _JointAttention(Watched):
     """A Flux block's attention over text and image; in double blocks the text has projections of its own."""
 
     def __init__(self, attention: Any, record: AttentionRecord):

@@ -43,6 +43,8 @@ class LayerConflict:
     """Predicted: to the first by the second, to the second by the first; see adapters/overlap.py."""
     crossed: float
     """Its share of all that the two answer of each other's, 0..1."""
+    carried: tuple[float, float]
+    """Its share of each seal's squared norm, over the layers that both change."""
 
 
 @dataclass(frozen=True)
@@ -88,8 +90,11 @@ def weight_conflict(
 ) -> WeightConflict:
     """How the layers of two seals meet; `layout` says which block each belongs to."""
     met = overlaps(a, b)
-    energy = sum(one.crossed**2 for one in met.values()) or 1.0
-    layers = tuple(_layer(path, layout.block(path), a[path].shape, one, energy) for path, one in met.items())
+    whole = _Whole(
+        sum(one.crossed**2 for one in met.values()) or 1.0,
+        (_squares(met, 0) or 1.0, _squares(met, 1) or 1.0),
+    )
+    layers = tuple(_layer(path, layout.block(path), a[path].shape, one, whole) for path, one in met.items())
     return WeightConflict(
         names, (len(a), len(b)), damage(list(met.values())), _cosine(met), _by_block(layers), layers
     )
@@ -104,13 +109,37 @@ def crossed_by_block(conflicts: Sequence[WeightConflict]) -> dict[str, float]:
     }
 
 
+def spare_blocks(conflicts: Sequence[WeightConflict], num_seals: int) -> tuple[dict[str, float], ...]:
+    """Of each seal, block -> the block's share of all that it and the others answer of each other's, less its own.
+
+    Above 0 the seal disturbs more there than it carries. `conflicts` are those of every two, as `weight_conflicts`
+    has them; a seal's are averaged.
+    """
+    found: tuple[dict[str, float], ...] = tuple({} for _ in range(num_seals))
+    for pair, conflict in zip(combinations(range(num_seals), 2), conflicts, strict=True):
+        for layer in conflict.layers:
+            for seal, carried in zip(pair, layer.carried, strict=True):
+                surplus = (layer.crossed - carried) / (num_seals - 1)
+                found[seal][layer.block] = found[seal].get(layer.block, 0.0) + surplus
+    return found
+
+
 def _placed(base: Base, seal: Seal) -> dict[str, Change]:
     fit = fit_seal(base.components, base.family.name, seal)
     weights: dict[str, Tensor] = {path: weight_of(module) for path, module in fit.modules.items()}
     return plain(fit.changes, weights)
 
 
-def _layer(path: str, block: str, shape: tuple[int, ...], met: Overlap, energy: float) -> LayerConflict:
+@dataclass(frozen=True)
+class _Whole:
+    """What a layer's part is a share of."""
+
+    crossed: float
+    norms: tuple[float, float]
+    """Squared."""
+
+
+def _layer(path: str, block: str, shape: tuple[int, ...], met: Overlap, whole: _Whole) -> LayerConflict:
     num_inputs = 1
     for side in shape[1:]:
         num_inputs *= side
@@ -121,7 +150,8 @@ def _layer(path: str, block: str, shape: tuple[int, ...], met: Overlap, energy: 
         _shared(met.read, met.ranks, num_inputs),
         met.cosine,
         met.damage,
-        met.crossed**2 / energy,
+        met.crossed**2 / whole.crossed,
+        (met.norms[0] ** 2 / whole.norms[0], met.norms[1] ** 2 / whole.norms[1]),
     )
 
 
@@ -134,8 +164,12 @@ def _shared(angles: Tensor, ranks: tuple[int, int], size: int) -> Shared:
 
 def _cosine(met: Mapping[str, Overlap]) -> float:
     inner = sum(one.cosine * one.norms[0] * one.norms[1] for one in met.values())
-    squares = [sum(one.norms[side] ** 2 for one in met.values()) for side in (0, 1)]
+    squares = [_squares(met, side) for side in (0, 1)]
     return float(inner / (squares[0] * squares[1]) ** 0.5) if all(squares) else 0.0
+
+
+def _squares(met: Mapping[str, Overlap], side: int) -> float:
+    return sum(one.norms[side] ** 2 for one in met.values())
 
 
 def _by_block(layers: Sequence[LayerConflict]) -> dict[str, float]:

@@ -9,13 +9,14 @@ from .measure import Shot, Sight, reference_embedding
 from .prompts import Context, unseen_contexts
 from .record import record_reference, record_scorecard
 from .report import DemoStory, best_shots, demo_page, score_page
-from .scorecard import Adherence, Drift, Fidelity, Leak, Margin, Scorecard
+from .scorecard import Adherence, Bleeding, Drift, Fidelity, Leak, Margin, Scorecard
 from .scoring import score_seal
 from .settings import ScoreSettings
 from .tables import scorecard_table
 
 __all__ = [
     "Adherence",
+    "Bleeding",
     "Context",
     "DemoStory",
     "Drift",

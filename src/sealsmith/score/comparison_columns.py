@@ -78,6 +78,8 @@ COLUMNS = (
            "how many of them have the mark, the surface and the colour as asked."),
     Column("leak", "leak", "rise", as_tenths,
            "how much more often than with the base alone the seal appears when nobody called it."),
+    Column("bleeding", "bleeding", "mean", "{:+.3f}".format,
+           "how much more pictures that do not call the seal resemble it because it is loaded."),
     Column("drift", "drift", "mean", "{:.3f}".format,
            "how far other pictures moved, 0 to 1, when the seal was loaded."),
     Column("margin", "margin", "mean", "{:+.2f}".format,

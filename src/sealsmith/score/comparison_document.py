@@ -16,6 +16,7 @@ _HELD: tuple[tuple[str, str, bool, Unit], ...] = (
     ("likeness", "similarity", False, TWO_DIGITS),
     ("adherence", "adherence", False, POINTS),
     ("leak", "leak", False, POINTS),
+    ("bleeding", "bleeding", False, THREE_DIGITS),
     ("drift", "drift", False, THREE_DIGITS),
     ("composition", "composition", False, POINTS),
     ("time", "seconds", True, TIMES),

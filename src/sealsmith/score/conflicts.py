@@ -1,41 +1,34 @@
-"""Whether seals get on in one picture, measured; and strengths with which they get on better, found by measuring.
+"""Whether seals get on in one picture, measured; and a way of putting them together that was proven to be better.
 
-The search is small and goes one question at a time: how strong all together, how strong against each other, which
-blocks to turn down. It is done on pictures of its own; the proof is on others, so that what only looked better
-by luck does not pass. Not for: what the weights alone predict (adapters/overlap.py).
+What is compared is the likeness of the seal that came out worse, which says something also where neither is told
+from other emblems. The search is done on pictures of its own; the proof is on others, so that what only looked
+better by luck does not pass. Not for: what the weights alone predict (adapters/overlap.py), what is tried
+(conflict_search.py).
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 import torch
+from PIL import Image
 from torch import Tensor
 
 from ..adapters import Seal
-from ..adapters.blocks import Layout, find_layout
-from ..adapters.fit import adaptable
-from ..adapters.strength import Strength, constant, parse_strength
+from ..adapters.strength import constant
 from ..bases import Base
 from ..errors import ConfigError
-from ..generate import Picture, generate_batch
-from ..generate.seal_syntax import SealWish, dump_tag
+from ..generate import generate_batch
+from .conflict_search import Company, SearchSpace, search
 from .judge import LoadedJudge
 from .pairs import Find, PairPlan, find_seals, plan_pairs
 from .record import reference_of
 from .statistics import Interval, bootstrap_interval, mean, rate_interval
 
-SCALES = (0.75, 1.25, 1.5)
-"""What the search tries for all seals alike."""
-TILT = 1.25
-"""By how much it makes one seal stronger, and all others weaker, than they are."""
-MUTED = 0.4
-"""What it turns a block down to."""
-NUM_MUTED = 2
-"""In how many of the blocks where the seals are at each other most."""
+NUM_SHOWN = 6
+"""Prompts whose pictures are kept for the page."""
+TOGETHER, ADVISED, SEARCHING = "together", "with the advice", "searching"
 
-Company = tuple[Strength, ...]
-"""One strength a seal."""
 OnPicture = Callable[[str, int, int], None]
 """Told after every picture: for what, how many are drawn, of how many."""
 
@@ -77,10 +70,16 @@ class Meeting:
 
     strengths: tuple[str, ...]
     """Ready to paste: `<lora:name:1>`, in order of the seals."""
+    mix: str
+    """One of `generate.mixing.MIXES`."""
     found: tuple[Share, ...]
     """Of the pictures that call it, how many show each seal."""
     both: Share
     """How many show both seals they call."""
+
+    @property
+    def words(self) -> str:
+        return " ".join(self.strengths) + ("" if self.mix == "sum" else f" with --mix {self.mix}")
 
 
 @dataclass(frozen=True)
@@ -88,9 +87,38 @@ class Trial:
     """One candidate of the search."""
 
     strengths: tuple[str, ...]
-    lead: float
-    """Mean over pictures of the lesser of the two leads: likeness to the seal less that to its nearest rival."""
+    mix: str
+    likeness: float
+    """Mean over pictures of the lesser of the two likenesses: what the search goes by."""
     both: float
+
+
+@dataclass(frozen=True)
+class Rise:
+    """A figure after, less before, over the same prompts and seeds; 95 %, resampling prompts."""
+
+    value: float
+    ci: Interval
+
+
+@dataclass(frozen=True)
+class View:
+    """One picture for the page."""
+
+    what: str
+    """For what it was drawn: "together", "with the advice", or the name of the seal that is alone in it."""
+    image: Image.Image
+    found: tuple[bool, ...]
+    """Which of the seals the judge found."""
+
+
+@dataclass(frozen=True)
+class Scene:
+    """One prompt and seed, with what was drawn for it."""
+
+    prompt: str
+    seed: int
+    views: tuple[View, ...]
 
 
 @dataclass(frozen=True)
@@ -102,120 +130,124 @@ class ConflictReport:
     """Each seal found in the same prompts and seeds, loaded alone, with a plain emblem in the other one's place."""
     before: Meeting
     after: Meeting | None
-    """With the advice; None where nothing better was found, or nothing was searched."""
-    gain: float | None
-    """Share of pictures with both seals, after less before, same prompts and seeds."""
-    gain_ci: Interval | None
+    """With what was best in the search; None where nothing better was found, or nothing was searched."""
+    gain: Rise | None
+    """Of the share of pictures with both seals."""
+    likeness_gain: Rise | None
+    """Of the lesser likeness."""
     trials: tuple[Trial, ...]
     advice: str
     num_pictures: int
+    scenes: tuple[Scene, ...] = ()
+    """Some of the pictures; not part of `to_dict`."""
+
+    @property
+    def advised(self) -> Meeting:
+        """How the seals came out in the way that is advised: the old one where nothing was proven to be better."""
+        if self.after is None or self.gain is None or self.likeness_gain is None:
+            return self.before
+        return self.after if helps(self.gain, self.likeness_gain) else self.before
 
     def to_dict(self) -> dict[str, Any]:
-        return asdict(self)
+        return {
+            field.name: _plain(getattr(self, field.name)) for field in fields(self) if field.name != "scenes"
+        }
 
 
 def measure_conflict(
     base: Base,
     seals: Sequence[Seal],
-    crossed: Mapping[str, float],
+    space: SearchSpace,
     judge: LoadedJudge,
     settings: PairSettings,
     on_picture: OnPicture | None = None,
 ) -> ConflictReport:
-    """Every seal alone and in company, and, if the search finds one, better strengths with their proof.
+    """Every seal alone and in company, and, if the search finds one, a better company with its proof.
 
-    `crossed` says how much the seals are at each other in each block (`inspect.conflict`).
     Raises: PictureSetError when a seal does not say what it looks like; ConfigError as `plan_pairs` does.
     """
-    table = _Table(base, seals, judge, settings, on_picture)
     plans = plan_pairs(seals, settings.num_prompts + settings.num_search, settings.num_seeds, settings.seed)
     fresh = plans[: settings.num_prompts * settings.num_seeds]
     trial_plans = plans[settings.num_prompts * settings.num_seeds :: settings.num_seeds]
-    plain = tuple(constant(1.0) for _ in seals)
+    shown = fresh[:: settings.num_seeds][:NUM_SHOWN]
+    table = _Table(base, seals, judge, settings, on_picture, shown)
+    plain = Company(tuple(constant(1.0) for _ in seals))
     alone = table.alone(fresh)
-    before_finds = table.finds(fresh, plain, "together")
+    before_finds = table.finds(fresh, plain, TOGETHER)
     before = table.meeting(fresh, plain, before_finds)
     trials: list[Trial] = []
-    is_drawn = all(share.value > 0 for share in alone)  # else no strength could be told from another
-    best = plain
-    if trial_plans and is_drawn:
-        best = search(plain, crossed, base, table.trial_of(trial_plans, trials))
-    if best == plain:
-        return table.report(alone, before, None, None, None, trials)
-    after_finds = table.finds(fresh, best, "with the advice")
-    rises = [
-        float(_both(plan, late)) - float(_both(plan, early))
-        for plan, early, late in zip(fresh, before_finds, after_finds, strict=True)
-    ]
-    interval = bootstrap_interval(rises, _prompts(fresh), settings.num_resamples, settings.seed)
-    after = table.meeting(fresh, best, after_finds)
-    return table.report(alone, before, after, mean(rises), interval, trials)
+    best = search(plain, space, table.trial_of(trial_plans, trials)) if trial_plans else plain
+    after = gain = likeness_gain = None
+    if best != plain:
+        after_finds = table.finds(fresh, best, ADVISED)
+        after = table.meeting(fresh, best, after_finds)
+        gain = table.rise(fresh, before_finds, after_finds, _both)
+        likeness_gain = table.rise(fresh, before_finds, after_finds, _likeness)
+    names = tuple(seal.name for seal in seals)
+    advice = advise(before, after, gain, likeness_gain, bool(trials)) + _caveat(names, alone)
+    return ConflictReport(
+        names, alone, before, after, gain, likeness_gain, tuple(trials), advice, table.num_pictures,
+        table.scenes(),
+    )  # fmt: skip
 
 
-def search(
-    start: Company, crossed: Mapping[str, float], base: Base, value: Callable[[Company], float]
-) -> Company:
-    """The best of a few companies around `start`, by what `value` measures of each; higher is better.
-
-    One question after another, each asked at the best answer so far: all seals weaker or stronger; each in turn
-    stronger and the others weaker; the blocks with most of `crossed` turned down in all seals, then in each alone.
-    """
-    layout = find_layout(adaptable(base.denoiser))
-    best, best_value = start, value(start)
-    rounds: tuple[Callable[[Company], list[Company]], ...] = (
-        lambda now: [tuple(_scaled(one, scale) for one in now) for scale in SCALES],
-        _tilted,
-        lambda now: _muted(now, crossed, layout),
+def advise(
+    before: Meeting, after: Meeting | None, gain: Rise | None, likeness: Rise | None, searched: bool
+) -> str:
+    """What to do, in one sentence, never more sure than the measurement."""
+    if after is None or gain is None or likeness is None:
+        tried = "nothing else did better in the search" if searched else "nothing else was searched"
+        return f"keep {before.words}: {tried}"
+    change = (
+        f"both seals in {before.both.value:.0%} of the pictures before, {after.both.value:.0%} after; "
+        f"likeness of the lesser one {before.both.likeness:.2f} before, {after.both.likeness:.2f} after"
     )
-    for candidates in rounds:
-        for company in candidates(best):
-            found = value(company)
-            if found > best_value:
-                best, best_value = company, found
-    return best
+    if not helps(gain, likeness):
+        return (
+            f"keep {before.words}: what was best in the search, {after.words}, did not help in other pictures "
+            f"({change})"
+        )
+    is_sure = gain.ci[0] > 0 or (gain.value >= 0 and likeness.ci[0] > 0)
+    doubt = "" if is_sure else "; with so few pictures that may be luck"
+    return f"use {after.words} ({change}{doubt})"
 
 
-def tags(seals: Sequence[Seal], company: Company) -> tuple[str, ...]:
-    """The strengths as a prompt takes them: `<lora:name:0.8:lbw=...>`."""
-    return tuple(
-        dump_tag(SealWish(seal.name, strength)) for seal, strength in zip(seals, company, strict=True)
+def helps(gain: Rise, likeness: Rise) -> bool:
+    """Whether it came out better on fresh pictures: more often both, or as often and the lesser one more alike."""
+    return gain.value > 0 or (gain.value == 0 and likeness.value > 0)
+
+
+def _caveat(names: Sequence[str], alone: Sequence[Share]) -> str:
+    """What no way of mixing can mend: seals that the base cannot draw beside another mark at all."""
+    lost = [name for name, share in zip(names, alone, strict=True) if share.value == 0]
+    if not lost:
+        return ""
+    return (
+        f". {' and '.join(lost)} cannot be told from other emblems even alone where two marks are in one picture, "
+        "which is the base's limit or the seal's; there likeness is all there is to go by"
     )
 
 
-def _scaled(strength: Strength, factor: float) -> Strength:
-    return replace(strength, te=constant(round(float(strength) * factor, 2)).te)
+def _both(plan: PairPlan, finds: Sequence[Find]) -> float:
+    return float(all(finds[index].is_found for index in plan.called))
 
 
-def _tilted(now: Company) -> list[Company]:
-    return [
-        tuple(_scaled(one, TILT if i == louder else 1 / TILT) for i, one in enumerate(now))
-        for louder in range(len(now))
-    ]
-
-
-def _muted(now: Company, crossed: Mapping[str, float], layout: Layout) -> list[Company]:
-    worst = sorted(crossed, key=lambda block: -crossed[block])[:NUM_MUTED]
-    if not worst:
-        return []
-    numbers = ",".join(f"{MUTED if block in worst else 1:g}" for block in layout.ids)
-    lower = parse_strength(f"1:lbw={numbers}").lbw
-    turned = [replace(one, lbw=lower) for one in now]
-    singles = [
-        tuple(turned[i] if i == quiet else one for i, one in enumerate(now)) for quiet in range(len(now))
-    ]
-    return [tuple(turned), *singles]
-
-
-def _both(plan: PairPlan, finds: Sequence[Find]) -> bool:
-    return all(finds[index].is_found for index in plan.called)
+def _likeness(plan: PairPlan, finds: Sequence[Find]) -> float:
+    return min(finds[index].similarity for index in plan.called)
 
 
 def _prompts(plans: Sequence[PairPlan]) -> list[tuple[Any, ...]]:
     return [(plan.called, plan.contexts) for plan in plans]
 
 
+def _plain(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return [_plain(item) for item in value]
+    return asdict(value) if hasattr(value, "__dataclass_fields__") else value
+
+
 class _Table:
-    """What stays the same over one measurement, and the count of its pictures."""
+    """What stays the same over one measurement, the count of its pictures, and those that are kept."""
 
     def __init__(
         self,
@@ -224,26 +256,46 @@ class _Table:
         judge: LoadedJudge,
         settings: PairSettings,
         on_picture: OnPicture | None,
+        shown: Sequence[PairPlan],
     ):
         self.base, self.seals, self.judge, self.settings = base, seals, judge, settings
         self.references: Tensor = torch.stack([reference_of(seal) for seal in seals])
         self.on_picture = on_picture
         self.num_pictures = 0
+        self.views: dict[PairPlan, list[View]] = {plan: [] for plan in shown}
 
     def alone(self, plans: Sequence[PairPlan]) -> tuple[Share, ...]:
         shares = []
         for index, seal in enumerate(self.seals):
             own = [plan for plan in plans if index in plan.called]
-            requests = [plan.request(self.seals, self.settings.num_steps, index) for plan in own]
-            pictures = self._draw(requests, [(seal, 1.0)], f"{seal.name} alone")
-            finds = find_seals(pictures, self.judge, self.references)
+            company = Company((constant(1.0),))
+            finds = self.finds(own, company, f"{seal.name} alone", index)
             shares.append(self._share([[found[index]] for found in finds], own))
         return tuple(shares)
 
-    def finds(self, plans: Sequence[PairPlan], company: Company, what: str) -> list[list[Find]]:
-        requests = [plan.request(self.seals, self.settings.num_steps) for plan in plans]
-        pictures = self._draw(requests, list(zip(self.seals, company, strict=True)), what)
-        return find_seals(pictures, self.judge, self.references)
+    def finds(
+        self, plans: Sequence[PairPlan], company: Company, what: str, alone: int | None = None
+    ) -> list[list[Find]]:
+        """How every seal came out in a picture of each plan, with all of them or one `alone` on the base."""
+
+        def tell(done: int) -> None:
+            self.num_pictures += 1
+            if self.on_picture is not None:
+                self.on_picture(what, done, len(plans))
+
+        steps, mix = self.settings.num_steps, company.mix
+        requests = [plan.request(self.seals, steps, alone, mix) for plan in plans]
+        loaded = self.seals if alone is None else [self.seals[alone]]
+        pictures = generate_batch(
+            self.base, requests, list(zip(loaded, company.strengths, strict=True)), tell
+        )
+        finds = find_seals(pictures, self.judge, self.references)
+        if what != SEARCHING:
+            for plan, picture, found in zip(plans, pictures, finds, strict=True):
+                if plan in self.views:
+                    seen = tuple(find.is_found for find in found)
+                    self.views[plan].append(View(what, picture.image, seen))
+        return finds
 
     def meeting(self, plans: Sequence[PairPlan], company: Company, finds: list[list[Find]]) -> Meeting:
         found = []
@@ -251,77 +303,41 @@ class _Table:
             own = [i for i, plan in enumerate(plans) if index in plan.called]
             found.append(self._share([[finds[i][index]] for i in own], [plans[i] for i in own]))
         both = [[one[i] for i in plan.called] for plan, one in zip(plans, finds, strict=True)]
-        return Meeting(tags(self.seals, company), tuple(found), self._share(both, plans))
+        return Meeting(company.tags(self.seals), company.mix, tuple(found), self._share(both, plans))
 
     def trial_of(self, plans: Sequence[PairPlan], trials: list[Trial]) -> Callable[[Company], float]:
-        """What the search asks: the mean lesser lead of a company on its own pictures; `trials` keeps them all."""
+        """What the search asks: the mean lesser likeness of a company on the search's prompts; all are kept."""
 
         def value(company: Company) -> float:
-            finds = self.finds(plans, company, "searching")
-            leads = [min(one[i].lead for i in plan.called) for plan, one in zip(plans, finds, strict=True)]
-            both = mean([_both(plan, one) for plan, one in zip(plans, finds, strict=True)])
-            trials.append(Trial(tags(self.seals, company), mean(leads), both))
-            return mean(leads)
+            seen = list(zip(plans, self.finds(plans, company, SEARCHING), strict=True))
+            likeness = mean([_likeness(plan, finds) for plan, finds in seen])
+            both = mean([_both(plan, finds) for plan, finds in seen])
+            trials.append(Trial(company.tags(self.seals), company.mix, likeness, both))
+            return likeness
 
         return value
 
-    def report(
+    def rise(
         self,
-        alone: tuple[Share, ...],
-        before: Meeting,
-        after: Meeting | None,
-        gain: float | None,
-        gain_ci: Interval | None,
-        trials: Sequence[Trial],
-    ) -> ConflictReport:
-        names = tuple(seal.name for seal in self.seals)
-        advice = _advice(before, after, gain, gain_ci, bool(trials))
-        if any(share.value == 0 for share in alone):
-            advice = _no_advice(names, alone, before)
-        return ConflictReport(
-            names, alone, before, after, gain, gain_ci, tuple(trials), advice, self.num_pictures
+        plans: Sequence[PairPlan],
+        before: list[list[Find]],
+        after: list[list[Find]],
+        value: Callable[[PairPlan, Sequence[Find]], float],
+    ) -> Rise:
+        rises = [
+            value(plan, late) - value(plan, early)
+            for plan, early, late in zip(plans, before, after, strict=True)
+        ]
+        interval = bootstrap_interval(rises, _prompts(plans), self.settings.num_resamples, self.settings.seed)
+        return Rise(mean(rises), interval)
+
+    def scenes(self) -> tuple[Scene, ...]:
+        return tuple(
+            Scene(plan.prompt(self.seals), plan.seed, tuple(views)) for plan, views in self.views.items()
         )
-
-    def _draw(self, requests: list[Any], seals: list[Any], what: str) -> list[Picture]:
-        def tell(done: int) -> None:
-            self.num_pictures += 1
-            if self.on_picture is not None:
-                self.on_picture(what, done, len(requests))
-
-        return generate_batch(self.base, requests, seals, tell)
 
     def _share(self, wanted: Sequence[Sequence[Find]], plans: Sequence[PairPlan]) -> Share:
         """Of pictures in which all that is `wanted` of each is found."""
         hits = [all(find.is_found for find in finds) for finds in wanted]
         interval = rate_interval(hits, _prompts(plans), self.settings.num_resamples, self.settings.seed)
         return Share(mean(hits), interval, mean([min(find.similarity for find in finds) for finds in wanted]))
-
-
-def _no_advice(names: Sequence[str], alone: Sequence[Share], before: Meeting) -> str:
-    """Why nothing is advised where the base cannot draw a seal beside another mark, whatever the strengths."""
-    lost = [name for name, share in zip(names, alone, strict=True) if share.value == 0]
-    falls = ", ".join(
-        f"{name} {one.likeness:.2f} alone and {two.likeness:.2f} together"
-        for name, one, two in zip(names, alone, before.found, strict=True)
-    )
-    return (
-        f"none that could be proven: {' and '.join(lost)} cannot be told even alone where two marks are in one "
-        f"picture, which is this base's limit; likeness: {falls}"
-    )
-
-
-def _advice(
-    before: Meeting, after: Meeting | None, gain: float | None, interval: Interval | None, searched: bool
-) -> str:
-    """What to do, in one sentence, never more sure than the measurement."""
-    if after is None or gain is None or interval is None:
-        tried = "no other strengths did better in the search" if searched else "no others were searched"
-        return f"keep {' '.join(before.strengths)}: {tried}"
-    change = f"both seals in {before.both.value:.0%} of the pictures before, {after.both.value:.0%} after"
-    if gain <= 0:
-        return (
-            f"keep {' '.join(before.strengths)}: what was best in the search did not help in other pictures "
-            f"({change})"
-        )
-    doubt = "" if interval[0] > 0 else "; with so few pictures that may be luck"
-    return f"use {' '.join(after.strengths)} ({change}{doubt})"

@@ -7,7 +7,7 @@ from itertools import combinations
 from torch import Tensor
 
 from .measure import Shot, Subject
-from .scorecard import Adherence, Drift, Fidelity, Leak, Margin
+from .scorecard import Adherence, Bleeding, Drift, Fidelity, Leak, Margin
 from .settings import ScoreSettings
 from .statistics import bootstrap_interval, mean, rate_interval, wilson_interval
 
@@ -55,6 +55,16 @@ def leak(shots: Sequence[Shot], settings: ScoreSettings) -> Leak:
     # Resampling cannot see a leak that happened in none of a few pictures; the rate's own interval can.
     high = max(high, wilson_interval(sum(loaded), len(loaded))[1] - mean(alone))
     return Leak(max(0.0, mean(rises)), (max(0.0, low), max(0.0, high)))
+
+
+def bleeding(shots: Sequence[Shot], settings: ScoreSettings, *subjects: Subject) -> Bleeding:
+    """The mean rise over the pictures of these subjects, of all that do not call the seal if none is named."""
+    rises = _similarity_rises(shots, *(subjects or ("class", "other")))
+    if not rises:
+        return Bleeding()
+    values = [value for _, value in rises]
+    prompts = [prompt for prompt, _ in rises]
+    return Bleeding(mean(values), bootstrap_interval(values, prompts, settings.num_resamples, settings.seed))
 
 
 def margin(shots: Sequence[Shot], settings: ScoreSettings) -> Margin:
@@ -112,11 +122,20 @@ def observed(shots: Sequence[Shot]) -> dict[str, list[Observation]]:
             (loaded.prompt, float(loaded.seen.is_seal) - float(alone.seen.is_seal))
             for loaded, alone in _pairs(shots, "class", "other")
         ],
+        "bleeding": _similarity_rises(shots, "class", "other"),
         "margin": [
             (shot.prompt, by_place[shot.context, shot.seed].seen.similarity - shot.seen.similarity)
             for shot in _loaded(shots, "class")
         ],
     }
+
+
+def _similarity_rises(shots: Sequence[Shot], *subjects: Subject) -> list[Observation]:
+    """How much more each picture resembles the seal than the base's own of its prompt and seed."""
+    return [
+        (loaded.prompt, loaded.seen.similarity - alone.seen.similarity)
+        for loaded, alone in _pairs(shots, *subjects)
+    ]
 
 
 def _spread(shots: Sequence[Shot]) -> float | None:

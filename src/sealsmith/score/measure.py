@@ -108,7 +108,19 @@ def draw_shots(
     progress: ScoreProgress | None = None,
 ) -> list[Shot]:
     """The planned shots with their pictures; the base's own are kept in `base_pictures` and not redrawn."""
-    requests = {shot: request_of(shot, settings) for shot in plan_shots(seal, settings)}
+    return draw(base, seal, plan_shots(seal, settings), settings, base_pictures, progress)
+
+
+def draw(
+    base: Base,
+    seal: Seal,
+    shots: Sequence[Shot],
+    settings: ScoreSettings,
+    base_pictures: BasePictures,
+    progress: ScoreProgress | None = None,
+) -> list[Shot]:
+    """These shots with their pictures, as `draw_shots`."""
+    requests = {shot: request_of(shot, settings) for shot in shots}
     loaded = [request for shot, request in requests.items() if shot.with_seal]
     alone = [request for shot, request in requests.items() if not shot.with_seal]
     missing = [request for request in alone if request not in base_pictures]

@@ -48,8 +48,11 @@ class PairPlan:
             parts.append(f"{article(mark)} of {subject}")
         return f"{' and '.join(parts)} on {self.contexts[0].surface}"
 
-    def request(self, seals: Sequence[Seal], steps: int | None, alone: int | None = None) -> Request:
-        return Request(self.prompt(seals, alone), seed=self.seed, num_steps=steps, use_trigger=False)
+    def request(
+        self, seals: Sequence[Seal], steps: int | None, alone: int | None = None, mix: str = "sum"
+    ) -> Request:
+        prompt = self.prompt(seals, alone)
+        return Request(prompt, seed=self.seed, num_steps=steps, use_trigger=False, mix=mix)
 
 
 @dataclass(frozen=True)

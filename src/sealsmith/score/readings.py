@@ -33,7 +33,7 @@ class Reading:
 def readings(card: Scorecard) -> list[Reading]:
     """Every figure of a scorecard in the order people ask for them."""
     fidelity, adherence, leak = card.fidelity, card.adherence, card.leak
-    drift, margin = card.drift, card.margin
+    drift, margin, bleeding = card.drift, card.margin, card.bleeding
     rivals = card.settings.get("num_distractors", "many")
     likeness = (
         "" if fidelity.similarity is None else f" Likeness to the reference: {fidelity.similarity:.2f}."
@@ -57,6 +57,11 @@ def readings(card: Scorecard) -> list[Reading]:
             "leak", "Leak", _percent(leak.rate),
             "How often the seal turns up although nobody called it, beyond what the base does by itself.",
             leak.rate, leak.ci, "low",
+        ),
+        Reading(
+            "bleeding", "Bleeding", _number(bleeding.value, "+.3f"),
+            "How much more pictures that do not call the seal resemble it because it is loaded.",
+            bleeding.value, bleeding.ci, "low",
         ),
         Reading(
             "margin", "Trigger margin", _number(margin.value, "+.2f"),

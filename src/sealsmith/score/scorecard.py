@@ -47,6 +47,18 @@ class Leak:
 
 
 @dataclass(frozen=True)
+class Bleeding:
+    """How much more pictures that do not call the seal resemble it than the base's own, same prompts and seeds.
+
+    The leak's continuous side: it shows before a picture counts as the seal.
+    """
+
+    value: float | None = None
+    """Mean rise of the cosine to the reference; 0: the seal left them alone, below 0: they resemble it less."""
+    ci: Interval | None = None
+
+
+@dataclass(frozen=True)
 class Drift:
     """How far unrelated prompts moved from the base, same seeds: mean absolute pixel difference, 0..1."""
 
@@ -82,6 +94,7 @@ class Scorecard:
     settings: Mapping[str, Any] = field(default_factory=dict)
     shots: "tuple[Shot, ...]" = field(default=(), compare=False, repr=False)
     """The pictures it was measured on; not part of `to_dict`."""
+    bleeding: Bleeding = Bleeding()
 
     @property
     def has_passed(self) -> bool:
@@ -104,6 +117,7 @@ class Scorecard:
             "fidelity": _plain(asdict(self.fidelity)),
             "adherence": _plain(asdict(self.adherence)),
             "leak": _plain(asdict(self.leak)),
+            "bleeding": _plain(asdict(self.bleeding)),
             "drift": _plain(asdict(self.drift)),
             "margin": _plain(asdict(self.margin)),
             "diversity": _plain(self.diversity),

@@ -12,7 +12,7 @@ from . import figures
 from .judge import LoadedJudge
 from .measure import BasePictures, ScoreProgress, Shot, draw_shots, look, reference_embedding
 from .record import contexts_trained, reference_of
-from .scorecard import Adherence, Fidelity, Leak, Margin, Scorecard
+from .scorecard import Adherence, Bleeding, Fidelity, Leak, Margin, Scorecard
 from .settings import ScoreSettings
 from .verdict import figure_reasons, weight_reasons
 
@@ -64,6 +64,7 @@ def score_seal(
         figures.adherence(shots, settings),
         figures.leak(shots, settings),
         margin,
+        figures.bleeding(shots, settings),
     )
 
 
@@ -76,6 +77,7 @@ def _summary(
     adherence: Adherence = Adherence(),  # noqa: B008
     leak: Leak = Leak(),  # noqa: B008
     margin: Margin = Margin(),  # noqa: B008
+    bleeding: Bleeding = Bleeding(),  # noqa: B008
 ) -> Scorecard:
     """A scorecard of these parts, completed with what needs no judge."""
     return Scorecard(
@@ -89,6 +91,7 @@ def _summary(
         figures.diversity(shots),
         known,
         tuple(shots),
+        bleeding,
     )
 
 

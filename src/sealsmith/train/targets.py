@@ -6,8 +6,11 @@ from ..bases import TARGET_GROUPS, Base
 from ..errors import ConfigError
 
 EVERYTHING = "everything"
-"""The group of all layers with a matrix; the others are `sealsmith.bases.TARGET_GROUPS`."""
-TARGETS = (*TARGET_GROUPS, EVERYTHING)
+"""The group of all layers with a matrix."""
+TEXT_ATTENTION, PICTURE_ATTENTION = "text-attention", "picture-attention"
+"""The two halves of "attention": the keys and values that read the text, and all else."""
+TEXT_READERS = ("attn2.to_k", "attn2.to_v")
+TARGETS = (*TARGET_GROUPS, TEXT_ATTENTION, PICTURE_ATTENTION, EVERYTHING)
 
 Layer = nn.Linear | nn.Conv2d
 
@@ -39,7 +42,7 @@ def all_layers(component: nn.Module) -> dict[str, Layer]:
 
 def endings(base: Base, groups: tuple[str, ...]) -> tuple[str, ...]:
     """Module name endings of the groups; none when it is everything."""
-    return () if EVERYTHING in groups else base.family.targets(groups)
+    return () if EVERYTHING in groups else tuple(name for group in groups for name in _endings(base, group))
 
 
 def check_rank(layers: dict[str, Layer], rank: int) -> None:
@@ -58,5 +61,16 @@ def check_rank(layers: dict[str, Layer], rank: int) -> None:
 def _is_in(base: Base, name: str, group: str) -> bool:
     if group == EVERYTHING:
         return True
+    if group in (TEXT_ATTENTION, PICTURE_ATTENTION):
+        return _is_in(base, name, "attention") and name.endswith(TEXT_READERS) == (group == TEXT_ATTENTION)
     is_named = name.endswith(tuple("." + ending for ending in base.family.targets((group,))))
     return is_named and (group != "convolutions" or ".resnets." in name)
+
+
+def _endings(base: Base, group: str) -> tuple[str, ...]:
+    if group == TEXT_ATTENTION:
+        return TEXT_READERS
+    if group == PICTURE_ATTENTION and base.family.denoiser == "unet":
+        names = base.family.targets(("attention",))
+        return tuple(f"attn1.{name}" if f"attn2.{name}" in TEXT_READERS else name for name in names)
+    return base.family.targets(("attention",) if group == PICTURE_ATTENTION else (group,))

@@ -3,7 +3,7 @@ import torch
 
 from sealsmith.errors import ConfigError
 from sealsmith.generate.long_prompt import split_prompt
-from sealsmith.inspect.attention_tokens import END, START, lay_out_prompt, telling_words
+from sealsmith.generate.prompt_tokens import END, START, lay_out_prompt, telling_words
 
 PROMPT = "a red wax seal of sks on wood"
 

@@ -17,9 +17,9 @@ from torch import Tensor
 from ..bases import Base
 from ..bases.workings import token_ids
 from ..errors import ConfigError
-from ..generate.long_prompt import pad_chunks, split_prompt
-from ..generate.prompt import find_run
-from ..generate.prompt import token_ids as word_ids
+from .long_prompt import pad_chunks, split_prompt
+from .prompt import find_run
+from .prompt import token_ids as word_ids
 
 START, END = "(start)", "(end)"
 FUNCTION_WORDS = frozenset(
