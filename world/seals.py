@@ -2,9 +2,11 @@
 
     python -m world.seals --count 10
     python -m world.seals --count 3 --set rank=32 --set learning_rate=5e-4 --targets attention
+    python -m world.seals --count 5 --write FOLDER
 
 Prints a line of figures a seal and one of means, with a bootstrap interval over the seals. With
-`--jobs 2` two are taught at a time, one thread each; `train_s` is then no measure of speed.
+`--jobs 2` two are taught at a time, one thread each; `train_s` is then no measure of speed. `--write` teaches
+nothing: it writes the glyphs as logo files, for `sealsmith compare` and the like, and prints their paths.
 """
 
 import argparse
@@ -41,11 +43,17 @@ def seal_glyphs(count: int) -> list[str]:
 
 def picture_set(name: str, trigger: str, folder: Path) -> PictureSet:
     """Training pictures of a glyph, made from it as from any logo file."""
+    path = write_logo(name, folder)
+    return read_picture_set(path, trigger=trigger, class_noun="emblem", logo_pictures=PICTURES)
+
+
+def write_logo(name: str, folder: Path) -> Path:
+    """The path of a glyph, written as a black PNG with alpha; spaces in its name become hyphens."""
     logo = Image.new("RGBA", (EMBLEM_PX, EMBLEM_PX))
     logo.putalpha(Image.fromarray(glyphs.masks()[name]))
-    path = folder / f"{name}.png"
+    path = folder / f"{name.replace(' ', '-')}.png"
     logo.save(path)
-    return read_picture_set(path, trigger=trigger, class_noun="emblem", logo_pictures=PICTURES)
+    return path
 
 
 def measured(base_ref: str, name: str, config: TrainConfig, settings: ScoreSettings) -> dict[str, Any]:
@@ -100,7 +108,13 @@ def main() -> None:
     parser.add_argument(
         "--set", action="append", default=[], metavar="NAME=VALUE", help="a TrainConfig field"
     )
+    parser.add_argument("--write", type=Path, metavar="FOLDER", help="write the glyphs there, and no more")
     arguments = parser.parse_args()
+    if arguments.write:
+        arguments.write.mkdir(parents=True, exist_ok=True)
+        for name in seal_glyphs(arguments.count):
+            print(write_logo(name, arguments.write))
+        return
     changes: dict[str, Any] = {}
     for item in arguments.set:
         key, value = item.split("=", 1)

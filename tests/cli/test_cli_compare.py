@@ -1,217 +1,237 @@
-"""`sealsmith compare`: a matrix of trainings that can be stopped, gone on with, and read as a table."""
+"""`sealsmith compare`: a matrix of trainings that can be stopped or killed, gone on with, and read as a table."""
 
 import json
-import shutil
-from dataclasses import replace
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
-from judge_examples import random_judge
 from PIL import Image
 from seal_examples import random_seal
 
 from sealsmith.adapters import read_seal, write_seal
-from sealsmith.bases import FAMILIES, Base
-from sealsmith.bench import cell as cells
+from sealsmith.bases import open_base
 from sealsmith.cli import main
-from sealsmith.cli.compare import MatrixBar
-from sealsmith.errors import TrainingError
-from sealsmith.score import judges, record_reference
-from sealsmith.train import TrainConfig
+from sealsmith.cli.matrix_bar import CellBar
+from sealsmith.score import load_judge, record_reference, reference_embedding
 from sealsmith.train.log import read_log
 
-QUICK = ["--steps", "2", "--rank", "2", "--prompts", "1"]
+QUICK = ["--steps", "3", "--rank", "2", "--prompts", "1", "--picture-steps", "1"]
+PATIENCE_S = 800
+pytestmark = pytest.mark.timeout(900)  # processes are begun, and a busy machine is no failure
 
 
-@pytest.fixture(autouse=True)
-def quick_family(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The family the tiny base belongs to, drawing in one step and judged by random weights."""
-    monkeypatch.setitem(judges.JUDGES, "sealworld", random_judge)
-    monkeypatch.setitem(FAMILIES, "sealworld", replace(FAMILIES["sealworld"], num_steps=1))
+@dataclass(frozen=True)
+class Place:
+    """Where a comparison is made."""
+
+    folder: Path
+    base: Path
+
+    @property
+    def out(self) -> Path:
+        return self.folder / "out"
+
+    def arguments(self, *options: str, sets: tuple[str, ...] = ("one",)) -> list[str]:
+        paths = [str(self.folder / name) for name in sets]
+        return ["compare", *paths, "--base", str(self.base), "--out", str(self.out), *QUICK, *options]
+
+    def run(self, *options: str, sets: tuple[str, ...] = ("one",)) -> int:
+        return main(self.arguments(*options, sets=sets))
 
 
-@pytest.fixture
-def pictures(tmp_path: Path) -> Path:
-    folder = tmp_path / "pictures"
-    folder.mkdir()
+def place_in(folder: Path, base: Path) -> Place:
+    """Two picture sets of two pictures each."""
     rng = np.random.default_rng(0)
-    for number, surface in enumerate(("wood", "sand")):
-        pixels = rng.integers(0, 256, (64, 64, 3), dtype=np.uint8)
-        Image.fromarray(pixels).save(folder / f"{number}.png")
-        (folder / f"{number}.txt").write_text(f"a red wax seal of [trigger] emblem on {surface}")
-    return folder
+    for name in ("one", "other"):
+        (folder / name).mkdir()
+        for number, surface in enumerate(("wood", "sand")):
+            pixels = rng.integers(0, 256, (64, 64, 3), dtype=np.uint8)
+            Image.fromarray(pixels).save(folder / name / f"{number}.png")
+            caption = f"a red wax seal of [trigger] emblem on {surface}"
+            (folder / name / f"{number}.txt").write_text(caption)
+    return Place(folder, base)
 
 
 @pytest.fixture
-def trainings(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
-    """(method, seed) of every cell's training that begins; dora's breaks down at seed 1."""
-    begun: list[tuple[str, int]] = []
-    real = cells.train
-
-    def train(base, pictures, config: TrainConfig, folder, **more):
-        if not folder.name.startswith("seed-"):
-            return real(base, pictures, config, folder, **more)
-        begun.append((config.init or config.method, config.seed))
-        if begun[-1] == ("dora", 1):
-            raise TrainingError("the training broke down at step 1: loss nan", "lower the learning rate")
-        return real(base, pictures, config, folder, **more)
-
-    monkeypatch.setattr(cells, "train", train)
-    return begun
+def place(tmp_path: Path, tiny_base_folder: Path) -> Place:
+    return place_in(tmp_path, tiny_base_folder)
 
 
-def run(pictures: Path, base: Path, *options: str) -> int:
-    out = pictures.parent / "out"
-    return main(["compare", str(pictures), "--base", str(base), "--out", str(out), *QUICK, *options])
+MATRIX = ["--method", "lora", "--method", "lora:rank=9999", "--seeds", "1", "--curve", "2", "--jobs", "2"]
 
 
-def test_a_failing_cell_is_in_its_row_and_a_second_run_does_only_what_is_missing(
-    pictures: Path,
-    tiny_base_folder: Path,
-    trainings: list[tuple[str, int]],
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    matrix = ["--methods", "pissa,dora", "--seeds", "2"]
-    assert run(pictures, tiny_base_folder, *matrix, "--json") == 0
-    first = json.loads(capsys.readouterr().out)
-    assert trainings == [("pissa", 0), ("dora", 0), ("pissa", 1), ("dora", 1)]
-    pissa, dora = first["rows"]
-    assert (pissa["num_scored"], dora["num_scored"], dora["num_cells"]) == (2, 1, 2)
-    assert dora["notes"][-1] == "seed 1: the training broke down at step 1: loss nan"
-    assert pissa["figures"]["fidelity"]["ci"][1] > 0
-    assert pissa["figures"]["num_parameters"]["value"] > 0
-    assert any("no second seal was given" in note for note in first["notes"])
-    assert first == json.loads((pictures.parent / "out" / "comparison.json").read_text())
-
-    trainings.clear()
-    assert run(pictures, tiny_base_folder, *matrix, "--json") == 0
-    assert trainings == [("dora", 1)]
-    assert json.loads(capsys.readouterr().out) == first
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory, tiny_base_folder: Path) -> Place:
+    """Two sets and two methods, one of which fails; with a curve and a second seal."""
+    place = place_in(tmp_path_factory.mktemp("compare"), tiny_base_folder)
+    second = random_seal(open_base(str(tiny_base_folder)), ("to_q",), trigger="ohwx")
+    with Image.open(place.folder / "one" / "0.png") as picture:
+        reference = reference_embedding(load_judge(), [picture])
+    write_seal(place.folder / "second.safetensors", record_reference(second, reference))
+    assert place.run(*matrix(place), sets=("one", "other")) == 0
+    return place
 
 
-def test_a_table_a_page_and_a_folder_for_each_cell(
-    pictures: Path, tiny_base_folder: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert run(pictures, tiny_base_folder, "--methods", "textual-inversion", "--seeds", "1") == 0
-    out = pictures.parent / "out"
-    assert capsys.readouterr().out == (out / "comparison.md").read_text()
-    page = (out / "index.html").read_text()
-    assert page.startswith("<!doctype html>")
-    assert page.count("data:image/png;base64,") == 1
-    folder = out / "textual-inversion" / "seed-0"
+def matrix(place: Place) -> list[str]:
+    return [*MATRIX, "--second", str(place.folder / "second.safetensors")]
+
+
+def test_every_cell_is_in_the_table_the_failing_ones_with_their_reason(finished: Place) -> None:
+    found = json.loads((finished.out / "comparison.json").read_text())
+    cells = [(cell["method"], cell["subject"], cell["seed"]) for cell in found["cells"]]
+    assert cells == [(method, name, 0) for method in ("lora", "lora:rank=9999") for name in ("one", "other")]
+    good, bad = found["rows"]
+    assert (good["num_scored"], bad["num_scored"], bad["num_cells"]) == (2, 0, 2)
+    assert bad["notes"][0].startswith("one, seed 0: rank 9999 is larger than layer")
+    assert 0 <= good["figures"]["composition"]["value"] <= 1
+    assert good["figures"]["peak_mib"]["value"] > 0
+    assert [step for step, _ in found["cells"][0]["curve"]] == [0, 2, 3]
+    assert all(-1 <= likeness <= 1 for _, likeness in found["cells"][0]["curve"])
+    assert set(found["settings"]["pictures"]) == {"one", "other"}
+
+
+def test_a_cell_s_folder_keeps_what_is_worth_keeping(finished: Place) -> None:
+    folder = finished.out / "one" / "lora" / "seed-0"
     assert sorted(path.name for path in folder.iterdir()) == [
         "facts.json", "log.jsonl", "pictures", "scorecard.json", "seal.safetensors",
     ]  # fmt: skip
     scores = json.loads((folder / "scorecard.json").read_text())
     assert read_seal(folder / "seal.safetensors").header.scorecard["fidelity"] == scores["fidelity"]
+    page = (finished.out / "index.html").read_text()
+    assert page.startswith("<!doctype html>")
+    assert page.count("data:image/png;base64,") == 2
 
 
-def test_two_seals_in_one_picture_are_a_column(
-    tiny_base: Base,
-    pictures: Path,
-    tiny_base_folder: Path,
-    tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
+def test_a_report_trains_nothing_and_writes_the_document(
+    finished: Place, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    second = random_seal(tiny_base, ("to_q",), trigger="ohwx")
-    path = tmp_path / "second.safetensors"
-    write_seal(path, record_reference(second, torch.nn.functional.normalize(torch.ones(16), dim=0)))
-    options = ["--methods", "lora", "--seeds", "1", "--second", str(path)]
-    assert run(pictures, tiny_base_folder, *options, "--json") == 0
-    composition = json.loads(capsys.readouterr().out)["rows"][0]["figures"]["composition"]
-    assert 0 <= composition["value"] <= 1
-    assert run(pictures, tiny_base_folder, *options, "--trigger", "ohwx") == 2
-    assert "the second seal's trigger is 'ohwx' too" in capsys.readouterr().err
-
-
-def test_several_picture_sets_are_one_table(
-    pictures: Path, tiny_base_folder: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    other = pictures.rename(pictures.parent / "one").parent / "other"
-    shutil.copytree(other.parent / "one", other)
-    Image.new("RGB", (64, 64), "red").save(other / "0.png")
-    options = [str(other), "--methods", "lora", "--seeds", "1", "--json"]
-    assert run(other.parent / "one", tiny_base_folder, *options) == 0
-    found = json.loads(capsys.readouterr().out)
-    assert [cell["subject"] for cell in found["cells"]] == ["one", "other"]
-    assert found["rows"][0]["num_cells"] == 2
-    assert set(found["settings"]["pictures"]) == {"one", "other"}
-    assert (other.parent / "out" / "other" / "lora" / "seed-0" / "facts.json").exists()
-    assert run(other, tiny_base_folder, *options) == 2
-    assert "two picture sets have one name" in capsys.readouterr().err
-
-
-def test_a_stopped_comparison_goes_on(
-    pictures: Path,
-    tiny_base_folder: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    def interrupted(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    matrix = ["--methods", "lora", "--seeds", "1"]
-    with monkeypatch.context() as patched:
-        patched.setattr(cells, "score_seal", interrupted)
-        assert run(pictures, tiny_base_folder, *matrix) == 130
-    assert "stopped after 0 of 1 trainings" in capsys.readouterr().err
-    monkeypatch.setattr(cells, "train", interrupted)  # the training is done already
-    assert run(pictures, tiny_base_folder, *matrix) == 0
-
-
-def test_a_training_that_was_stopped_goes_on_from_its_step(
-    pictures: Path, tiny_base_folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    matrix = ["--methods", "lora", "--seeds", "1"]
-    told: list[float] = []
-
-    def advance(bar: MatrixBar, done: int, loss: float | None = None) -> None:
-        told.extend([] if loss is None else [loss])
-        if len(told) == 2:  # the first was warming up
-            raise KeyboardInterrupt
-
-    folder = pictures.parent / "out" / "lora" / "seed-0"
-    with monkeypatch.context() as patched:
-        patched.setattr(MatrixBar, "advance", advance)
-        assert run(pictures, tiny_base_folder, *matrix) == 130
-    assert (folder / "resume.safetensors").exists()
-    assert run(pictures, tiny_base_folder, *matrix) == 0
-    assert [row["step"] for row in read_log(folder)] == [1, 2]
-    assert read_log(folder)[0]["loss"] == told[1]
-    assert not list(folder.glob("step-*")) + list(folder.glob("resume*"))
+    logs = {path: path.stat().st_mtime_ns for path in finished.out.glob("*/*/seed-0/*")}
+    document = finished.folder / "methods.md"
+    more = ["--report", "--method", "dora", "--document", str(document)]
+    assert finished.run(*matrix(finished), *more, sets=("one", "other")) == 0
+    table = capsys.readouterr().out
+    assert table == (finished.out / "comparison.md").read_text()
+    assert "- trainings that are not done yet: 2" in table
+    assert {path: path.stat().st_mtime_ns for path in finished.out.glob("*/*/seed-0/*")} == logs
+    text = document.read_text()
+    assert "2 seals (one, other) on tiny" in text
+    assert "- **A LoRA takes a few megabytes or less (at most 5 MiB).** *Holds.*" in text
+    assert "- `lora:rank=9999`, one, seed 0: rank 9999 is larger" in text
 
 
 def test_a_folder_of_other_settings_is_left_alone(
-    pictures: Path, tiny_base_folder: Path, capsys: pytest.CaptureFixture[str]
+    finished: Place, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert run(pictures, tiny_base_folder, "--methods", "lora", "--seeds", "1") == 0
-    capsys.readouterr()
-    assert run(pictures, tiny_base_folder, "--methods", "lora", "--seeds", "1", "--steps", "3") == 2
+    assert finished.run(*MATRIX) == 2
+    assert "holds a comparison with another second" in capsys.readouterr().err
+    assert finished.run(*matrix(finished), "--steps", "4") == 2
     assert "holds a comparison with another budget" in capsys.readouterr().err
+    assert finished.run(*matrix(finished), "--trigger", "ohwx") == 2
+    assert "the second seal's trigger is 'ohwx' too" in capsys.readouterr().err
 
 
-def test_a_budget_of_time_becomes_steps_and_is_kept(pictures: Path, tiny_base_folder: Path) -> None:
-    options = ["--methods", "lora", "--seeds", "1", "--seconds", "0.05"]
-    assert run(pictures, tiny_base_folder, *options) == 0
-    folder = pictures.parent / "out" / "lora" / "seed-0"
-    facts, pace = (json.loads((folder / name).read_text()) for name in ("facts.json", "pace.json"))
-    assert facts["num_steps"] == pace["num_steps"] >= 1
+def test_a_killed_cell_costs_itself_and_a_second_run_makes_it(
+    place: Place, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Killed in earnest, with SIGKILL in the midst of a real training."""
+    options = ["--method", "textual-inversion", "--method", "lora", "--seeds", "1", "--json"]
+    killed: list[int] = []
+    advance = CellBar.advance
+
+    def kill(bar: CellBar, done: int, loss: float | None = None) -> None:
+        if loss is not None and not killed:
+            (process,) = multiprocessing.active_children()
+            killed.append(process.pid or 0)
+            os.kill(killed[0], signal.SIGKILL)
+        advance(bar, done, loss)
+
+    monkeypatch.setattr(CellBar, "advance", kill)
+    assert place.run(*options) == 0
+    first = json.loads(capsys.readouterr().out)
+    inversion, lora = first["cells"]
+    assert inversion["failure"].startswith("its process was ended by SIGKILL")
+    assert (lora["failure"], lora["verdict"]) == ("", "fail")
+
+    scored = place.out / "one" / "lora" / "seed-0" / "scorecard.json"
+    before = scored.stat().st_mtime_ns
+    assert place.run(*options) == 0
+    second = json.loads(capsys.readouterr().out)
+    assert [cell["failure"] for cell in second["cells"]] == ["", ""]
+    assert second["cells"][1] == lora
+    assert scored.stat().st_mtime_ns == before
+
+
+def test_ctrl_c_saves_the_training_and_the_same_command_goes_on(
+    place: Place, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = ["--method", "lora", "--seeds", "1", "--steps", "60"]
+    told: list[float] = []
+
+    def interrupt(bar: CellBar, done: int, loss: float | None = None) -> None:
+        if loss is not None:
+            told.append(loss)
+            raise KeyboardInterrupt
+
+    folder = place.out / "one" / "lora" / "seed-0"
+    with monkeypatch.context() as patched:
+        patched.setattr(CellBar, "advance", interrupt)
+        assert place.run(*options) == 130
+    assert "stopped after 0 of 1 trainings" in capsys.readouterr().err
+    assert (folder / "resume.safetensors").exists()
+    assert place.run(*options, "--report") == 2
+    assert "is finished yet" in capsys.readouterr().err
+    before = read_log(folder)
+    assert len(before) < 60
+    assert place.run(*options) == 0
+    log = read_log(folder)
+    assert [row["step"] for row in log] == list(range(1, 61))
+    assert log[0]["loss"] == told[0]
+    assert log[: len(before)] == before
+    assert not list(folder.glob("step-*")) + list(folder.glob("resume*"))
+
+
+def test_killed_as_a_whole_it_leaves_nobody_at_work_and_a_checkpoint(place: Place) -> None:
+    options = ["--method", "lora", "--seeds", "1", "--steps", "2000"]
+    folder = place.out / "one" / "lora" / "seed-0"
+    command = [sys.executable, "-m", "sealsmith", *place.arguments(*options)]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        until(lambda: bool(read_log(folder)))
+        process.kill()
+    until((folder / "resume.safetensors").exists)  # the cell noticed
+    assert len(read_log(folder)) < 2000
+
+
+def until(is_so) -> None:
+    deadline = time.monotonic() + PATIENCE_S
+    while not is_so():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.02)
 
 
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        (["--methods", "lora,dorra"], "unknown method 'dorra'"),
-        (["--methods", ","], "there is nothing to compare"),
+        (["--method", "dorra"], "unknown method 'dorra'"),
         (["--seconds", "0"], "the time for each training is 0"),
         (["--second", "nowhere.safetensors"], "nowhere.safetensors"),
+        (["--method", "lora:rank=0"], "rank is 0"),
     ],
 )
 def test_bad_input_is_refused_before_any_work(
-    pictures: Path, tiny_base_folder: Path, capsys: pytest.CaptureFixture[str], options: list[str], words: str
+    place: Place, capsys: pytest.CaptureFixture[str], options: list[str], words: str
 ) -> None:
-    assert run(pictures, tiny_base_folder, *options) == 2
+    assert place.run(*options) == 2
     assert words in capsys.readouterr().err
-    assert not (pictures.parent / "out").exists()
+    assert not place.out.exists()
+
+
+def test_two_sets_of_one_name_are_refused(place: Place, capsys: pytest.CaptureFixture[str]) -> None:
+    assert place.run(sets=("one", "one")) == 2
+    assert "two picture sets have one name" in capsys.readouterr().err

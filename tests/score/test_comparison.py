@@ -1,27 +1,20 @@
 """From cells to a table: means over all cells, intervals that know of seeds and prompts, failures in their row."""
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sealsmith.score.comparison import (
-    COLUMNS,
-    Cell,
-    Comparison,
-    TrainingFacts,
-    markdown,
-    measured,
-    pooled,
-    row_of,
-    words,
-)
-from sealsmith.score.statistics import nested_interval
+from sealsmith.score.cells import Cell, TrainingFacts
+from sealsmith.score.comparison import Comparison, measured, row_of
+from sealsmith.score.comparison_columns import COLUMN
+from sealsmith.score.comparison_table import markdown, words
+from sealsmith.score.statistics import Interval, nested_interval
 
-COLUMN = {column.key: column for column in COLUMNS}
-FACTS = TrainingFacts(4096, 3_000_000, 20, 12.5, 80.0, 0.1)
+FACTS = TrainingFacts(4096, 3_000_000, 20, 12.5, 80.0, 0.1, 2)
 
 
 def cell(method: str = "lora", seed: int = 0, hits: tuple[float, ...] = (1, 0, 1, 1), **more: object) -> Cell:
@@ -88,16 +81,41 @@ def test_one_reason_of_two_seeds_is_said_once() -> None:
     assert all(figure.value is None for figure in row.figures.values())
 
 
-def test_pooled_comparisons_keep_every_cell_and_say_whose_it_is() -> None:
-    one = Comparison({"base": "x", "pictures": "1"}, (cell(),), ("a note",))
-    other = Comparison(
-        {"base": "x", "pictures": "2"}, (cell(verdict="fail", reasons=("no likeness",)),), ("a note",)
-    )
-    both = pooled({"lion": one, "bear": other})
-    assert [each.subject for each in both.cells] == ["lion", "bear"]
-    assert both.settings == {"base": "x", "pictures": {"lion": "1", "bear": "2"}}
-    assert both.notes == ("a note",)
-    assert both.rows[0].notes == ("bear, seed 0: no likeness",)
+def test_picture_sets_that_disagree_widen_the_interval() -> None:
+    """Seeds of one seal resemble each other: many of them do not make up for few seals."""
+    places = [(subject, seed) for subject in ("lion", "bear") for seed in range(6)]
+
+    def rate(hit_of: Callable[[str, int], bool]) -> Interval:
+        cells = [
+            cell(subject=subject, seed=seed, hits=(float(hit_of(subject, seed)),) * 40)
+            for subject, seed in places
+        ]
+        found = measured(COLUMN["fidelity"], cells)
+        assert found.value == 0.5
+        assert found.ci is not None
+        return found.ci
+
+    by_subject, by_seed = rate(lambda subject, _: subject == "lion"), rate(lambda _, seed: seed % 2 == 0)
+    assert by_subject == (0, 1)
+    assert by_seed[0] > 0
+    assert by_seed[1] < 1
+
+
+def test_reasons_name_the_picture_set() -> None:
+    cells = [cell(subject=name, verdict="fail", reasons=("no likeness",)) for name in ("lion", "bear")]
+    assert row_of(cells).notes == ("lion, seed 0: no likeness", "bear, seed 0: no likeness")
+
+
+def test_pace_is_held_against_lora_on_the_same_seal_and_seed() -> None:
+    slow, fast = [(0, 0.0), (100, 0.0), (200, 1.0)], [(0, 0.0), (100, 1.0), (200, 1.0)]
+    cells = [cell("lora", seed, curve=slow) for seed in (0, 1)]
+    cells += [cell("lora:pissa", seed, curve=fast) for seed in (0, 1, 2)]
+    rows = {row.method: row.figures for row in Comparison({}, tuple(cells)).rows}
+    assert rows["lora"]["steps_to_most"].value == pytest.approx(190)
+    assert rows["lora"]["pace"].value is None
+    assert rows["lora:pissa"]["pace"].value == pytest.approx(90 / 190)
+    alone = Comparison({}, tuple(cells[2:])).rows[0]
+    assert alone.figures["pace"].value is None
 
 
 def test_the_table_has_a_row_a_method_and_no_column_that_nobody_has() -> None:

@@ -1,49 +1,37 @@
 """Methods side by side on the same pictures with the same budget, several seeds each: the work of `compare`.
 
-    for every cell (a method, a seed):  train -> facts.json -> score -> scorecard.json
+    for every seed, every picture set, every method:  a cell, in a process of its own
 
-What a cell's folder holds is not done again, so that a comparison that was stopped goes on where it was. Not for:
-what the figures of many cells say together (score/comparison.py).
+What a cell's folder holds is not done again, so that a comparison that was stopped goes on where it was, and can be
+read at any time. Not for: what the figures of many cells say together (score/comparison.py).
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
+
+import torch
 
 from ..adapters import Seal
 from ..adapters.hashes import file_hash
 from ..bases import Base
 from ..errors import Cancelled, ConfigError
-from ..score import LoadedJudge, ScoreSettings, reference_embedding
-from ..score.comparison import Cell, Comparison
+from ..score import ScoreSettings
+from ..score.cells import Cell
+from ..score.comparison import Comparison
+from ..score.judges import JUDGES
 from ..score.record import reference_of
-from ..train import Progress, TrainConfig
-from ..train.config import INITS
-from ..train.methods import METHODS
+from ..train import TrainConfig
 from ..train.pictures import PictureSet
-from .cell import Workplace, is_trained, warm_up
-from .cell_files import read_object, write_object
+from .cell import Job, run_cell
+from .cell_files import is_finished, read_cell, read_object, write_object
+from .cell_process import MatrixProgress, Work, run_cells
+from .variants import COMMON, Variant
 
-IDENTITY = "identity.json"
-OF_ONE_CELL = ("method", "init", "seed", "num_steps", "checkpoint_every", "preview_every", "preview_prompts")
-"""Settings of a training that are not the comparison's: they differ from cell to cell, or change nothing."""
-
-
-class MatrixProgress(Progress, Protocol):
-    """A training's progress, within a matrix of them."""
-
-    def cell(self, name: str, done: int, total: int) -> None:
-        """The cell of that name begins; `done` of `total` are finished."""
-
-
-@dataclass(frozen=True)
-class Variant:
-    """One row to be: a method, and how its change starts where that is what is compared."""
-
-    name: str
-    method: str
-    init: str | None = None
+IDENTITY, BASE_PICTURES = "identity.json", "base-pictures"
+COMPARED = (*(name for name in COMMON if name not in ("trigger", "class_noun")), "init")
+"""Settings of a training that are no terms of the comparison: they differ from cell to cell, or change nothing."""
 
 
 @dataclass(frozen=True)
@@ -59,79 +47,132 @@ class MatrixPlan:
     """Everyone's budget in time spent on steps."""
     second: Seal | None = None
     """The seal that each is to get on with; its file must be known."""
+    num_points: int = 0
+    """Of the curves of likeness along the trainings; 0: there are none."""
 
     def __post_init__(self) -> None:
         if not self.variants or not self.seeds:
             raise ConfigError("there is nothing to compare", "name a method and a seed at least")
+        folders = [variant.folder_name for variant in self.variants]
+        if len(set(folders)) < len(folders):
+            raise ConfigError(f"two methods would share a folder: {', '.join(folders)}", "leave one out")
         if self.seconds is not None and not self.seconds > 0:
             raise ConfigError(f"the time for each training is {self.seconds} s", "give a time above 0")
         if self.second is not None:
             _check_second(self.second, self.training.trigger)
-
-    @property
-    def cells(self) -> list[tuple[Variant, int]]:
-        """Every method at the first seed, then at the second: stopped early, what is there can be compared."""
-        return [(variant, seed) for seed in self.seeds for variant in self.variants]
+        for variant in self.variants:
+            variant.of(self.training)
 
     def identity(self, base: Base, pictures: PictureSet) -> dict[str, Any]:
         """What all cells have in common, JSON-able: cells of equal identity may stand in one table."""
-        common = {key: v for key, v in self.training.to_dict().items() if key not in OF_ONE_CELL}
+        common = {key: value for key, value in self.training.to_dict().items() if key not in COMPARED}
         budget = {"steps": self.training.num_steps} if self.seconds is None else {"seconds": self.seconds}
         second = None if self.second is None or self.second.path is None else file_hash(self.second.path)
         return {"base": base.digest, "pictures": pictures.digest, "budget": budget, "training": common,
-                "scoring": self.scoring.for_family(base.family).to_dict(), "second": second}  # fmt: skip
+                "scoring": self.scoring.for_family(base.family).to_dict(), "second": second,
+                "curve": self.num_points}  # fmt: skip
 
 
-def find_variants(names: Sequence[str]) -> tuple[Variant, ...]:
-    """The methods of these names; a start's name ("pissa") means a LoRA that starts so. Raises: ConfigError."""
-    found = []
-    for name in dict.fromkeys(names):
-        if name not in METHODS and name not in INITS:
-            known = ", ".join((*METHODS, *INITS))
-            raise ConfigError(f"unknown method {name!r}", f"known: {known}")
-        found.append(Variant(name, "lora", name) if name in INITS else Variant(name, name))
-    return tuple(found)
+@dataclass(frozen=True)
+class Matrix:
+    """A plan, held against a base and picture sets, in a folder."""
+
+    plan: MatrixPlan
+    base: Base
+    sets: Mapping[str, tuple[Path, PictureSet]]
+    """By name, which is that of a folder too: where they lie, and what is in them."""
+    folder: Path
+
+    def jobs(self, at_once: int) -> list[Job]:
+        """Every cell. All methods on all picture sets at the first seed, then at the second: stopped early, what is
+        there can be compared."""
+        threads = max(1, torch.get_num_threads() // at_once)
+        return [
+            self._job(seed, subject, variant, threads)
+            for seed in self.plan.seeds
+            for subject in self.sets
+            for variant in self.plan.variants
+        ]
+
+    def _job(self, seed: int, subject: str, variant: Variant, threads: int) -> Job:
+        path, pictures = self.sets[subject]
+        plan = self.plan
+        return Job(
+            method=variant.name,
+            subject=subject,
+            folder=self.folder / subject / variant.folder_name / f"seed-{seed}",
+            base=self.base.ref,
+            base_digest=self.base.digest,
+            pictures=path,
+            pictures_digest=pictures.digest,
+            config=replace(variant.of(plan.training), seed=seed),
+            scoring=plan.scoring,
+            seconds=plan.seconds,
+            num_points=plan.num_points,
+            second=None if plan.second is None else plan.second.path,
+            base_pictures=self.folder / BASE_PICTURES,
+            num_threads=threads,
+        )
+
+    def check_folder(self) -> None:
+        """Raises: ConfigError when the folder holds a comparison on other terms, naming what differs."""
+        for name, (_, pictures) in self.sets.items():
+            _check_identity(self.folder / name, self.plan.identity(self.base, pictures))
+
+    def run(self, at_once: int, progress: MatrixProgress, work: Work = run_cell) -> None:
+        """Makes what is missing, so many cells at once; what failed earlier is tried again.
+
+        Raises: ConfigError when the folder holds a comparison on other terms; Cancelled on KeyboardInterrupt.
+        """
+        self.check_folder()
+        for name, (_, pictures) in self.sets.items():
+            write_object(self.folder / name / IDENTITY, self.plan.identity(self.base, pictures))
+        jobs = self.jobs(at_once)
+        missing = [job for job in jobs if not is_finished(job.folder)]
+        progress.count(0, len(missing))
+        try:
+            run_cells(missing, at_once, progress, work)
+        except KeyboardInterrupt as error:
+            done = sum(is_finished(job.folder) for job in jobs)
+            raise Cancelled(
+                f"stopped after {done} of {len(jobs)} trainings; what is done lies in {self.folder}",
+                "the same command goes on from there; with --report it shows what is done",
+            ) from error
+
+    def comparison(self) -> Comparison:
+        """Of every cell that is finished or failed. Raises: ConfigError when there is none."""
+        self.check_folder()
+        jobs = self.jobs(1)
+        cells = [read_cell(job.folder, job.method, job.subject, job.config.seed) for job in jobs]
+        known = [cell for cell in cells if cell.failure or cell.verdict]
+        if not known:
+            raise ConfigError(
+                f"no training in {self.folder} is finished yet", "run it without --report first"
+            )
+        settings = self.plan.identity(self.base, next(iter(self.sets.values()))[1])
+        settings["pictures"] = {name: pictures.digest for name, (_, pictures) in self.sets.items()}
+        settings["base_name"] = self.base.name
+        settings["denoiser_parameters"] = sum(part.numel() for part in self.base.denoiser.parameters())
+        return Comparison(settings, tuple(_in_order(known, self.plan)), self._notes(len(jobs) - len(known)))
+
+    def _notes(self, num_missing: int) -> tuple[str, ...]:
+        notes = []
+        if num_missing:
+            notes.append(f"trainings that are not done yet: {num_missing}")
+        if self.base.family.name not in JUDGES:
+            notes.append("drift alone was measured: no judge knows the pictures of this base")
+        elif self.plan.second is None:
+            notes.append("composition was not measured: no second seal was given")
+        return tuple(notes)
 
 
-def run_matrix(
-    base: Base,
-    pictures: PictureSet,
-    plan: MatrixPlan,
-    folder: Path,
-    judge: LoadedJudge | None,
-    progress: MatrixProgress,
-) -> Comparison:
-    """The comparison; `folder` gets a folder for each cell, and those that are finished there are not run again.
-
-    A cell that fails is in the comparison with its reason, and is tried again the next time.
-    Raises: ConfigError when the folder holds a comparison on other terms; Cancelled on KeyboardInterrupt.
-    """
-    identity = plan.identity(base, pictures)
-    check_identity(folder, identity)
-    write_object(folder / IDENTITY, identity)
-    images = [picture.image for picture in pictures.pictures]
-    reference = None if judge is None else reference_embedding(judge, images)
-    workplace = Workplace(base, pictures, plan.scoring, plan.seconds, plan.second, judge, reference, progress)
-    cells: list[Cell] = []
-    folders = {(variant, seed): folder / variant.name / f"seed-{seed}" for variant, seed in plan.cells}
-    try:
-        if not all(map(is_trained, folders.values())):
-            progress.cell("warming up", 0, len(folders))
-            warm_up(base, pictures, plan.training, progress)
-        for (variant, seed), cell_folder in folders.items():
-            progress.cell(f"{variant.name}, seed {seed}", len(cells), len(folders))
-            config = replace(plan.training, method=variant.method, init=variant.init, seed=seed)
-            cells.append(workplace.cell(variant.name, config, cell_folder))
-    except (KeyboardInterrupt, Cancelled) as error:
-        raise Cancelled(
-            f"stopped after {len(cells)} of {len(folders)} trainings; what is done lies in {folder}",
-            "the same command goes on from there",
-        ) from error
-    return Comparison(identity, tuple(cells), _unmeasured(plan, judge))
+def _in_order(cells: list[Cell], plan: MatrixPlan) -> list[Cell]:
+    """The cells by method as they were asked for, whatever is there of each."""
+    names = [variant.name for variant in plan.variants]
+    return sorted(cells, key=lambda cell: names.index(cell.method))
 
 
-def check_identity(folder: Path, identity: dict[str, Any]) -> None:
-    """Raises: ConfigError when the folder holds a comparison on other terms, naming what differs."""
+def _check_identity(folder: Path, identity: Mapping[str, Any]) -> None:
     path = folder / IDENTITY
     if not path.exists():
         return
@@ -153,11 +194,3 @@ def _check_second(second: Seal, trigger: str) -> None:
             f"the second seal's trigger is {trigger!r} too", "give the trainings another one: --trigger WORD"
         )
     reference_of(second)
-
-
-def _unmeasured(plan: MatrixPlan, judge: LoadedJudge | None) -> tuple[str, ...]:
-    if judge is None:
-        return ("drift alone was measured: no judge knows the pictures of this base",)
-    if plan.second is None:
-        return ("composition was not measured: no second seal was given",)
-    return ()

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from PIL import Image
 
-from .comparison import Comparison, passed, words
+from .comparison import Comparison
+from .comparison_table import passed, words
 from .report import environment, machine_words
 
 

@@ -116,6 +116,7 @@ def observed(shots: Sequence[Shot]) -> dict[str, list[Observation]]:
     by_place = {(shot.context, shot.seed): shot for shot in called}
     return found | {
         "fidelity": [(shot.prompt, float(shot.seen.is_seal)) for shot in called],
+        "similarity": [(shot.prompt, shot.seen.similarity) for shot in called],
         "adherence": [(shot.prompt, float(shot.is_as_asked)) for shot in called],
         "leak": [
             (loaded.prompt, float(loaded.seen.is_seal) - float(alone.seen.is_seal))

@@ -120,7 +120,7 @@ def draw(
     progress: ScoreProgress | None = None,
 ) -> list[Shot]:
     """These shots with their pictures, as `draw_shots`."""
-    requests = {shot: _request(shot, settings) for shot in shots}
+    requests = {shot: request_of(shot, settings) for shot in shots}
     loaded = [request for shot, request in requests.items() if shot.with_seal]
     alone = [request for shot, request in requests.items() if not shot.with_seal]
     missing = [request for request in alone if request not in base_pictures]
@@ -167,7 +167,8 @@ def reference_embedding(judge: LoadedJudge, pictures: Sequence[Image.Image]) -> 
     return F.normalize(judge.look(pictures_to_tensor(squares)).embedding.mean(0), dim=0)
 
 
-def _request(shot: Shot, settings: ScoreSettings) -> Request:
+def request_of(shot: Shot, settings: ScoreSettings) -> Request:
+    """What is asked of the base for a shot; `settings` must be complete."""
     return Request(
         shot.prompt,
         seed=shot.seed,
