@@ -189,7 +189,7 @@ def match_seals(base: AttachableBase, seals: Weighted) -> list[tuple[Fit, Attach
 def parts_beside(
     fits: Sequence[tuple[Fit, float | Schedule]],
 ) -> tuple[list["OutputParts"], list["InputParts"]]:
-    """What seals at their strengths add to the outputs of layers, and to inputs, one entry a module; hooks nothing."""
+    """What seals at their strengths add to layers' outputs and inputs, one entry a module; hooks nothing."""
     changes: dict[nn.Module, list[_Part]] = {}
     networks: dict[nn.Module, list[_NetworkPart]] = {}
     for fit, strength in fits:

@@ -1,5 +1,4 @@
-"""Many people's seals in one forward pass: requests of any seals and settings step together on one base.
+"""Many people's requests on one base: exchange, queue, step loop, and the process they run in.
 
-What it must draw is what `generate` draws, whatever shares its batches; loop.py is where to begin reading. Not for:
-whose seals there are, and who may use them.
+Not for: what a request's picture is, which generate/ alone decides. Importing this imports no torch.
 """

@@ -22,11 +22,11 @@ def beside(shares: Sequence[tuple[slice, Drawing]]) -> Iterator[None]:
     inputs: dict[nn.Module, list[tuple[slice, InputParts]]] = {}
     for rows, drawing in shares:
         of_outputs, of_inputs = drawing.parts
-        for each in (*of_outputs, *of_inputs):
-            each.at(drawing.step, drawing.num_steps)
         for output in of_outputs:
+            output.at(drawing.step, drawing.num_steps)
             outputs.setdefault(output.module, []).append((rows, output))
         for each in of_inputs:
+            each.at(drawing.step, drawing.num_steps)
             inputs.setdefault(each.module, []).append((rows, each))
     handles: list[RemovableHandle] = []
     try:

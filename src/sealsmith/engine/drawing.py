@@ -1,7 +1,7 @@
 """One picture underway: its latents, and everything that is its own from the first step to the last.
 
-Noise, scheduler and generator are those of `generate`'s loop, one set a picture, so that a picture can begin and end
-at any step of its neighbours'.
+Noise, scheduler and generator are those of `generate`'s loop, one set a picture, so that a picture can begin and
+end at any step of its neighbours'.
 
 Shape letters: R rows of this picture (2 with guidance, the unconditional one first), C, h, w of the latents.
 """
@@ -13,6 +13,7 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
+from ..adapters import Seal
 from ..adapters.attach import InputParts, OutputParts, parts_beside
 from ..adapters.strength import Strength
 from ..bases import Base
@@ -79,6 +80,11 @@ class Drawing:
         """Equal for pictures with the same seals at the same strengths in the denoiser."""
         return tuple((seal.key, repr(strength)) for seal, strength in self.seals if seal.denoiser)
 
+    @property
+    def acting(self) -> list[tuple[Seal, float | Strength]]:
+        """The parts of its seals that change the denoiser."""
+        return [(seal.denoiser, strength) for seal, strength in self.seals if seal.denoiser]
+
     @cached_property
     def parts(self) -> tuple[list[OutputParts], list[InputParts]]:
         """What its seals add to the outputs and the inputs of the denoiser's layers."""
@@ -97,9 +103,8 @@ class Drawing:
             prediction = unconditional + self.guidance * (conditional - unconditional)
         stepped = self._scheduler.step(prediction, self.t, self.latents, **self._extra)
         self.latents = stepped.prev_sample
-        self.clean = getattr(stepped, "pred_original_sample", None)
-        if self.clean is None:
-            self.clean = self.latents
+        clean = getattr(stepped, "pred_original_sample", None)
+        self.clean = self.latents if clean is None else clean
         self.step += 1
 
     def recipe(self) -> Recipe:

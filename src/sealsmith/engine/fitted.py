@@ -9,12 +9,15 @@ from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from typing import Protocol
 
+from torch import nn
+
 from ..adapters import AttachReport, Fit, Seal
 from ..adapters.attach import match_seal
 from ..adapters.changes import Decomposed, Full, has_effect
+from ..adapters.fuse import check_fusible
 from ..adapters.strength import Strength
 from ..bases import Base
-from ..errors import SealError
+from ..errors import ConfigError, SealMissingError
 from ..generate.mixing import placed
 from ..generate.recipe import SealUse, seal_use, strength_text
 from .request import Path
@@ -36,6 +39,8 @@ class FittedSeal:
     """That part, held against the base."""
     use: SealUse
     """What recipes say of it, at strength 1."""
+    can_merge: bool
+    """Whether the denoiser's weights can take it in: no hypernetworks, and no quantised layers."""
 
     def used(self, strength: float | Strength) -> SealUse:
         """What a recipe says of it at a strength."""
@@ -64,7 +69,7 @@ class HeldSeals:
         if key in self._seals:
             future.set_result(self._seals[key])
         else:
-            future.set_exception(SealError(f"there is no seal {key!r}", "name one that was stored"))
+            future.set_exception(SealMissingError(f"there is no seal {key!r}", "name one that was stored"))
         return future
 
     def release(self, key: str) -> None:
@@ -93,6 +98,7 @@ def fitted(base: Base, key: str, seal: Seal, use: SealUse | None = None) -> Fitt
         denoiser=denoiser if denoiser.components else None,
         fit=replace(fit, changes=layers, networks=networks, embeddings={}),
         use=use or seal_use(seal, 1.0),
+        can_merge=not networks and _are_fusible({path: fit.modules[path] for path in layers}),
     )
 
 
@@ -127,7 +133,17 @@ def path_of(seals: Sequence[tuple[FittedSeal, float | Strength]]) -> Path:
 
 
 def can_merge(seals: Sequence[tuple[FittedSeal, float | Strength]]) -> bool:
-    """Whether the seals can be put into the weights: no hypernetworks, and no strength changes over the steps."""
-    return all(not seal.fit.networks for seal, _ in seals) and all(
-        not isinstance(strength, Strength) or strength.is_constant for _, strength in seals
+    """Whether the seals can be put into the weights at these strengths, which must not change over the steps."""
+    return all(
+        seal.can_merge and not (isinstance(strength, Strength) and not strength.is_constant)
+        for seal, strength in seals
     )
+
+
+def _are_fusible(modules: Mapping[str, nn.Module]) -> bool:
+    try:
+        for path, module in modules.items():
+            check_fusible(path, module)
+    except ConfigError:
+        return False
+    return True

@@ -41,7 +41,7 @@ def fit_preview_map(base: Base, num_pictures: int = 16) -> PreviewMap:
     side_px = min(base.picture_px, FIT_PX)
     pixels = colour_fields(num_pictures, side_px).to(base.device, base.vae.dtype)
     latents = torch.cat([_encoded(base, picture[None]) for picture in pixels])
-    colours = functional.adaptive_avg_pool2d(pixels.float(), latents.shape[2:])
+    colours = functional.adaptive_avg_pool2d(pixels.float(), (latents.shape[2], latents.shape[3]))
     x = latents.movedim(1, -1).flatten(0, 2)
     x = torch.cat([x, torch.ones_like(x[:, :1])], dim=1)
     y = colours.movedim(1, -1).flatten(0, 2)

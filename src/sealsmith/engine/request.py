@@ -45,7 +45,7 @@ class Order:
 
 
 def orders_of(order: Order) -> Iterator[Order]:
-    """One order for each picture of a request: seeds counted up, "-2", "-3", ... behind the id from the second on."""
+    """One order for each picture of a request: seeds counted up, "-2" and so on behind the further ids."""
     for index in range(order.request.num_pictures):
         request = replace(order.request, seed=order.request.seed + index, num_pictures=1)
         yield replace(order, id=f"{order.id}-{index + 1}" if index else order.id, request=request)

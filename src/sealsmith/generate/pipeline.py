@@ -187,7 +187,7 @@ def _denoise(
 
 
 def sent_prompt(base: Base, request: Request, seals: Seals) -> tuple[str, list[str]]:
-    """The prompt to be sent for a resolved request, with triggers inside the limit, and warnings of what the text encoder does not see."""
+    """The prompt of a resolved request as it is sent, triggers inside the limit; warnings of what is not seen."""
     prompt, workings = request.prompt, base.family.workings
     if request.use_trigger:
         wanted = [(seal.header.trigger, seal.header.class_noun) for seal, _ in seals]
