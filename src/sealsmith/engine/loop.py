@@ -24,6 +24,7 @@ from ..bases.decoding import check_latents
 from ..bases.placing import rest
 from ..errors import Cancelled, ConfigError, SealsmithError
 from ..generate import Request
+from .cost import Costs
 from .drawing import Drawing
 from .fitted import FittedSeal, SealSource, at_strength
 from .latent_preview import PreviewMap, fit_preview_map
@@ -62,14 +63,16 @@ class Engine:
         settings: EngineSettings | None = None,
         queue: FairQueue | None = None,
         clock: Callable[[], float] = time.monotonic,
+        costs: Costs | None = None,
     ):
+        """`costs`: what merging costs here; without, only those seals are merged that must be."""
         self.base = base
         self.settings = settings or EngineSettings()
         self._source = source
         self._queue = queue or FairQueue()
         self._clock = clock
         self._prompts = Prompts(base, self.settings.prompt_bytes)
-        self._passes = Passes(base, self.settings)
+        self._passes = Passes(base, self.settings, costs)
         self._visits: dict[str, _Visit] = {}
         self._events: list[Event] = []
         self._turn = 0

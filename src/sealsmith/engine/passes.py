@@ -18,7 +18,9 @@ from ..errors import DrawingError, SealsmithError
 from ..generate import Picture
 from ..generate.request import MAX_GUIDANCE
 from .beside import beside
+from .cost import Costs
 from .drawing import Drawing
+from .fitted import can_merge
 from .request import Path
 from .settings import EngineSettings
 
@@ -30,8 +32,10 @@ _OUT_OF_MEMORY = (torch.OutOfMemoryError, MemoryError, RuntimeError)  # on a CPU
 class Passes:
     """The passes of one base, and the seals that are in its weights just now."""
 
-    def __init__(self, base: Base, settings: EngineSettings):
+    def __init__(self, base: Base, settings: EngineSettings, costs: Costs | None = None):
+        """Without `costs` only those seals go into the weights that must."""
         self._base = base
+        self._costs = None if settings.deterministic else costs
         self._settings = settings
         self._widest = 2 if base.family.workings.is_guided_by_two(base, MAX_GUIDANCE) else 1
         self._row_limit = settings.max_rows
@@ -96,7 +100,7 @@ class Passes:
     def _put_into_weights(self, drawings: Sequence[Drawing]) -> None:
         """Puts those seals into the weights that this pass needs there, and takes all others out."""
         first = drawings[0]
-        wanted = first.seals_key if first.path is Path.MERGED else ()
+        wanted = first.seals_key if self._is_to_be_merged(drawings) else ()
         self._turns_merged += 1
         if wanted == self._merged:
             return
@@ -110,6 +114,19 @@ class Passes:
                 raise
             raise _too_large("to hold its seals in the weights") from error
         self._merged = wanted
+
+    def _is_to_be_merged(self, drawings: Sequence[Drawing]) -> bool:
+        """Whether the seals, the same in all of these, belong into the weights: they must, or it is worth it."""
+        first = drawings[0]
+        if first.path is Path.MERGED:
+            return True
+        if self._costs is None or not can_merge(first.seals):
+            return False
+        if not first.seals_key or any(drawing.seals_key != first.seals_key for drawing in drawings):
+            return False
+        num_rows = sum(drawing.num_rows for drawing in drawings)
+        num_passes = min(drawing.num_steps - drawing.step for drawing in drawings)
+        return first.seals_key == self._merged or self._costs.is_merging_worth(num_rows, num_passes)
 
     def _predictions(self, drawings: Sequence[Drawing]) -> list[Tensor | SealsmithError]:
         """What one pass predicts for each; out of memory, what two passes over half of them do, and so on."""
