@@ -18,7 +18,7 @@ def test_the_embedded_bases_previews_are_near_its_decoded_pictures() -> None:
     decoded = functional.adaptive_avg_pool2d(decode(base, latents)[0], tuple(latents.shape[2:]))
     error = (preview_map.colours(latents) - decoded).square().mean()
     spread = (decoded - decoded.mean(dim=(0, 2, 3), keepdim=True)).square().mean()
-    assert error < 0.1 * spread
+    assert error < 0.25 * spread
 
 
 def test_a_preview_is_one_pixel_a_latent_in_8_bits(tiny_flux: Base) -> None:

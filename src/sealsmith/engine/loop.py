@@ -21,7 +21,6 @@ from torch import Tensor
 
 from ..bases import Base
 from ..bases.decoding import check_latents
-from ..bases.placing import rest
 from ..errors import Cancelled, ConfigError, SealsmithError
 from ..generate import Request
 from .cost import Costs
@@ -113,13 +112,18 @@ class Engine:
         self._admit()
         drawings = self._passes.choose(self._underway)
         if not drawings:
-            rest(self.base)
+            self._passes.rest()
             return False
         self._turn += 1
         for drawing, prediction in self._passes.run(drawings):
             self._advance(drawing, prediction)
         self._finish([drawing for drawing in drawings if drawing.is_finished])
         return True
+
+    def check_integrity(self) -> None:
+        """Proves that queue and pool are whole."""
+        self._queue.check_integrity()
+        self._passes.check_integrity()
 
     def close(self) -> None:
         """Cancels what is here and leaves the base as it was."""
@@ -155,7 +159,9 @@ class Engine:
             visit = self._visits[chosen.request_id]
             visit.is_taken = True
             try:
-                visit.drawing = self._begin(visit)
+                drawing = self._begin(visit)
+                self._passes.enter(drawing)
+                visit.drawing = drawing
             except SealsmithError as error:
                 self._fail(chosen.request_id, error)
 
@@ -207,6 +213,8 @@ class Engine:
         if visit.is_taken:
             drawing = visit.drawing
             left = 1.0 if drawing is None else 1 - drawing.step / drawing.num_steps
+            if drawing is not None:
+                self._passes.leave(drawing)
             self._queue = self._queue.finish(order_id, left * _cost(visit.order.request))
         elif any(waiting.request_id == order_id for waiting in self._queue.waiting()):
             self._queue = self._queue.cancel(order_id)

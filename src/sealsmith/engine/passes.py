@@ -14,14 +14,18 @@ from torch import Tensor
 from ..adapters import Fusion
 from ..bases import Base, concatenate
 from ..bases.decoding import decode
-from ..errors import DrawingError, SealsmithError
+from ..bases.placing import rest
+from ..errors import BusyError, DrawingError, SealsmithError
 from ..generate import Picture
 from ..generate.request import MAX_GUIDANCE
+from .bank import Bank, Rows
 from .beside import beside
 from .cost import Costs
 from .drawing import Drawing
 from .fitted import can_merge
+from .pool import PAGE_ELEMENTS, Pool, PoolFull
 from .request import Path
+from .residents import Residents
 from .settings import EngineSettings
 
 REGROW_TURNS = 64
@@ -33,7 +37,7 @@ class Passes:
     """The passes of one base, and the seals that are in its weights just now."""
 
     def __init__(self, base: Base, settings: EngineSettings, costs: Costs | None = None):
-        """Without `costs` only those seals go into the weights that must."""
+        """Without `costs` only those seals go into the weights that must. Allocates the pool."""
         self._base = base
         self._costs = None if settings.deterministic else costs
         self._settings = settings
@@ -44,6 +48,48 @@ class Passes:
         self._merged: object = ()
         """`Drawing.seals_key` of the seals in the weights."""
         self._turns_merged = 0
+        element_bytes = PAGE_ELEMENTS * base.denoiser.dtype.itemsize
+        pool = Pool(settings.pool_bytes // element_bytes, dtype=base.denoiser.dtype, device=base.device)
+        self._residents = Residents(pool)
+        self._bank = Bank(base, pool, fold_bytes=settings.fold_bytes, deterministic=settings.deterministic)
+
+    def enter(self, drawing: Drawing) -> None:
+        """Brings the seals of a picture that goes by the bank into the pool; without room there, it goes beside.
+
+        Raises: BusyError where it must not, so that its bytes stay the same.
+        """
+        seals = [seal for seal, _ in drawing.seals if seal.denoiser] if drawing.path is Path.BANK else []
+        for seal in seals:
+            assert seal.low_rank is not None
+            lease = self._residents.enter(seal.key, seal.low_rank)
+            if isinstance(lease, PoolFull):  # the bank still holds the last pass's seals
+                self._bank.clear()
+                lease = self._residents.enter(seal.key, seal.low_rank)
+            if isinstance(lease, PoolFull):
+                self.leave(drawing)
+                if self._settings.deterministic:
+                    raise BusyError(
+                        f"the engine's pool has {lease.free} free pages, seal {seal.key!r} needs {lease.wanted}",
+                        "send it again later, or give the engine a larger pool",
+                    )
+                drawing.path = Path.BESIDE
+                return
+            drawing.leases.append(lease)
+
+    def leave(self, drawing: Drawing) -> None:
+        """Gives the picture's places in the pool back."""
+        for lease in drawing.leases:
+            self._residents.leave(lease)
+        drawing.leases = []
+
+    def rest(self) -> None:
+        """Leaves the base's layers alone until the next pass; what is in the weights stays."""
+        self._bank.clear()
+        rest(self._base)
+
+    def check_integrity(self) -> None:
+        """Proves that the pool holds what was put into it."""
+        self._residents.pool.check_integrity()
 
     def has_room(self, underway: Sequence[Drawing]) -> bool:
         """Whether one more picture may begin."""
@@ -91,6 +137,7 @@ class Passes:
         if self._fusion is not None:
             self._fusion.close()
         self._fusion, self._merged = None, ()
+        self._bank.clear()
 
     def _is_held(self, drawing: Drawing) -> bool:
         """Whether the weights are as the picture needs them, and are to stay so for now."""
@@ -171,10 +218,15 @@ class Passes:
     def _acting(self, drawings: Sequence[Drawing], counts: Sequence[int]) -> AbstractContextManager[None]:
         """The seals of a pass that are not in the weights, on the rows of their pictures."""
         if self._merged:
+            self._bank.clear()
             return nullcontext()
+        filled = self._settings.max_rows - sum(counts) if self._settings.deterministic else 0
+        rows = [Rows(count, each.uses) for count, each in zip(counts, drawings, strict=True)]
+        self._bank.compose([*rows, Rows(filled)] if filled > 0 else rows)
         ends = torch.tensor(counts).cumsum(0).tolist()
-        rows = [slice(end - count, end) for end, count in zip(ends, counts, strict=True)]
-        return beside(list(zip(rows, drawings, strict=True)))
+        places = [slice(end - count, end) for end, count in zip(ends, counts, strict=True)]
+        shares = zip(places, drawings, strict=True)
+        return beside([(place, each) for place, each in shares if each.path in (Path.BESIDE, Path.MERGED)])
 
     def _decoded(self, drawings: Sequence[Drawing]) -> list[tuple[Drawing, Picture | SealsmithError]]:
         """Pictures of one call of the VAE; if that fails, of two calls for half of them, and so on."""
