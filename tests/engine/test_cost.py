@@ -4,7 +4,7 @@ import dataclasses
 
 import pytest
 import torch
-from engine_examples import pictures_of, play, seals_of_every_kind, solo
+from order_examples import pictures_of, play, seals_of_every_kind, solo
 from stock_pictures import largest_difference
 
 from sealsmith.bases import Base

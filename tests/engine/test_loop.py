@@ -7,7 +7,7 @@ from concurrent.futures import Future
 import numpy as np
 import pytest
 import torch
-from engine_examples import engine_of, pictures_of, play, seals_of_every_kind, solo
+from order_examples import engine_of, pictures_of, play, seals_of_every_kind, solo
 from stock_pictures import largest_difference
 
 from sealsmith.adapters import is_fused
