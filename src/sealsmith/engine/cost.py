@@ -12,9 +12,11 @@ from dataclasses import dataclass
 
 import torch
 
-from ..adapters import LowRank, Seal, SealHeader, attached, fused
+from ..adapters import LowRank, Seal, SealHeader, fused
 from ..adapters.fit import adaptable, weight_shape
 from ..bases import Base, concatenate
+from .bank import Bank, Rows, Use
+from .pool import PAGE_ELEMENTS, Lease, Pool, bytes_of
 
 MEASURED_RANK = 16
 REPEATS = 3
@@ -37,9 +39,13 @@ class Costs:
 
 
 @torch.no_grad()
-def measure_costs(base: Base, num_rows: int = 4) -> Costs:
-    """What the two ways cost on this base here: medians of three, taken in turns. It is the same afterwards."""
+def measure_costs(base: Base, num_rows: int = 4, fold_bytes: int = 0) -> Costs:
+    """What the two ways cost on this base here: medians of three, taken in turns. It is the same afterwards.
+
+    `fold_bytes`: as the engine's bank has them.
+    """
     seal = _measured_seal(base)
+    bank, use = _bank_of(base, seal, fold_bytes)
     row = base.family.workings.encode(base, "")
     text = concatenate([row] * num_rows)
     latents = torch.randn(num_rows, *base.latent_shape).to(base.device, base.denoiser.dtype)
@@ -53,11 +59,12 @@ def measure_costs(base: Base, num_rows: int = 4) -> Costs:
         with fused(base, [(seal, 1.0)]):
             pass
 
-    one_pass(nullcontext())  # the first pass of a process is slower
+    one_pass(nullcontext())  # first passes are slower, and fill what is kept
+    one_pass(bank.composed([Rows(num_rows, (use,))]))
     bare, beside, switched = [], [], []
     for _ in range(REPEATS):
         bare.append(one_pass(nullcontext()))
-        beside.append(one_pass(attached(base, [(seal, 1.0)])))
+        beside.append(one_pass(bank.composed([Rows(num_rows, (use,))])))
         switched.append(_seconds(base, switch))
     added_s = statistics.median(beside) - statistics.median(bare)
     return Costs(statistics.median(switched), max(added_s, 0.0) / num_rows)
@@ -78,6 +85,17 @@ def _measured_seal(base: Base) -> Seal:
         alpha=1.0, targets=(), title="measured", created="",
     )  # fmt: skip
     return Seal(header, dict(layers))
+
+
+def _bank_of(base: Base, seal: Seal, fold_bytes: int) -> tuple[Bank, Use]:
+    """A bank for one seal, and its use at strength 1."""
+    layers = {path: change for path, change in seal.layers.items() if isinstance(change, LowRank)}
+    dtype = base.denoiser.dtype
+    num_pages = bytes_of(layers, dtype) // (PAGE_ELEMENTS * dtype.itemsize) + 1
+    pool = Pool(num_pages, dtype=dtype, device=base.device)
+    lease = pool.reserve(seal.name, layers)
+    assert isinstance(lease, Lease)
+    return Bank(base, pool, fold_bytes=fold_bytes), Use(lease, 1.0)
 
 
 def _seconds(base: Base, work: Callable[[], object]) -> float:

@@ -91,8 +91,10 @@ class Drawing:
 
     @property
     def uses(self) -> tuple[Use, ...]:
-        """What the bank has to do for its next step."""
-        strengths = [strength for seal, strength in self.seals if seal.denoiser]
+        """What the bank has to do for its next step: nothing for a picture that goes another way."""
+        if not self.leases:
+            return ()
+        strengths = [strength for seal, strength in self.seals if seal.low_rank]
         return tuple(
             Use(lease, strength, self.step, self.num_steps)
             for lease, strength in zip(self.leases, strengths, strict=True)

@@ -5,17 +5,17 @@ own rows, or are in the weights; then only pictures of the same seals share the 
 what it predicts (drawing.py), or who is admitted (loop.py).
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 
 import torch
 from torch import Tensor
 
-from ..adapters import Fusion
+from ..adapters import Fusion, LowRank
 from ..bases import Base, concatenate
 from ..bases.decoding import decode
 from ..bases.placing import rest
-from ..errors import BusyError, DrawingError, SealsmithError
+from ..errors import BusyError, DrawingError, SealSizeError, SealsmithError
 from ..generate import Picture
 from ..generate.request import MAX_GUIDANCE
 from .bank import Bank, Rows
@@ -23,7 +23,7 @@ from .beside import beside
 from .cost import Costs
 from .drawing import Drawing
 from .fitted import can_merge
-from .pool import PAGE_ELEMENTS, Pool, PoolFull
+from .pool import PAGE_ELEMENTS, Lease, Pool
 from .request import Path
 from .residents import Residents
 from .settings import EngineSettings
@@ -56,25 +56,26 @@ class Passes:
     def enter(self, drawing: Drawing) -> None:
         """Brings the seals of a picture that goes by the bank into the pool; without room there, it goes beside.
 
-        Raises: BusyError where it must not, so that its bytes stay the same.
+        Raises: BusyError and SealSizeError where it must not go beside, so that its bytes stay the same.
         """
-        seals = [seal for seal, _ in drawing.seals if seal.denoiser] if drawing.path is Path.BANK else []
-        for seal in seals:
-            assert seal.low_rank is not None
-            lease = self._residents.enter(seal.key, seal.low_rank)
-            if isinstance(lease, PoolFull):  # the bank still holds the last pass's seals
-                self._bank.clear()
-                lease = self._residents.enter(seal.key, seal.low_rank)
-            if isinstance(lease, PoolFull):
-                self.leave(drawing)
-                if self._settings.deterministic:
-                    raise BusyError(
-                        f"the engine's pool has {lease.free} free pages, seal {seal.key!r} needs {lease.wanted}",
-                        "send it again later, or give the engine a larger pool",
-                    )
-                drawing.path = Path.BESIDE
-                return
-            drawing.leases.append(lease)
+        if drawing.path is not Path.BANK:
+            return
+        try:
+            for seal, _ in drawing.seals:
+                if seal.low_rank:
+                    drawing.leases.append(self._lease(seal.key, seal.low_rank))
+        except (BusyError, SealSizeError):
+            self.leave(drawing)
+            if self._settings.deterministic:
+                raise
+            drawing.path = Path.BESIDE
+
+    def _lease(self, key: str, layers: Mapping[str, LowRank]) -> Lease:
+        try:
+            return self._residents.enter(key, layers)
+        except BusyError:
+            self._bank.clear()  # it still held the seals of the last pass
+            return self._residents.enter(key, layers)
 
     def leave(self, drawing: Drawing) -> None:
         """Gives the picture's places in the pool back."""
@@ -89,7 +90,7 @@ class Passes:
 
     def check_integrity(self) -> None:
         """Proves that the pool holds what was put into it."""
-        self._residents.pool.check_integrity()
+        self._residents.check_integrity()
 
     def has_room(self, underway: Sequence[Drawing]) -> bool:
         """Whether one more picture may begin."""

@@ -1,47 +1,71 @@
-"""Which seals lie in the pool: those of pictures underway, and others as long as they fit, the longest unused first.
+"""Which seals lie in the pool, and which goes when there is no room: the least recently used that nothing is drawn with.
 
-Not for: seals in memory outside of the pool (exchange.py), or pages (pool.py).
+Not for: the pool's pages (pool.py), or bringing seals into memory (exchange.py). Belongs to the loop's thread.
 """
 
 from collections import OrderedDict
 from collections.abc import Mapping
 
 from ..adapters import LowRank
+from ..errors import BusyError, SealSizeError
 from .pool import Lease, Pool, PoolFull
 
 
 class Residents:
-    """The seals in one pool."""
+    """The seals of one pool, which nobody else fills or empties."""
 
     def __init__(self, pool: Pool):
-        self.pool = pool
-        self._unused_since: OrderedDict[str, None] = OrderedDict()
+        self._pool = pool
+        self._leases: OrderedDict[str, Lease] = OrderedDict()
+        """The least recently used first."""
 
-    def enter(self, key: str, layers: Mapping[str, LowRank]) -> Lease | PoolFull:
-        """A lease that stays until `leave`; what is missing where seals in use leave no room.
+    def __contains__(self, key: str) -> bool:
+        return key in self._leases
 
-        For a seal that can never fit, nobody has to go.
+    def enter(self, key: str, layers: Mapping[str, LowRank]) -> Lease:
+        """The seal's place in the pool, pinned until `leave`; others go for it where they have to.
+
+        Raises: SealSizeError for one larger than the pool; BusyError when what is in use leaves no room, and
+        then nothing has gone.
         """
-        lease = self.pool.reserve(key, layers)
-        while isinstance(lease, PoolFull) and not lease.is_hopeless and self._evict():
-            lease = self.pool.reserve(key, layers)
-        if isinstance(lease, Lease):
-            self.pool.pin(lease)
-            self._unused_since.pop(key, None)
+        lease = self._pool.reserve(key, layers)
+        if isinstance(lease, PoolFull):
+            self._make_room(key, lease)
+            lease = self._pool.reserve(key, layers)
+            assert isinstance(lease, Lease), "the pool has less room than it said"
+        self._pool.pin(lease)
+        self._leases[key] = lease
+        self._leases.move_to_end(key)
         return lease
 
     def leave(self, lease: Lease) -> None:
-        """Takes one `enter` back; the seal stays until its pages are wanted."""
-        self.pool.unpin(lease)
-        self._unused_since.pop(lease.key, None)
-        self._unused_since[lease.key] = None
+        """Takes one `enter` back; the seal stays until its room is needed. Raises: ValueError for one too many."""
+        self._pool.unpin(lease)
 
-    def _evict(self) -> bool:
-        """Frees the longest unused seal; whether there was one."""
-        for key in self._unused_since:
-            lease = self.pool.lease(key)
-            if lease is not None and not lease.pins:
-                del self._unused_since[key]
-                self.pool.free(lease)
-                return True
-        return False
+    def check_integrity(self) -> None:
+        """Proves that the pool is whole and holds these seals and no others."""
+        self._pool.check_integrity()
+        assert {lease.key for lease in self._pool.resident()} == self._leases.keys()
+        assert all(lease.is_live for lease in self._leases.values())
+
+    def _make_room(self, key: str, full: PoolFull) -> None:
+        if full.is_hopeless:
+            raise SealSizeError(
+                f"seal {key[:12]} takes {full.wanted} pages of the pool's {full.total}",
+                "shrink it to a lower rank, or give the engine a larger pool",
+            )
+        going, num_free = [], full.free
+        for lease in self._leases.values():
+            if num_free >= full.wanted:
+                break
+            if not lease.pins:
+                going.append(lease)
+                num_free += len(lease.pages)
+        if num_free < full.wanted:
+            raise BusyError(
+                f"the seals in use leave {num_free} pages for seal {key[:12]}, which takes {full.wanted}",
+                "send the request again later, or give the engine a larger pool",
+            )
+        for lease in going:
+            del self._leases[lease.key]
+            self._pool.free(lease)
