@@ -62,7 +62,7 @@ class Config:
 
 _cpu = Config(
     autoencoder=AutoencoderConfig("cpu", glyphs=360, pictures=16_000, steps=1200),
-    denoiser=DenoiserConfig("cpu", glyphs=1000, pictures=60_000, steps=5000),
+    denoiser=DenoiserConfig("cpu", glyphs=1000, pictures=60_000, steps=4500, batch=64, cooldown=0.45),
     judge=JudgeConfig("cpu", steps=580),
 )
 

@@ -27,7 +27,7 @@ REQUEST = Request("a red wax seal on wood", "blue ink", seed=5, num_steps=3, gui
 def orders_of_every_kind(base: Base) -> list[Order]:
     """Orders that differ in everything an order may differ in."""
     flows = base.family.objective == "flow"
-    samplers = [None] * 3 if flows else [None, "EulerAncestralDiscrete", "UniPCMultistep"]
+    samplers = [None] * 3 if flows else [None, "euler-a", "unipc"]
     wishes = [
         ((), {}),
         ((("rank 1", 1.0),), {"num_steps": 2}),
@@ -110,7 +110,7 @@ def random_order(rng: random.Random, number: int, keys: list[str]) -> Order:
         seed=rng.randrange(100),
         num_steps=rng.choice([1, 2, 4]),
         guidance=rng.choice([1.0, 4.0]),
-        sampler=rng.choice([None, "UniPCMultistep", "DDPM"]),
+        sampler=rng.choice([None, "dpm++-2m", "ddpm"]),
     )
     return Order(f"order {number}", request, seals, f"{rng.randrange(3)}")
 

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 import torch
 from torch import Tensor
 
-from ..errors import ConfigError
 from .conditioning import Conditioning
+from .samplers import fresh_scheduler
 
 if TYPE_CHECKING:
     from .base import Base
@@ -46,7 +46,7 @@ class Workings(Protocol):
         """Whether a picture needs an unconditional row beside its own."""
 
     def scheduler(self, base: "Base", num_steps: int, latents: Tensor, sampler: str | None = None) -> Any:
-        """A fresh scheduler with its timesteps set, for latents of this size; see `fresh_scheduler`."""
+        """A fresh scheduler, the base's own kind or a named one, its timesteps set for latents of this size."""
 
     def predict(
         self, base: "Base", latents: Tensor, t: Tensor, conditioning: Conditioning, guidance: float | Tensor
@@ -55,33 +55,6 @@ class Workings(Protocol):
 
         `guidance` is the request's; only a denoiser that takes it as an input looks at it.
         """
-
-
-def fresh_scheduler(base: "Base", sampler: str | None = None) -> Any:
-    """A scheduler with the settings of the base's own, without the state that steps leave in it.
-
-    It is of the base's own kind, or of one of `samplers`. Raises: ConfigError for a `sampler` that is none of them.
-    """
-    if sampler in (None, sampler_of(base)):
-        return type(base.scheduler).from_config(base.scheduler.config)
-    kinds = samplers(base)
-    if sampler not in kinds:
-        raise ConfigError(f"{base.name} has no sampler {sampler!r}", f"it has {', '.join(sorted(kinds))}")
-    try:
-        return kinds[sampler].from_config(base.scheduler.config)
-    except ImportError as error:
-        raise ConfigError(f"the sampler {sampler!r} needs a library that is not here: {error}") from error
-
-
-def sampler_of(base: "Base") -> str:
-    """The name of the base's own kind of scheduler: diffusers' class without "Scheduler"."""
-    return type(base.scheduler).__name__.removesuffix("Scheduler")
-
-
-def samplers(base: "Base") -> dict[str, Any]:
-    """The kinds of scheduler that can take the place of the base's own, as diffusers knows them, by their names."""
-    kinds = {type(base.scheduler), *base.scheduler.compatibles}
-    return {kind.__name__.removesuffix("Scheduler"): kind for kind in kinds}
 
 
 def token_ids(tokenizer: Any, prompt: str, max_length: int | None = None) -> Tensor:

@@ -22,6 +22,7 @@ from .options import (
     NegativeOption,
     NoTriggerOption,
     PrecisionOption,
+    SamplerOption,
     SealsFolderOption,
     SealsOption,
     SideOption,
@@ -71,6 +72,7 @@ def attention_command(
     seed: Annotated[int | None, typer.Option(help="Of both pictures; random and said if not given.")] = None,
     steps: Annotated[int | None, typer.Option(help="Denoising steps; the base decides if not given.")] = None,
     guidance: Annotated[float | None, typer.Option(help="Weight of the prompt; the base decides.")] = None,
+    sampler: SamplerOption = None,
     negative: NegativeOption = "",
     out: Annotated[
         Path, typer.Option("--out", "-o", help="Folder for the page, the overlays and the arrays.")
@@ -106,7 +108,7 @@ def attention_command(
     if seed is None:
         note(f"seed: {(seed := secrets.randbelow(2**32))}")
     request = Request(
-        words, negative, seed, 1, steps, guidance, not no_trigger, width, height, long_prompts
+        words, negative, seed, 1, steps, guidance, not no_trigger, width, height, long_prompts, sampler
     ).resolved(opened)
     mask = None if region is None else read_region(region, request.size_px)
     maps = _look(opened, request, seals, word or [], Detail(per_step, per_layer, rows))

@@ -229,6 +229,7 @@ def _report(pictures: "list[Picture]", paths: list[Path], seal_paths: list[Path]
         "negative": recipe.negative,
         "steps": recipe.num_steps,
         "guidance": recipe.guidance,
+        "sampler": recipe.sampler,
         "base": {"name": recipe.base, "digest": recipe.base_digest},
         "seals": [
             {

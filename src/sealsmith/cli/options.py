@@ -45,13 +45,11 @@ SealsOption = Annotated[
 SealsFolderOption = Annotated[
     Path, typer.Option(help="Where `<lora:name:strength>` in the prompt finds its seals.")
 ]
-NegativeOption = Annotated[str, typer.Option(help="What the picture should not show.")]
 SamplerOption = Annotated[
     str | None,
-    typer.Option(
-        help="Kind of scheduler, e.g. EulerAncestralDiscrete; a wrong name lists the base's. The base decides."
-    ),
+    typer.Option(help="The way from noise to picture, as euler-a or dpm++-2m-karras; the base decides."),
 ]
+NegativeOption = Annotated[str, typer.Option(help="What the picture should not show.")]
 SideOption = Annotated[int | None, typer.Option(help="Pixels; the base decides if not given.")]
 """Width or height."""
 NoTriggerOption = Annotated[bool, typer.Option("--no-trigger", help="Do not insert a missing trigger.")]

@@ -18,6 +18,7 @@ from ..adapters import Attachment, AttachReport, attached, fused
 from ..bases import Base, Conditioning, concatenate
 from ..bases.decoding import decode
 from ..bases.placing import rest
+from ..bases.samplers import sampler_title
 from .long_prompt import encode_long
 from .mixing import Seals, is_fusible, placed
 from .prompt import fit_prompt, insert_triggers, main_trigger
@@ -116,7 +117,6 @@ def recipe_of(base: Base, request: Request, prompt: str, seed: int, uses: Sequen
     """How the picture of `seed` is made from a resolved request; `prompt` is what is sent."""
     assert request.num_steps is not None
     assert request.guidance is not None
-    assert request.sampler is not None
     width, height = request.size_px
     return Recipe(
         prompt=prompt,
@@ -125,7 +125,7 @@ def recipe_of(base: Base, request: Request, prompt: str, seed: int, uses: Sequen
         seed=seed,
         num_steps=request.num_steps,
         guidance=request.guidance,
-        sampler=request.sampler,
+        sampler=sampler_title(base, request.sampler),
         width=width,
         height=height,
         base=base.name,

@@ -4,12 +4,14 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from ..conditioning import Conditioning
 from ..family import Family, register
 from ..flow import num_patches, pack, patch_places, shift, unpack
-from ..workings import fresh_scheduler, guidance_rows, token_ids
+from ..samplers import fresh_scheduler
+from ..workings import guidance_rows, token_ids
 
 if TYPE_CHECKING:
     from ..base import Base

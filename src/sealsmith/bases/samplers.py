@@ -1,0 +1,111 @@
+"""Samplers by name: which of diffusers' schedulers turns noise into a picture, in place of the base's own.
+
+The base's configuration (noise schedule, kind of prediction, spacing of times) goes along; a scheduler that could
+not follow it is refused. Not for: the loop (generate/pipeline.py).
+"""
+
+import inspect
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Any
+
+from ..errors import ConfigError
+
+if TYPE_CHECKING:
+    from .base import Base
+
+
+@dataclass(frozen=True)
+class Sampler:
+    """One way from noise to a picture."""
+
+    name: str
+    title: str
+    """As web interfaces call it, and as a picture's recipe names it."""
+    scheduler: str
+    """Class in diffusers."""
+    options: Mapping[str, Any] = field(default_factory=dict)
+    """What is set on top of the base's own configuration."""
+
+
+_KARRAS = {"use_karras_sigmas": True}
+_SDE = {"algorithm_type": "sde-dpmsolver++"}
+
+DIFFUSION_SAMPLERS: tuple[Sampler, ...] = (
+    Sampler("ddim", "DDIM", "DDIMScheduler"),
+    Sampler("ddpm", "DDPM", "DDPMScheduler"),
+    Sampler("pndm", "PNDM", "PNDMScheduler"),
+    Sampler("lms", "LMS", "LMSDiscreteScheduler"),
+    Sampler("euler", "Euler", "EulerDiscreteScheduler"),
+    Sampler("euler-a", "Euler a", "EulerAncestralDiscreteScheduler"),
+    Sampler("heun", "Heun", "HeunDiscreteScheduler"),
+    Sampler("dpm++-2m", "DPM++ 2M", "DPMSolverMultistepScheduler"),
+    Sampler("dpm++-2m-karras", "DPM++ 2M Karras", "DPMSolverMultistepScheduler", _KARRAS),
+    Sampler("dpm++-2m-sde", "DPM++ 2M SDE", "DPMSolverMultistepScheduler", _SDE),
+    Sampler("dpm++-2m-sde-karras", "DPM++ 2M SDE Karras", "DPMSolverMultistepScheduler", {**_SDE, **_KARRAS}),
+    Sampler("unipc", "UniPC", "UniPCMultistepScheduler"),
+    Sampler("lcm", "LCM", "LCMScheduler"),
+)
+FLOW_SAMPLERS: tuple[Sampler, ...] = (
+    Sampler("euler", "Euler", "FlowMatchEulerDiscreteScheduler"),
+    Sampler("euler-karras", "Euler Karras", "FlowMatchEulerDiscreteScheduler", _KARRAS),
+    Sampler("euler-beta", "Euler Beta", "FlowMatchEulerDiscreteScheduler", {"use_beta_sigmas": True}),
+)
+
+
+def samplers_of(base: "Base") -> tuple[Sampler, ...]:
+    """The samplers for bases of this objective, whether or not they can follow this base's noise schedule."""
+    return FLOW_SAMPLERS if base.family.objective == "flow" else DIFFUSION_SAMPLERS
+
+
+def find_sampler(base: "Base", name: str) -> Sampler:
+    """The sampler of this name or title, in any case. Raises: ConfigError naming the nearest ones."""
+    known = {key.lower(): s for s in samplers_of(base) for key in (s.title, s.name)}
+    if name.lower() in known:
+        return known[name.lower()]
+    names = [s.name for s in samplers_of(base)]
+    near = get_close_matches(name.lower(), names, 1) or names
+    raise ConfigError(f"there is no sampler {name!r} for {base.name}", f"give {' or '.join(near)}")
+
+
+def sampler_title(base: "Base", name: str | None) -> str:
+    """What a recipe calls the sampler of this name; None: the base's own, whose class it names if need be."""
+    if name is not None:
+        return find_sampler(base, name).title
+    kind, config = type(base.scheduler).__name__, base.scheduler.config
+    for sampler in samplers_of(base):
+        wanted = {"use_karras_sigmas": False, "algorithm_type": "dpmsolver++", **sampler.options}
+        if sampler.scheduler == kind and all(config.get(k, v) == v for k, v in wanted.items()):
+            return sampler.title
+    return kind.removesuffix("Scheduler")
+
+
+def fresh_scheduler(base: "Base", name: str | None = None) -> Any:
+    """A scheduler without the state that steps leave in one: the base's own kind, or that of the named sampler.
+
+    Raises: ConfigError for an unknown name, and for a sampler that cannot begin at pure noise where the base's
+    schedule does (zero terminal signal-to-noise ratio).
+    """
+    if name is None:
+        return type(base.scheduler).from_config(base.scheduler.config)
+    import diffusers
+
+    sampler = find_sampler(base, name)
+    kind = getattr(diffusers, sampler.scheduler)
+    config = base.scheduler.config
+    if config.get("rescale_betas_zero_snr") and not _takes(kind, "rescale_betas_zero_snr"):
+        able = [
+            s.name
+            for s in samplers_of(base)
+            if _takes(getattr(diffusers, s.scheduler), "rescale_betas_zero_snr")
+        ]
+        raise ConfigError(
+            f"{sampler.name} cannot begin at pure noise, as {base.name} was trained to",
+            f"give {', '.join(able)}",
+        )
+    return kind.from_config(config, **sampler.options)
+
+
+def _takes(kind: type, option: str) -> bool:
+    return option in inspect.signature(kind.__init__).parameters  # type: ignore[misc]
