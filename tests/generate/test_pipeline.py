@@ -180,6 +180,7 @@ def test_the_family_decides_what_the_request_leaves_open(tiny_base: Base) -> Non
         ({"guidance": float("nan")}, "the guidance is nan"),
         ({"guidance": -1.0}, "the guidance is -1"),
         ({"prompt": "\ud800"}, "the prompt is not valid text"),
+        ({"sampler": "Eulr"}, "no sampler 'Eulr'"),
         ({"negative": "a\0b"}, "the negative prompt holds a NUL"),
     ],
 )

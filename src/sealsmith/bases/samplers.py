@@ -71,8 +71,11 @@ def find_sampler(base: "Base", name: str) -> Sampler:
 
 def sampler_title(base: "Base", name: str | None) -> str:
     """What a recipe calls the sampler of this name; None: the base's own, whose class it names if need be."""
-    if name is not None:
-        return find_sampler(base, name).title
+    own = _own_title(base)
+    return own if name in (None, own) else find_sampler(base, name).title
+
+
+def _own_title(base: "Base") -> str:
     kind, config = type(base.scheduler).__name__, base.scheduler.config
     for sampler in samplers_of(base):
         wanted = {"use_karras_sigmas": False, "algorithm_type": "dpmsolver++", **sampler.options}
@@ -87,7 +90,7 @@ def fresh_scheduler(base: "Base", name: str | None = None) -> Any:
     Raises: ConfigError for an unknown name, and for a sampler that cannot begin at pure noise where the base's
     schedule does (zero terminal signal-to-noise ratio).
     """
-    if name is None:
+    if name in (None, _own_title(base)):
         return type(base.scheduler).from_config(base.scheduler.config)
     import diffusers
 

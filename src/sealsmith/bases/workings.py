@@ -46,7 +46,7 @@ class Workings(Protocol):
         """Whether a picture needs an unconditional row beside its own."""
 
     def scheduler(self, base: "Base", num_steps: int, latents: Tensor, sampler: str | None = None) -> Any:
-        """A fresh scheduler, the base's own kind or a named one, its timesteps set for latents of this size."""
+        """A fresh scheduler with its timesteps set, for latents of this size; see `samplers.py`."""
 
     def predict(
         self, base: "Base", latents: Tensor, t: Tensor, conditioning: Conditioning, guidance: float | Tensor

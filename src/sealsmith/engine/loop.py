@@ -118,6 +118,8 @@ class Engine:
         for drawing, prediction in self._passes.run(drawings):
             self._advance(drawing, prediction)
         self._finish([drawing for drawing in drawings if drawing.is_finished])
+        if not self._underway:
+            self._passes.rest()
         return True
 
     def check_integrity(self) -> None:

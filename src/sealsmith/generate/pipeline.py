@@ -18,7 +18,6 @@ from ..adapters import Attachment, AttachReport, attached, fused
 from ..bases import Base, Conditioning, concatenate
 from ..bases.decoding import decode
 from ..bases.placing import rest
-from ..bases.samplers import sampler_title
 from .long_prompt import encode_long
 from .mixing import Seals, is_fusible, placed
 from .prompt import fit_prompt, insert_triggers, main_trigger
@@ -125,7 +124,7 @@ def recipe_of(base: Base, request: Request, prompt: str, seed: int, uses: Sequen
         seed=seed,
         num_steps=request.num_steps,
         guidance=request.guidance,
-        sampler=sampler_title(base, request.sampler),
+        sampler=request.sampler,
         width=width,
         height=height,
         base=base.name,

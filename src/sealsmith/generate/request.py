@@ -8,7 +8,7 @@ from PIL import Image
 from torch import Tensor
 
 from ..bases import Base
-from ..bases.samplers import fresh_scheduler
+from ..bases.samplers import fresh_scheduler, sampler_title
 from ..errors import ConfigError
 from .recipe import Recipe
 
@@ -40,7 +40,7 @@ class Request:
     """What is done with words beyond the text encoder's limit, one of LONG_PROMPTS: they are encoded in chunks of
     their own, or cut off."""
     sampler: str | None = None
-    """The way from noise to picture, one of `bases.samplers`. None: the base's own."""
+    """The way from noise to picture: a name or title of `bases.samplers`. None: the base's own."""
 
     @property
     def size_px(self) -> tuple[int, int]:
@@ -60,6 +60,7 @@ class Request:
             guidance=base.family.guidance if self.guidance is None else float(self.guidance),
             width=base.picture_px if self.width is None else self.width,
             height=base.picture_px if self.height is None else self.height,
+            sampler=sampler_title(base, self.sampler),
         )
         most_steps = min(MAX_STEPS, int(base.scheduler.config.num_train_timesteps))
         _check_whole("number of pictures", request.num_pictures, 1, MAX_PICTURES)
@@ -75,8 +76,7 @@ class Request:
                 f"long prompts are to be treated as {request.long_prompts!r}",
                 f"give {' or '.join(LONG_PROMPTS)}",
             )
-        if request.sampler is not None:
-            fresh_scheduler(base, request.sampler)
+        fresh_scheduler(base, request.sampler)
         _check_text("prompt", request.prompt)
         _check_text("negative prompt", request.negative)
         return request
