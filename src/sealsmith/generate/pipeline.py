@@ -116,6 +116,7 @@ def recipe_of(base: Base, request: Request, prompt: str, seed: int, uses: Sequen
     """How the picture of `seed` is made from a resolved request; `prompt` is what is sent."""
     assert request.num_steps is not None
     assert request.guidance is not None
+    assert request.sampler is not None
     width, height = request.size_px
     return Recipe(
         prompt=prompt,
