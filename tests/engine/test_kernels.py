@@ -1,5 +1,5 @@
-"""Every kernel equals the reference, over rank mixes and popularity, several seals a request and none; and no bit of
-a request's rows depends on its company."""
+"""Every kernel equals the reference, over rank mixes and popularity, several seals a request and none; and no bit
+of a request's rows depends on its company."""
 
 import functools
 import math
@@ -124,7 +124,7 @@ def check_equals_the_reference(kernel: str, fold_bytes: int, layer: str, plan: P
 
 @pytest.mark.parametrize("layer", LAYERS)
 def test_the_reference_is_the_weight_with_the_change_in_it(layer: str) -> None:
-    pool, leases = filled()
+    pool, _ = filled()
     segments = segments_of(layer, [(1, ()), (2, ((0, 0.7), (3, -0.4)))])
     x = random_input(layer, 3, seed=1)
     result = run("reference", layer, segments, x)
@@ -222,7 +222,10 @@ def test_folds_stay_under_their_limit_and_outlive_their_request() -> None:
     chosen.hold(leases)
     layer = chosen.layer("linear", module, module.forward)
     x = torch.randn(6, 64, 24)
-    for plan in ([(2, ((0, 1.0),)), (2, ((1, 1.0),)), (2, ((2, 1.0),))], [(2, ((3, 1.0),)), (4, ((0, 1.0),))]):
+    for plan in (
+        [(2, ((0, 1.0),)), (2, ((1, 1.0),)), (2, ((2, 1.0),))],
+        [(2, ((3, 1.0),)), (4, ((0, 1.0),))],
+    ):
         segments = segments_of("linear", plan)
         layer.arrange(segments)
         with torch.no_grad():

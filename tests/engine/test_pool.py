@@ -187,7 +187,9 @@ def test_a_resident_seal_costs_little_more_than_its_tensors(family: str, rank: i
 
 def test_seals_of_the_same_layers_and_ranks_share_their_layout(tiny_base: Base) -> None:
     """Otherwise the account of hundreds of layers would cost a small seal as much as its tensors."""
-    modules = {path: module for path, module in adaptable(tiny_base.denoiser).items() if path.endswith(ATTENTION)}
+    modules = {
+        path: module for path, module in adaptable(tiny_base.denoiser).items() if path.endswith(ATTENTION)
+    }
     pool = Pool(400)
     one, two = (lease_of(pool, f"seal {seed}", layers_for(modules, 4, seed)) for seed in (1, 2))
     other = lease_of(pool, "other", layers_for(modules, 8, 3))

@@ -187,7 +187,11 @@ class Kronecker:
         shape = self.shape
         if self.w2_a is None or self.w2_b is None or self.t2 is not None:
             return _factored(self.delta())
-        low = _factored(self._first()) if self.w1_a is None or self.w1_b is None else LowRank(self.w1_b, self.w1_a, 1.0)
+        low = (
+            _factored(self._first())
+            if self.w1_a is None or self.w1_b is None
+            else LowRank(self.w1_b, self.w1_a, 1.0)
+        )
         if low.rank * self.w2_b.shape[0] >= min(shape):
             return _factored(self.delta())
         up = torch.kron(low.up.float(), self.w2_a.float())

@@ -1,12 +1,12 @@
-"""Which seals act on which rows of the next forward pass: told once per composition of the batch, read by every layer.
+"""Which seals act on which rows of the next forward pass: told once per composition of the batch.
 
     rows     0   1 | 2   3 | 4   5
     request  first | 2nd   | third            a request's rows (with and without its prompt) lie side by side
     uses     zwx   | -     | zwx, sks         several seals, or none
-    layer    |part |       |part part|        one arrangement of segments a layer, kept until the composition changes
+    layer    |part |       |part part|        one arrangement a layer, kept until the composition changes
 
-Between two steps nothing is done here, unless a request came or went or a strength changes with the steps; then only
-the layers and rows that this touches are arranged anew. Not for: text encoders, which run once a request.
+Between two steps nothing is done here, unless a request came or went or a strength changes with the steps; then
+only the seals that this touches are read. Not for: text encoders, which run once a request.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -141,7 +141,9 @@ class Bank:
             start += rows.num_rows
         if self._deterministic:
             return tuple(single)
-        runs = [list(run) for _, run in groupby(single, key=lambda segment: (segment.parts, segment.is_lasting))]
+        runs = [
+            list(run) for _, run in groupby(single, key=lambda segment: (segment.parts, segment.is_lasting))
+        ]
         return tuple(replace(run[0], stop=run[-1].stop) for run in runs)
 
 

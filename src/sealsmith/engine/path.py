@@ -29,7 +29,7 @@ class Merged:
 
 
 def path_of(base: Base, seal: Seal) -> Batched | Merged:
-    """The path of a seal that `adapters.check_base` has let pass. Layers without a place in the base are left out."""
+    """The path of a seal that `adapters.check_base` has let pass. Layers the base does not have are left out."""
     prefix = f"{base.family.denoiser}."
     if any(path.startswith(prefix) for path in seal.networks):
         return Merged("a hypernetwork changes what layers read, not their weights")

@@ -7,10 +7,11 @@ partly empty:
     stream of a seal   |down 0|up 0|  down 1  |up 1|down 2|up 2|..|
     its pages          |   page 7   |   page 2   |   page 9   |
 
-`down` [R, I, kh, kw] lies there as it is, `up` [O, R] turned to [R, O], so that each of the R directions is one row in
-both. Not for: which seal has to go when the pages run out (exchange.py).
+`down` [R, I, kh, kw] lies there as it is, `up` [O, R] turned to [R, O], so that each of the R directions is one row
+in both. Not for: which seal has to go when the pages run out (exchange.py).
 """
 
+import itertools
 import math
 import zlib
 from collections.abc import Mapping
@@ -23,7 +24,7 @@ from torch import Tensor
 from ..adapters.changes import LowRank
 
 PAGE_ELEMENTS = 2048
-"""Small enough that the last page of a seal of rank 4 costs less than 5 %, large enough that page tables are short."""
+"""So few that the last page costs a small seal of rank 4 less than 5 %, so many that page tables are short."""
 
 
 @dataclass(frozen=True)
@@ -154,7 +155,10 @@ class Pool:
             lease.pins -= 1
 
     def free(self, lease: Lease) -> None:
-        """Ends the lease; its pages can be another's from now on. Raises: ValueError while pinned, or after its end."""
+        """Ends the lease; its pages may be another's from now on.
+
+        Raises: ValueError while it is pinned, or after its end.
+        """
         with self._lock:
             _check_live(lease)
             if lease.pins:
@@ -177,7 +181,9 @@ class Pool:
         start, middle, stop = (
             offset - first * self.page_elements for offset in (place.offset, place.up_offset, place.stop)
         )
-        return stream[start:middle].view(place.down_shape), stream[middle:stop].view(place.rank, place.outputs)
+        return stream[start:middle].view(place.down_shape), stream[middle:stop].view(
+            place.rank, place.outputs
+        )
 
     def check_integrity(self) -> None:
         """Proves that no page has two owners, none is lost, and every lease holds what was written.
@@ -188,13 +194,15 @@ class Pool:
             owned = [page for lease in self._leases.values() for page in lease.pages]
             pages = sorted([*owned, *self._free])
             if pages != list(range(self.num_pages)):
-                twice = next((page for page, other in zip(pages, pages[1:], strict=False) if page == other), None)
+                twice = next((page for page, other in itertools.pairwise(pages) if page == other), None)
                 lost = next((page for page in range(self.num_pages) if page not in set(pages)), None)
                 raise AssertionError(f"pages are not owned once each: {twice} twice, {lost} lost")
             for lease in self._leases.values():
                 if not lease.is_live or lease.num_elements > len(lease.pages) * self.page_elements:
                     raise AssertionError(f"the lease of seal {lease.key} has ended, or is short of pages")
-                stream = self.storage[torch.tensor(lease.pages, dtype=torch.long, device=self.device)].view(-1)
+                stream = self.storage[torch.tensor(lease.pages, dtype=torch.long, device=self.device)].view(
+                    -1
+                )
                 if _checksum(stream[: lease.num_elements]) != lease.checksum:
                     raise AssertionError(f"the contents of seal {lease.key} changed in the pool")
 

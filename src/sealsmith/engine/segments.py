@@ -41,7 +41,10 @@ class Segment:
 
 
 def shrink(module: nn.Module, x: Tensor, down: Tensor) -> Tensor:
-    """`down` applied as the module applies its weight: x [B, ..., I] -> [B, ..., R], or [B, I, H, W] -> [B, R, h, w]."""
+    """`down` applied as the module applies its weight.
+
+    Shapes: x [B, ..., I] -> [B, ..., R]; for a convolution [B, I, H, W] -> [B, R, h, w].
+    """
     if isinstance(module, nn.Conv2d):
         return functional.conv2d(x, down, None, module.stride, module.padding, module.dilation)
     return functional.linear(x, down)

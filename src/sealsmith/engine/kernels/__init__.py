@@ -19,7 +19,7 @@ class KernelLayer(Protocol):
     """One adapted layer of the denoiser."""
 
     def arrange(self, segments: Sequence[Segment]) -> None:
-        """From now on row i of the input belongs to the segment around i. The segments lie side by side from row 0."""
+        """From now on row i of the input belongs to the segment around i. They lie side by side from row 0."""
         ...
 
     def forward(self, x: Tensor) -> Tensor:
@@ -72,4 +72,3 @@ def check_rows(x: Tensor, segments: Sequence[Segment]) -> None:
     expected = segments[-1].stop if segments else 0
     if x.shape[0] != expected:
         raise ValueError(f"the batch was arranged for {expected} rows, the layer got {tuple(x.shape)}")
-

@@ -8,6 +8,7 @@ import math
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -71,7 +72,11 @@ class Folds:
 def can_fold(module: nn.Module) -> bool:
     """Whether the layer's weight is here as plain float32 numbers that a copy can be made of."""
     weight = module.weight
-    if type(weight) not in (Tensor, nn.Parameter) or weight.dtype != torch.float32 or hasattr(module, "_hf_hook"):
+    if (
+        type(weight) not in (Tensor, nn.Parameter)
+        or weight.dtype != torch.float32
+        or hasattr(module, "_hf_hook")
+    ):
         return False
     if isinstance(module, nn.Conv2d):
         plain = module.groups == 1 and module.padding_mode == "zeros" and not isinstance(module.padding, str)
@@ -102,7 +107,8 @@ def fold(module: nn.Module, down: Tensor, up: Tensor, x_shape: torch.Size) -> Fo
     weight = _weight(module).detach()
     changed = torch.addmm(weight.flatten(1).T, down.flatten(1).T, up)
     if isinstance(module, nn.Conv2d):
-        changed = torch._C._nn.mkldnn_reorder_conv2d_weight(
+        reorder: Any = torch._C._nn.mkldnn_reorder_conv2d_weight
+        changed = reorder(
             changed.T.reshape(weight.shape).to_mkldnn(),
             module.padding,
             module.stride,
@@ -123,14 +129,15 @@ def apply_folds(module: nn.Module, x: Tensor, runs: Sequence[Run]) -> Tensor:
         outputs = [_convolve(module, x[start:stop], own) for start, stop, own in runs]
         return torch.cat(outputs) if len(outputs) > 1 else outputs[0]
     own_weight = _weight(module).detach().T
+    bias: Any = module.bias
     y = x.new_empty(*x.shape[:-1], own_weight.shape[1])
     for start, stop, own in runs:
         rows, out = x[start:stop].reshape(-1, x.shape[-1]), y[start:stop].view(-1, y.shape[-1])
         weight = own_weight if own is None else own.weight
-        if module.bias is None:
+        if bias is None:
             torch.mm(rows, weight, out=out)
         else:
-            torch.addmm(module.bias.detach(), rows, weight, out=out)
+            torch.addmm(bias.detach(), rows, weight, out=out)
     return y
 
 
@@ -138,7 +145,8 @@ def _convolve(module: nn.Conv2d, x: Tensor, own: Fold | None) -> Tensor:
     stride, padding, dilation = module.stride, module.padding, module.dilation
     if own is None:
         return functional.conv2d(x, module.weight, module.bias, stride, padding, dilation)
-    y: Tensor = torch.ops.mkldnn._convolution_pointwise(
+    convolve: Any = torch.ops.mkldnn._convolution_pointwise
+    y: Tensor = convolve(
         x, own.weight, module.bias, padding, stride, dilation, module.groups, "none", [], ""
     )
     return y

@@ -1,8 +1,8 @@
 """The GPU's kernel: the thin products of all requests in two launches, read straight from the pool's pages.
 
-One program of the first launch shrinks a block of a request's pixels by one of its seals; one of the second expands a
-block of a request's outputs by all its seals, so that no two programs write the same number and the sum has one
-order. Ranks are the seals' own: thin products lie packed, nothing is padded to the largest rank, and neither matrix
+One program of the first launch shrinks a block of a request's pixels by one of its seals; one of the second expands
+a block of its outputs by all its seals, so that no two programs write the same number and the sum has one order.
+Ranks are the seals' own: thin products lie packed, nothing is padded to the largest rank, and neither matrix
 is ever gathered into a stack. Runs under Triton's interpreter too (TRITON_INTERPRET=1), then on the CPU.
 
 A linear layer is taken as a convolution of 1x1 over a picture of width 1.
@@ -55,7 +55,7 @@ class _Plan:
     segments: Tensor
     """[segments, 4] int32: first row, rows, first part, end of parts."""
     parts: Tensor
-    """[parts, 6] int32: segment, start in the page table, offset of down, offset of up, rank, thin columns before."""
+    """[parts, 6] int32: segment, start in the page table, offsets of down and up, rank, thin columns before."""
     factors: Tensor
     """[parts] float32"""
     num_columns: int
@@ -114,7 +114,11 @@ class TritonLayer:
         source, target = _picture(self._module, x), _picture(self._module, y)
         num_pixels = target.height * target.width
         thin = torch.empty(plan.num_columns * num_pixels, dtype=torch.float32, device=x.device)
-        sizes = {"BLOCK_PIXELS": BLOCK_PIXELS, "BLOCK_RANK": BLOCK_RANK, "PAGE": self._kernel.pool.page_elements}
+        sizes = {
+            "BLOCK_PIXELS": BLOCK_PIXELS,
+            "BLOCK_RANK": BLOCK_RANK,
+            "PAGE": self._kernel.pool.page_elements,
+        }
         is_interpreted = x.device.type == "cpu"
         blocks = triton.cdiv(plan.max_rows * num_pixels, BLOCK_PIXELS)
         grid = (len(plan.parts), blocks, triton.cdiv(plan.max_rank, BLOCK_RANK))
@@ -150,7 +154,9 @@ def _picture(module: nn.Module, x: Tensor) -> _Picture:
     if isinstance(module, nn.Conv2d):
         steps: Any = (*module.stride, *module.padding, *module.dilation)
         kernel: Any = module.kernel_size
-        return _Picture(*x.shape[1:], strides=x.stride(), kernel=kernel, steps=steps)
+        channels, height, width = x.shape[1:]
+        strides: Any = x.stride()
+        return _Picture(channels, height, width, strides, kernel, steps)
     flat = x.view(x.shape[0], -1, x.shape[-1])
     strides = (flat.stride(0), flat.stride(2), flat.stride(1), 0)
     return _Picture(flat.shape[2], flat.shape[1], 1, strides, (1, 1), (1, 1, 0, 0, 1, 1))
@@ -225,7 +231,9 @@ def _expand(
             for first in range(0, rank, BLOCK_RANK):
                 r = first + tl.arange(0, BLOCK_RANK)
                 known = (pixel < total)[:, None] & (r < rank)[None, :]
-                columns = tl.load(thin + first_column + pixel[:, None] * rank + r[None, :], mask=known, other=0.0)
+                columns = tl.load(
+                    thin + first_column + pixel[:, None] * rank + r[None, :], mask=known, other=0.0
+                )
                 wanted = (r < rank)[:, None] & (o < num_outputs)[None, :]
                 up = _paged(pages, table, start, offset + r[:, None] * num_outputs + o[None, :], wanted, PAGE)
                 total_sum = tl.dot(columns * factor, up.to(tl.float32), total_sum, input_precision="ieee")
