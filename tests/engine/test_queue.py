@@ -1,6 +1,7 @@
 """Laws of the fair queue, over random histories."""
 
 import dataclasses
+import itertools
 from collections.abc import Sequence
 
 import pytest
@@ -66,7 +67,7 @@ def test_any_history_keeps_the_queue_whole_and_virtual_time_rising(
     weights: dict[str, float], history: list[tuple[str, str, int]]
 ) -> None:
     states = play(queue_of(weights, max_in_flight=3, max_queued=5), history)
-    for before, after in zip(states, states[1:], strict=False):
+    for before, after in itertools.pairwise(states):
         after.check_integrity()
         assert after.virtual_time >= before.virtual_time
 
@@ -136,7 +137,7 @@ def test_who_comes_to_a_flood_waits_for_one_request_of_each_other(
 
 
 def waits(flood: int) -> list[float]:
-    """Seconds each of b's requests waits on a machine of pace 1 that draws one at a time; a sends `flood` times 3."""
+    """Seconds each of b's requests waits, on a machine of pace 1 that draws one at a time; a's load is `flood`."""
     queue = FairQueue(default_share=Share(max_in_flight=1, max_queued=10**6), max_queued=10**6)
     arrivals = [(4.0 * i + j / 100, "a", 1.0) for i in range(100) for j in range(3 * flood)]
     arrivals += [(5.0 * i, tenant, 1.0) for i in range(80) for tenant in "bc"]
