@@ -1,7 +1,8 @@
 """A core that really runs in the engine's process and draws noise: small, torch-free, and rude on demand.
 
-The picture is a function of the seed. A prompt may say how its request behaves: "dies at 3" kills the process in that
-step, "breaks at 3" raises, "hangs at 3" never returns, "refused" is not taken, "prints" writes to standard output.
+The picture is a function of the seed. A prompt may say how its request behaves: "dies at 3" kills the process in
+that step, "breaks at 3" raises, "hangs at 3" never returns, "refused" is not taken, "prints" writes to standard
+output.
 """
 
 import os

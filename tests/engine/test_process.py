@@ -1,4 +1,4 @@
-"""The engine in a process of its own: a real process, real sockets, a small core. Nothing is lost, whatever dies."""
+"""The engine in a process of its own: a real process, real sockets, a small core. Nothing is lost."""
 
 import asyncio
 import os
@@ -97,14 +97,13 @@ async def test_killed_at_fifty_random_moments_nothing_is_lost() -> None:
             while num_kills < 50:
                 turn += 1
                 request = Draw(f"{number}-{turn}", "x", seed=number * 1000 + turn, num_steps=turn % 7 + 1)
-                try:
-                    done = await engine.picture(request)
-                except EngineError as error:
-                    assert error.is_retryable
-                    assert "died" in str(error) or "does not start" in str(error)
+                last = (await events_of(engine, request))[-1]
+                if isinstance(last, Failed):
+                    assert last.code == "engine"
+                    assert last.is_retryable
                     retried += 1
                 else:
-                    assert done.picture == picture_of(request)
+                    assert last == Done(request.id, picture_of(request))
                     answered += 1
 
         async def killer() -> None:
@@ -419,16 +418,16 @@ async def test_an_engine_does_not_outlive_who_started_it() -> None:
     os.kill(pid, 0)
     parent.kill()
     await parent.wait()
-    with pytest.raises(ProcessLookupError):
-        while True:
-            os.kill(pid, 0)
-            await asyncio.sleep(0.01)
+    while Path(f"/proc/{pid}").exists():
+        await asyncio.sleep(0.01)
 
 
 def test_the_process_imports_no_torch() -> None:
     import subprocess
 
-    program = "import sys, sealsmith.engine.process, sealsmith.engine.client; assert 'torch' not in sys.modules"
+    program = (
+        "import sys, sealsmith.engine.process, sealsmith.engine.client; assert 'torch' not in sys.modules"
+    )
     subprocess.run([sys.executable, "-c", program], check=True, env={**os.environ, **ENVIRON})
 
 

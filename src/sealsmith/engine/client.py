@@ -4,9 +4,9 @@
         async for event in engine.draw(request):
             ...
 
-When the engine dies, another is started. A request that had not come to its first step is run again, once; one that
-had, or that sees a second death, fails with an EngineError, which is retryable. None is lost silently. Not for: what
-runs in the process (process.py). Belongs to one event loop.
+When the engine dies, another is started. A request that had not come to its first step is run again, once; one
+that had, or that sees a second death, fails with an EngineError, which is retryable. None is lost silently. Belongs
+to one event loop. Not for: what runs in the process (process.py).
 """
 
 import asyncio

@@ -1,8 +1,8 @@
 """What a client and an engine's process say to each other, as typed values, and their bytes.
 
-MessagePack, one message a frame, every message tagged with its kind. Fields may be added with defaults; whatever else
-changes raises PROTOCOL. Pictures travel as 8-bit RGB. Imports no torch: the server and its tests need none. Not for:
-how messages travel (process.py, client.py).
+MessagePack, one message a frame, every message tagged with its kind. Fields may be added with defaults; whatever
+else changes raises PROTOCOL. Pictures travel as 8-bit RGB. Imports no torch: the server and its tests need none.
+Not for: how messages travel (process.py, client.py).
 """
 
 import secrets

@@ -1,4 +1,4 @@
-"""Events on their way to one reader: bounded, however slowly it reads, and its answers are never among what is lost.
+"""Events on their way to one reader: bounded, however slowly it reads, and no answer is ever among what is lost.
 
 Used on both sides of the process' border: by the engine for each client, by a client for each picture.
 """
