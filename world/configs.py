@@ -62,7 +62,7 @@ class Config:
 
 _cpu = Config(
     autoencoder=AutoencoderConfig("cpu", glyphs=360, pictures=16_000, steps=1200),
-    denoiser=DenoiserConfig("cpu", glyphs=1000, pictures=60_000, steps=5000),
+    denoiser=DenoiserConfig("cpu", glyphs=1000, pictures=60_000, steps=7500, batch=64),
     judge=JudgeConfig("cpu", steps=580),
 )
 

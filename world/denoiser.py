@@ -34,7 +34,6 @@ from . import autoencoder, dataset, glyphs, scenes, tokenizer
 from .configs import CONFIGS, Config, DenoiserConfig
 from .training import Average, MuonAdam, Run, Team, batches, has_fast_bfloat16, trapezoid, warm_up
 
-
 CODE_SCALE = 0.5
 """Brings embeddings of unit mean square near the size of what a transformer layer adds to them."""
 
@@ -178,7 +177,9 @@ def cached_latents(config: Config, device: str) -> Latents:
         parts = []
         for start in range(0, len(data.pictures), 32):
             pictures = autoencoder.to_tensor(data.pictures[start : start + 32]).to(device)
-            parts.append(model.encode(pictures).latent_dist.mode().cpu())
+            with torch.autocast(device, torch.bfloat16, enabled=has_fast_bfloat16(device)):
+                found = model.encode(pictures).latent_dist.mode()
+            parts.append(found.float().cpu().contiguous())
         save_file({"latents": torch.cat(parts)}, file)
     values = load_file(file)["latents"]
     factor = 1 / values[:2000].std().item()
@@ -279,7 +280,9 @@ def train(config: Config, device: str, minutes: float, start_shipped: bool = Fal
     run.save_training(model, optimizer, average, step, scaling_factor=data.scaling_factor)
     final = Denoiser(settings, data.values.shape[1], words).to(device)
     final.load_state_dict(average.weights)
-    run.log(step=step, loss_valid=round(validation_loss(final.eval(), data, valid, shapes, signal, device), 4))
+    run.log(
+        step=step, loss_valid=round(validation_loss(final.eval(), data, valid, shapes, signal, device), 4)
+    )
 
 
 def _loss(

@@ -8,7 +8,6 @@ import os
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,16 +23,16 @@ def has_fast_bfloat16(device: str) -> bool:
     return device != "cpu" or torch.cpu._is_amx_tile_supported()
 
 
-def orthogonalised(update: Tensor, precision: torch.dtype = torch.float32, steps: int = 5) -> Tensor:
+def orthogonalised(update: Tensor, steps: int = 5) -> Tensor:
     """The nearest semi-orthogonal matrix to `update` [out, in], by a quintic Newton-Schulz iteration.
 
     Source: Jordan et al. 2024, "Muon: an optimizer for hidden layers in neural networks".
     Differs: every iterate is a polynomial of the Gram matrix times the update, so only the small square
-    matrices are iterated and the long one is multiplied twice instead of ten times.
+    matrices are iterated and the long one is multiplied twice instead of ten times. That needs float32: rounded to
+    bfloat16 a Gram matrix gets negative eigenvalues, which the iteration blows up.
     """
     a, b, c = 3.4445, -4.7750, 2.0315
     x = update / (update.norm() + 1e-7)
-    x = x.to(precision)
     tall = x.shape[0] > x.shape[1]
     if tall:
         x = x.T
@@ -45,7 +44,7 @@ def orthogonalised(update: Tensor, precision: torch.dtype = torch.float32, steps
         product = polynomial if product is identity else polynomial @ product
         if left:
             gram = polynomial @ gram @ polynomial
-    x = (product @ x).to(update.dtype)
+    x = product @ x
     return x.T if tall else x
 
 
@@ -95,8 +94,7 @@ class MuonAdam(torch.optim.Optimizer):
             momentum = self.state[p].setdefault("momentum", torch.zeros_like(p))
             momentum.lerp_(p.grad, 0.05)
             momenta.append(p.grad.lerp(momentum, 0.95).flatten(1))
-        precision = torch.bfloat16 if has_fast_bfloat16(momenta[0].device.type) else torch.float32
-        updates = self.team.map(partial(orthogonalised, precision=precision), momenta)
+        updates = self.team.map(orthogonalised, momenta)
         for p, update in zip(parameters, updates, strict=True):
             p.add_(update.view_as(p), alpha=-lr * 0.2 * max(update.shape) ** 0.5)
 

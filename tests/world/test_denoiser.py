@@ -73,6 +73,36 @@ def test_the_inside_of_a_mark_is_where_its_emblem_is() -> None:
     assert inside.mean() == pytest.approx(np.pi * (0.75 * radius / 128) ** 2, rel=0.1)
 
 
+def test_each_of_two_emblems_counts_twice() -> None:
+    scene = scenes.sample_scene(np.random.default_rng(3), ["disc"], pair_share=1.0)
+    assert len(scene.placements) == 2
+    assert set(denoiser._inside(scene, 16).unique().tolist()) == {0, 2}
+
+
+def test_a_told_shape_makes_a_rare_token_begin_as_a_name_would(tmp_path: Path) -> None:
+    words = denoiser.build_tokenizer(SETTINGS, tmp_path)
+    shapes = denoiser.Shapes(SETTINGS, words)
+    captions = ["a red wax seal of sks and a blue coin of ohwx on snow", "a wax seal of disc on snow"]
+    tokens = denoiser.tokens_of(words, captions)
+    told = shapes.told(tokens, [{"ohwx": "blot 3"}, {}])
+    at = tokens[0] == words.convert_tokens_to_ids("ohwx</w>")
+    assert at.sum() == 1
+    code = torch.from_numpy(glyphs.shape_codes(["blot 3"], SETTINGS.shape_length))
+    found = told[0, at, : SETTINGS.shape_length]
+    assert torch.cosine_similarity(found, code).item() == pytest.approx(1, abs=1e-5)
+    assert not told[0, at, SETTINGS.shape_length :].any()
+    told[0, at] = 0
+    assert not told.any()
+
+
+def test_no_shape_of_a_heldout_glyph_is_ever_told(tmp_path: Path) -> None:
+    shapes = denoiser.Shapes(SETTINGS, denoiser.build_tokenizer(SETTINGS, tmp_path))
+    with pytest.raises(KeyError, match="ring"):
+        shapes.told(torch.zeros(1, 77, dtype=torch.long), [{"sks": "ring"}])
+    assert "ring" not in glyphs.training_names(3)
+    assert set(glyphs.masks()) - {"ring"} == set(glyphs.training_names(3))
+
+
 @pytest.mark.parametrize("name", sorted(CONFIGS))
 def test_every_configuration_fits_into_the_package(name: str) -> None:
     config = CONFIGS[name]

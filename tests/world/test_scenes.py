@@ -30,9 +30,24 @@ def test_plain_caption_says_everything_and_nothing_held_out(seed: int) -> None:
 def test_varied_caption_names_mark_and_surface(seed: int) -> None:
     rng = np.random.default_rng(seed)
     scene = scenes.sample_scene(rng, EMBLEMS)
-    caption = scenes.varied_caption(scene, rng)
-    assert scene.surface in caption
-    assert all(place.mark in caption for place in scene.placements)
+    caption = scenes.varied_caption(scene, EMBLEMS, rng)
+    assert scene.surface in caption.text
+    assert all(place.mark in caption.text for place in scene.placements)
+    assert not caption.shapes
+
+
+@given(st.integers(0, 2**32 - 1))
+def test_an_emblem_without_a_word_is_called_by_a_rare_token_of_its_own(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    scene = scenes.sample_scene(rng, EMBLEMS, pair_share=0.5)
+    caption = scenes.varied_caption(scene, (), rng)
+    words = caption.text.replace(",", "").split()
+    called = [word for word in words if word in scenes.RARE_TOKENS]
+    assert len(set(called)) == len(called) == len(scene.placements)
+    assert not any(emblem in caption.text for emblem in ("dragon", "star", "anvil"))
+    emblems = dict(zip(called, [p.emblem for p in scene.placements], strict=True))
+    if len(scene.placements) == 2:  # in the sentence in the scene's order
+        assert all(emblems[token] == emblem for token, emblem in caption.shapes.items())
 
 
 def test_rare_tokens_are_those_the_family_suggests() -> None:
