@@ -3,6 +3,7 @@
 import dataclasses
 from pathlib import Path
 
+import diffusers
 import pytest
 import torch
 from change_examples import mixed_seal
@@ -42,6 +43,28 @@ def test_equals_the_stock_pipeline_with_schedulers_that_scale_or_draw_noise(
 ) -> None:
     tiny_base.pipeline.scheduler = scheduler(beta_schedule="scaled_linear", prediction_type="v_prediction")
     (ours,) = generate(tiny_base, REQUEST)
+    assert largest_difference(ours.pixels, stock(tiny_base.pipeline, REQUEST)) <= 1e-5
+
+
+SAMPLERS = (
+    "DDPM",
+    "EulerDiscrete",
+    "EulerAncestralDiscrete",
+    "HeunDiscrete",
+    "DPMSolverMultistep",
+    "UniPCMultistep",
+)
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS)
+def test_a_request_chooses_its_sampler(tiny_base: Base, sampler: str) -> None:
+    request = dataclasses.replace(REQUEST, sampler=sampler)
+    (ours,) = generate(tiny_base, request)
+    (own,) = generate(tiny_base, REQUEST)
+    assert (ours.recipe.sampler, own.recipe.sampler) == (sampler, "DDIM")
+    assert largest_difference(ours.pixels, own.pixels) > 1e-3
+    kind = getattr(diffusers, f"{sampler}Scheduler")
+    tiny_base.pipeline.scheduler = kind.from_config(tiny_base.scheduler.config)
     assert largest_difference(ours.pixels, stock(tiny_base.pipeline, REQUEST)) <= 1e-5
 
 
@@ -180,6 +203,7 @@ def test_the_family_decides_what_the_request_leaves_open(tiny_base: Base) -> Non
         ({"guidance": float("nan")}, "the guidance is nan"),
         ({"guidance": -1.0}, "the guidance is -1"),
         ({"prompt": "\ud800"}, "the prompt is not valid text"),
+        ({"sampler": "Euler"}, "has no sampler 'Euler'"),
         ({"negative": "a\0b"}, "the negative prompt holds a NUL"),
     ],
 )

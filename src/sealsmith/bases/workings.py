@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import torch
 from torch import Tensor
 
+from ..errors import ConfigError
 from .conditioning import Conditioning
 
 if TYPE_CHECKING:
@@ -44,21 +45,43 @@ class Workings(Protocol):
     def is_guided_by_two(self, base: "Base", guidance: float) -> bool:
         """Whether a picture needs an unconditional row beside its own."""
 
-    def scheduler(self, base: "Base", num_steps: int, latents: Tensor) -> Any:
-        """A fresh scheduler of the base's kind with its timesteps set, for latents of this size."""
+    def scheduler(self, base: "Base", num_steps: int, latents: Tensor, sampler: str | None = None) -> Any:
+        """A fresh scheduler with its timesteps set, for latents of this size; see `fresh_scheduler`."""
 
     def predict(
-        self, base: "Base", latents: Tensor, t: Tensor, conditioning: Conditioning, guidance: float
+        self, base: "Base", latents: Tensor, t: Tensor, conditioning: Conditioning, guidance: float | Tensor
     ) -> Tensor:
-        """One pass of the denoiser, [N, C, h, w]. `t` is one model time, or one a row.
+        """One pass of the denoiser, [N, C, h, w]. `t` is one model time, or one a row, [N]; so is `guidance`.
 
         `guidance` is the request's; only a denoiser that takes it as an input looks at it.
         """
 
 
-def fresh_scheduler(base: "Base") -> Any:
-    """A scheduler as the base's own, without the state that steps leave in it."""
-    return type(base.scheduler).from_config(base.scheduler.config)
+def fresh_scheduler(base: "Base", sampler: str | None = None) -> Any:
+    """A scheduler with the settings of the base's own, without the state that steps leave in it.
+
+    It is of the base's own kind, or of one of `samplers`. Raises: ConfigError for a `sampler` that is none of them.
+    """
+    if sampler in (None, sampler_of(base)):
+        return type(base.scheduler).from_config(base.scheduler.config)
+    kinds = samplers(base)
+    if sampler not in kinds:
+        raise ConfigError(f"{base.name} has no sampler {sampler!r}", f"it has {', '.join(sorted(kinds))}")
+    try:
+        return kinds[sampler].from_config(base.scheduler.config)
+    except ImportError as error:
+        raise ConfigError(f"the sampler {sampler!r} needs a library that is not here: {error}") from error
+
+
+def sampler_of(base: "Base") -> str:
+    """The name of the base's own kind of scheduler: diffusers' class without "Scheduler"."""
+    return type(base.scheduler).__name__.removesuffix("Scheduler")
+
+
+def samplers(base: "Base") -> dict[str, Any]:
+    """The kinds of scheduler that can take the place of the base's own, as diffusers knows them, by their names."""
+    kinds = {type(base.scheduler), *base.scheduler.compatibles}
+    return {kind.__name__.removesuffix("Scheduler"): kind for kind in kinds}
 
 
 def token_ids(tokenizer: Any, prompt: str, max_length: int | None = None) -> Tensor:
@@ -71,6 +94,11 @@ def token_ids(tokenizer: Any, prompt: str, max_length: int | None = None) -> Ten
         return_tensors="pt",
     ).input_ids
     return ids
+
+
+def guidance_rows(latents: Tensor, guidance: float | Tensor) -> Tensor:
+    """One weight a row of `latents`, [N] float32, where they are."""
+    return torch.as_tensor(guidance, dtype=torch.float32, device=latents.device).expand(len(latents))
 
 
 NO_SAFETY_CHECKER = {"safety_checker": None, "feature_extractor": None, "requires_safety_checker": False}
@@ -103,13 +131,13 @@ class UnetWorkings:
     def is_guided_by_two(self, base: "Base", guidance: float) -> bool:
         return guidance > 1 and base.denoiser.config.time_cond_proj_dim is None
 
-    def scheduler(self, base: "Base", num_steps: int, latents: Tensor) -> Any:
-        scheduler = fresh_scheduler(base)
+    def scheduler(self, base: "Base", num_steps: int, latents: Tensor, sampler: str | None = None) -> Any:
+        scheduler = fresh_scheduler(base, sampler)
         scheduler.set_timesteps(num_steps, device=base.device)
         return scheduler
 
     def predict(
-        self, base: "Base", latents: Tensor, t: Tensor, conditioning: Conditioning, guidance: float
+        self, base: "Base", latents: Tensor, t: Tensor, conditioning: Conditioning, guidance: float | Tensor
     ) -> Tensor:
         prediction: Tensor = base.denoiser(
             latents,
@@ -125,11 +153,11 @@ class UnetWorkings:
         """What this U-Net reads besides the text."""
         return None
 
-    def _guidance_input(self, base: "Base", latents: Tensor, guidance: float) -> Tensor | None:
+    def _guidance_input(self, base: "Base", latents: Tensor, guidance: float | Tensor) -> Tensor | None:
         """For U-Nets that guidance was distilled into: its weight as an embedding, [N, D], else None."""
         width = base.denoiser.config.time_cond_proj_dim
         if width is None:
             return None
-        weights = torch.full((len(latents),), guidance - 1)
+        weights = guidance_rows(latents, guidance).cpu() - 1
         embedding: Tensor = base.pipeline.get_guidance_scale_embedding(weights, embedding_dim=width)
         return embedding.to(latents)

@@ -18,6 +18,7 @@ from .options import (
     NegativeOption,
     NoTriggerOption,
     PrecisionOption,
+    SamplerOption,
     SealsFolderOption,
     SealsOption,
     SideOption,
@@ -48,6 +49,7 @@ def generate_command(
         float | None,
         typer.Option(help="Weight of the prompt; 1 or less: without guidance. The base decides."),
     ] = None,
+    sampler: SamplerOption = None,
     negative: NegativeOption = "",
     out: Annotated[Path, typer.Option("--out", "-o", help="A folder, or a .png file.")] = Path("pictures"),
     base: BaseOption = "sealworld",
@@ -92,6 +94,7 @@ def generate_command(
         width,
         height,
         long_prompts,
+        sampler,
     ).resolved(opened)
     if seed is None:
         note(f"seed: {first_seed}")

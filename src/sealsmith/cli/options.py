@@ -46,6 +46,12 @@ SealsFolderOption = Annotated[
     Path, typer.Option(help="Where `<lora:name:strength>` in the prompt finds its seals.")
 ]
 NegativeOption = Annotated[str, typer.Option(help="What the picture should not show.")]
+SamplerOption = Annotated[
+    str | None,
+    typer.Option(
+        help="Kind of scheduler, e.g. EulerAncestralDiscrete; a wrong name lists the base's. The base decides."
+    ),
+]
 SideOption = Annotated[int | None, typer.Option(help="Pixels; the base decides if not given.")]
 """Width or height."""
 NoTriggerOption = Annotated[bool, typer.Option("--no-trigger", help="Do not insert a missing trigger.")]

@@ -8,6 +8,7 @@ from PIL import Image
 from torch import Tensor
 
 from ..bases import Base
+from ..bases.workings import fresh_scheduler, sampler_of
 from ..errors import ConfigError
 from .recipe import Recipe
 
@@ -38,6 +39,8 @@ class Request:
     long_prompts: str = "chunks"
     """What is done with words beyond the text encoder's limit, one of LONG_PROMPTS: they are encoded in chunks of
     their own, or cut off."""
+    sampler: str | None = None
+    """Kind of scheduler, diffusers' name without "Scheduler", e.g. "EulerDiscrete". None: the base's own."""
 
     @property
     def size_px(self) -> tuple[int, int]:
@@ -57,6 +60,7 @@ class Request:
             guidance=base.family.guidance if self.guidance is None else float(self.guidance),
             width=base.picture_px if self.width is None else self.width,
             height=base.picture_px if self.height is None else self.height,
+            sampler=sampler_of(base) if self.sampler is None else self.sampler,
         )
         most_steps = min(MAX_STEPS, int(base.scheduler.config.num_train_timesteps))
         _check_whole("number of pictures", request.num_pictures, 1, MAX_PICTURES)
@@ -72,6 +76,7 @@ class Request:
                 f"long prompts are to be treated as {request.long_prompts!r}",
                 f"give {' or '.join(LONG_PROMPTS)}",
             )
+        fresh_scheduler(base, request.sampler)
         _check_text("prompt", request.prompt)
         _check_text("negative prompt", request.negative)
         return request

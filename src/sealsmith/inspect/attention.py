@@ -129,7 +129,9 @@ def look(
     assert request.num_steps is not None
     channels, height, width = base.latent_shape_of(*request.size_px)
     latents = torch.empty(1, channels, height, width)
-    num_passes = len(base.family.workings.scheduler(base, request.num_steps, latents).timesteps)
+    num_passes = len(
+        base.family.workings.scheduler(base, request.num_steps, latents, request.sampler).timesteps
+    )
     record = AttentionRecord(tokens, (height, width), num_passes, detail)
     with recording(base, record):
         [picture] = generate(base, request, seals, on_step)

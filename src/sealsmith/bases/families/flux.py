@@ -4,13 +4,12 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from ..conditioning import Conditioning
 from ..family import Family, register
 from ..flow import num_patches, pack, patch_places, shift, unpack
-from ..workings import fresh_scheduler, token_ids
+from ..workings import fresh_scheduler, guidance_rows, token_ids
 
 if TYPE_CHECKING:
     from ..base import Base
@@ -54,8 +53,8 @@ class FluxWorkings:
     def is_guided_by_two(self, base: "Base", guidance: float) -> bool:
         return False
 
-    def scheduler(self, base: "Base", num_steps: int, latents: Tensor) -> Any:
-        scheduler = fresh_scheduler(base)
+    def scheduler(self, base: "Base", num_steps: int, latents: Tensor, sampler: str | None = None) -> Any:
+        scheduler = fresh_scheduler(base, sampler)
         config = scheduler.config
         sigmas = None if config.get("use_flow_sigmas") else np.linspace(1.0, 1 / num_steps, num_steps)
         mu = {"mu": shift(config, num_patches(*latents.shape[2:]))} if config.use_dynamic_shifting else {}
@@ -63,11 +62,11 @@ class FluxWorkings:
         return scheduler
 
     def predict(
-        self, base: "Base", latents: Tensor, t: Tensor, conditioning: Conditioning, guidance: float
+        self, base: "Base", latents: Tensor, t: Tensor, conditioning: Conditioning, guidance: float | Tensor
     ) -> Tensor:
         num_rows, _, height, width = latents.shape
         wants_guidance = base.denoiser.config.guidance_embeds
-        weight = latents.new_full((num_rows,), guidance, dtype=torch.float32) if wants_guidance else None
+        weight = guidance_rows(latents, guidance) if wants_guidance else None
         packed = base.denoiser(
             hidden_states=pack(latents),
             timestep=t.expand(num_rows).to(latents.dtype) / 1000,
