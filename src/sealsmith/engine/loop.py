@@ -86,15 +86,14 @@ class Engine:
         return events
 
     def submit(self, order: Order) -> None:
-        """Takes an order in, or says in its `failed` event why not. Raises: ConfigError for an id that is here."""
+        """Takes an order in.
+
+        Raises: ConfigError for what cannot be drawn, or an id that is here; BusyError when a quota is used up.
+        """
         if order.id in self._visits:
             raise ConfigError(f"there is an order {order.id!r} already", "give every order an id of its own")
-        try:
-            order = _checked(replace(order, request=order.request.resolved(self.base)))
-            self._queue = self._queue.push(_waiting(order, self._clock()))
-        except SealsmithError as error:
-            self._events.append(Failed(order.id, error))
-            return
+        order = _checked(replace(order, request=order.request.resolved(self.base)))
+        self._queue = self._queue.push(_waiting(order, self._clock()))
         self._visits[order.id] = _Visit(order)
         self._events.append(Queued(order.id))
 

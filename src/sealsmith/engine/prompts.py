@@ -59,9 +59,10 @@ class Prompts:
         """Everything that what is read depends on."""
         assert request.guidance is not None
         is_guided = self._base.family.workings.is_guided_by_two(self._base, request.guidance)
+        guidance = None if is_guided else request.guidance  # a warning names it
         words = (request.prompt, request.negative, request.long_prompts, request.use_trigger)
         acting = tuple((seal.key, repr(strength) if seal.text else "") for seal, strength in seals)
-        return words, is_guided or request.guidance, acting
+        return words, guidance, acting
 
     def _keep(self, key: object, read: ReadPrompt) -> None:
         self._kept[key] = read

@@ -3,7 +3,7 @@
     queued -> loading -> step, step, preview, step, ... -> done
                                                         -> failed (also from any point before)
 
-Exactly one of done and failed is said of every order, and nothing after it.
+Exactly one of done and failed is said of every order that was taken in, and nothing after it.
 """
 
 from collections.abc import Iterator
