@@ -8,6 +8,8 @@ from concurrent.futures import Future, wait
 from pathlib import Path
 
 import pytest
+from bad_store import BadStore, bad_store
+from full_disk import files_of_at_most
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -24,8 +26,6 @@ from sealsmith.errors import (
     SealSizeError,
     StoreError,
 )
-from tests.engine.bad_store import BadStore, bad_store
-from tests.full_disk import files_of_at_most
 
 MISSING = "0" * 64
 

@@ -15,6 +15,7 @@ import msgspec
 import pytest
 import zmq
 import zmq.asyncio
+from noise_core import picture_of
 
 from sealsmith.engine.client import EngineClient
 from sealsmith.engine.messages import (
@@ -36,16 +37,15 @@ from sealsmith.engine.messages import (
 from sealsmith.engine.process import HIGH_WATER
 from sealsmith.engine.supervisor import EngineProcess, Launch
 from sealsmith.errors import BaseError, BusyError, Cancelled, DeadlineError, EngineError
-from tests.engine.noise_core import picture_of
 
 ROOT = Path(__file__).parents[2]
-ENVIRON = {"PYTHONPATH": os.pathsep.join([str(ROOT / "src"), str(ROOT)])}
+ENVIRON = {"PYTHONPATH": os.pathsep.join([str(ROOT / "src"), str(Path(__file__).parent)])}
 LONG = 10**6
 """Steps that no test waits for."""
 
 
 def launch(**config: Any) -> Launch:
-    return Launch("tests.engine.noise_core:open_core", config, ENVIRON, start_within_s=60.0)
+    return Launch("noise_core:open_core", config, ENVIRON, start_within_s=60.0)
 
 
 def in_a_loop(test: Callable[[], Coroutine[Any, Any, None]]) -> Callable[[], None]:
@@ -399,7 +399,7 @@ from sealsmith.engine.client import EngineClient
 from sealsmith.engine.supervisor import Launch
 
 async def main():
-    engine = EngineClient(Launch("tests.engine.noise_core:open_core"))
+    engine = EngineClient(Launch("noise_core:open_core"))
     await engine.start()
     print(engine.pid, flush=True)
     await asyncio.sleep(3600)
@@ -434,7 +434,7 @@ def test_the_process_imports_no_torch() -> None:
 def test_every_message_comes_back_as_it_was() -> None:
     events: list[Message] = [
         Queued("a", 3), Step("a", 1, 4, "bank"), Preview("a", 2, picture_of(Draw("a", "x"))),
-        Done("a", picture_of(Draw("a", "x")), "{}", ("w",), "merged"), Failed("a", "busy", "m", "r", True, 2.5),
+        Done("a", picture_of(Draw("a", "x")), "{}", ("w",)), Failed("a", "busy", "m", "r", True, 2.5),
     ]  # fmt: skip
     assert [parse_from_engine(dump_message(event)) for event in events] == events
     assert msgspec.msgpack.decode(dump_message(events[1]))["kind"] == "step"

@@ -30,8 +30,6 @@ class SealAt(msgspec.Struct, frozen=True):
     """SHA-256 of its file, 64 hex digits: the one thing it is known by here."""
     strength: str = "1"
     """As `adapters.strength.parse_strength` reads it."""
-    name: str = ""
-    """What the recipe calls it; empty: its title."""
 
 
 class Draw(Message, frozen=True):
@@ -131,7 +129,7 @@ class Step(Event, frozen=True):
     step: int
     num_steps: int
     path: str = ""
-    """How the seals reach the denoiser: "plain", "beside", "bank", "merged"."""
+    """How the seals reach the denoiser: one of request.py's `Path`."""
 
 
 class Rgb(msgspec.Struct, frozen=True):
@@ -156,7 +154,6 @@ class Done(Event, frozen=True):
     recipe: str = ""
     """JSON, as it stands in picture files."""
     warnings: tuple[str, ...] = ()
-    path: str = ""
 
 
 class Failed(Event, frozen=True):
