@@ -7,16 +7,18 @@ from concurrent.futures import Future
 import numpy as np
 import pytest
 import torch
-from engine_examples import engine_of, pictures_of, play, seals_of_every_kind, solo
+from order_examples import ATTENTION, engine_of, pictures_of, play, seals_of_every_kind, solo
+from seal_examples import random_seal
 from stock_pictures import largest_difference
 
-from sealsmith.adapters import is_fused
+from sealsmith.adapters import Seal, is_fused
+from sealsmith.adapters.changes import tensors
 from sealsmith.adapters.strength import parse_strength
 from sealsmith.bases import Base
 from sealsmith.engine.fitted import FittedSeal, HeldSeals, fitted
 from sealsmith.engine.loop import Engine
 from sealsmith.engine.request import Done, Event, Failed, Order, Path, Previewed, Stepped, orders_of
-from sealsmith.errors import Cancelled, ConfigError, DrawingError, SealMissingError
+from sealsmith.errors import Cancelled, ConfigError, DrawingError, SealMissingError, SealSizeError
 from sealsmith.generate import Picture, Request, generate
 
 REQUEST = Request("a red wax seal on wood", "blue ink", seed=5, num_steps=3, guidance=3.5)
@@ -285,3 +287,42 @@ def test_prompts_are_read_once_for_the_same_words_and_seals(tiny_base: Base) -> 
     play(engine, [[Order("d", REQUEST, (("text", 0.9),))]])
     hook.remove()
     assert len(calls) == 3 * num_first
+
+
+def test_seals_the_pool_has_no_room_for_act_beside(tiny_base: Base) -> None:
+    seals = seals_of_every_kind(tiny_base)
+    orders = [Order(key, REQUEST, ((key, 0.5),)) for key in ("rank 1", "rank 4")]
+    sizes = {key: num_bytes(seals[key]) for key in ("rank 1", "rank 4")}
+    assert sizes["rank 1"] < sizes["rank 4"]
+    engine = engine_of(tiny_base, seals, pool_bytes=sizes["rank 4"] // 2)
+    events = play(engine, [orders])
+    engine.check_integrity()
+    paths = {event.order_id: event.path for event in events if isinstance(event, Stepped)}
+    assert paths == {"rank 1": Path.BANK, "rank 4": Path.BESIDE}
+    for order in orders:
+        alone = solo(tiny_base, order, seals)
+        assert largest_difference(pictures_of(events)[order.id].pixels, alone.pixels) <= 1e-4
+
+
+def test_deterministic_pictures_do_not_go_another_way_for_want_of_room(tiny_base: Base) -> None:
+    seals = seals_of_every_kind(tiny_base)
+    engine = engine_of(tiny_base, seals, deterministic=True, pool_bytes=num_bytes(seals["rank 4"]) // 2)
+    events = play(engine, [[Order("large", REQUEST, (("rank 4", 0.5),))]])
+    (failed,) = [event for event in events if isinstance(event, Failed)]
+    assert isinstance(failed.error, SealSizeError)
+
+
+def test_more_seals_than_the_pool_holds_take_turns_in_it(tiny_base: Base) -> None:
+    seals = {str(seed): random_seal(tiny_base, ATTENTION, 2, seed=seed) for seed in range(6)}
+    orders = [Order(key, dataclasses.replace(REQUEST, num_steps=1), ((key, 0.5),)) for key in seals]
+    engine = engine_of(
+        tiny_base, seals, max_rows=4, max_underway_rows=4, pool_bytes=3 * num_bytes(seals["0"]) + 3 * 8192
+    )
+    events = play(engine, [orders])
+    engine.check_integrity()
+    assert {event.path for event in events if isinstance(event, Stepped)} == {Path.BANK}
+    assert len(pictures_of(events)) == len(seals)
+
+
+def num_bytes(seal: Seal) -> int:
+    return sum(each.nbytes for change in seal.layers.values() for each in tensors(change).values())

@@ -183,7 +183,15 @@ class Kronecker:
         return Full(self.delta()[start:stop])
 
     def as_low_rank(self) -> LowRank:
-        return _factored(self.delta())
+        """The second factor's rank times the first one's: kron(a b, c d) = kron(a, c) kron(b, d)."""
+        shape = self.shape
+        if self.w2_a is None or self.w2_b is None or self.t2 is not None:
+            return _factored(self.delta())
+        low = _factored(self._first()) if self.w1_a is None or self.w1_b is None else LowRank(self.w1_b, self.w1_a, 1.0)
+        if low.rank * self.w2_b.shape[0] >= min(shape):
+            return _factored(self.delta())
+        up = torch.kron(low.up.float(), self.w2_a.float())
+        return _low_rank(torch.kron(low.down.float(), self.w2_b.float()), up, self.scale, shape)
 
     def _first(self) -> Tensor:
         if self.w1 is not None:

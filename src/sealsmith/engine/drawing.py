@@ -19,7 +19,9 @@ from ..adapters.strength import Strength
 from ..bases import Base
 from ..generate.pipeline import noise_of, recipe_of
 from ..generate.recipe import Recipe
-from .fitted import FittedSeal, path_of
+from .bank import Use
+from .fitted import FittedSeal, wanted_path
+from .pool import Lease
 from .prompts import ReadPrompt
 from .request import Order
 
@@ -36,7 +38,9 @@ class Drawing:
         assert request.guidance is not None
         self.order, self.seals, self.prompt = order, seals, prompt
         self.guidance = request.guidance
-        self.path = path_of(seals)
+        self.path = wanted_path(seals)
+        self.leases: list[Lease] = []
+        """The places of its seals in the pool, in their order, for as long as it goes by the bank."""
         self.step = 0
         self.turn = 0
         """The engine's turn in which it was stepped last."""
@@ -84,6 +88,17 @@ class Drawing:
     def acting(self) -> list[tuple[Seal, float | Strength]]:
         """The parts of its seals that change the denoiser."""
         return [(seal.denoiser, strength) for seal, strength in self.seals if seal.denoiser]
+
+    @property
+    def uses(self) -> tuple[Use, ...]:
+        """What the bank has to do for its next step: nothing for a picture that goes another way."""
+        if not self.leases:
+            return ()
+        strengths = [strength for seal, strength in self.seals if seal.low_rank]
+        return tuple(
+            Use(lease, strength, self.step, self.num_steps)
+            for lease, strength in zip(self.leases, strengths, strict=True)
+        )
 
     @cached_property
     def parts(self) -> tuple[list[OutputParts], list[InputParts]]:

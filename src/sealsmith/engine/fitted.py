@@ -11,15 +11,16 @@ from typing import Protocol
 
 from torch import nn
 
-from ..adapters import AttachReport, Fit, Seal
+from ..adapters import AttachReport, Fit, LowRank, Seal
 from ..adapters.attach import match_seal
-from ..adapters.changes import Decomposed, Full, has_effect
+from ..adapters.changes import has_effect
 from ..adapters.fuse import check_fusible
 from ..adapters.strength import Strength
 from ..bases import Base
 from ..errors import ConfigError, SealMissingError
 from ..generate.mixing import placed
 from ..generate.recipe import SealUse, seal_use, strength_text
+from .path import Batched, path_of
 from .request import Path
 
 
@@ -39,6 +40,8 @@ class FittedSeal:
     """That part, held against the base."""
     use: SealUse
     """What recipes say of it, at strength 1."""
+    low_rank: Mapping[str, LowRank] | None
+    """That part as changes of low rank, for the bank; None where it has others, or more."""
     can_merge: bool
     """Whether the denoiser's weights can take it in: no hypernetworks, and no quantised layers."""
 
@@ -90,6 +93,7 @@ def fitted(base: Base, key: str, seal: Seal, use: SealUse | None = None) -> Fitt
     texts = {path: change for path, change in changes.items() if not path.startswith(ours)}
     text = replace(seal, layers=texts, networks={}, embeddings=fit.embeddings)
     denoiser = replace(seal, layers=layers, networks=networks, embeddings={})
+    way = path_of(base, denoiser)
     return FittedSeal(
         key,
         seal,
@@ -98,6 +102,7 @@ def fitted(base: Base, key: str, seal: Seal, use: SealUse | None = None) -> Fitt
         denoiser=denoiser if denoiser.components else None,
         fit=replace(fit, changes=layers, networks=networks, embeddings={}),
         use=use or seal_use(seal, 1.0),
+        low_rank=way.layers if isinstance(way, Batched) else None,
         can_merge=not networks and _are_fusible({path: fit.modules[path] for path in layers}),
     )
 
@@ -116,20 +121,19 @@ def at_strength(
     return fitted(base, f"{seal.key}:{strength.dyn}", cut, seal.use), ready
 
 
-def path_of(seals: Sequence[tuple[FittedSeal, float | Strength]]) -> Path:
+def wanted_path(seals: Sequence[tuple[FittedSeal, float | Strength]]) -> Path:
     """The way in which seals at their strengths are served, decided by what they are and nothing else.
 
-    Changes of low rank, LoHa, LoKr and hypernetworks act beside the layers. Changes of full size and DoRA, which
-    need as much memory and work as the layers themselves, go into the weights, unless a hypernetwork is with them
-    or a strength changes over the steps.
+    What is of low rank is the bank's. Other changes, which need as much memory and work as the layers themselves,
+    go into the weights. What can do neither acts picture by picture: hypernetworks, and changes of full size whose
+    strength changes over the steps.
     """
     acting = [(seal, strength) for seal, strength in seals if seal.denoiser is not None]
     if not acting:
         return Path.PLAIN
-    is_large = any(
-        isinstance(change, Full | Decomposed) for seal, _ in acting for change in seal.fit.changes.values()
-    )
-    return Path.MERGED if is_large and can_merge(acting) else Path.BESIDE
+    if all(seal.low_rank is not None for seal, _ in acting):
+        return Path.BANK
+    return Path.MERGED if can_merge(acting) else Path.BESIDE
 
 
 def can_merge(seals: Sequence[tuple[FittedSeal, float | Strength]]) -> bool:

@@ -21,9 +21,9 @@ from torch import Tensor
 
 from ..bases import Base
 from ..bases.decoding import check_latents
-from ..bases.placing import rest
 from ..errors import Cancelled, ConfigError, SealsmithError
 from ..generate import Request
+from .cost import Costs
 from .drawing import Drawing
 from .fitted import FittedSeal, SealSource, at_strength
 from .latent_preview import PreviewMap, fit_preview_map
@@ -62,14 +62,16 @@ class Engine:
         settings: EngineSettings | None = None,
         queue: FairQueue | None = None,
         clock: Callable[[], float] = time.monotonic,
+        costs: Costs | None = None,
     ):
+        """`costs`: what merging costs here; without, only those seals are merged that must be."""
         self.base = base
         self.settings = settings or EngineSettings()
         self._source = source
         self._queue = queue or FairQueue()
         self._clock = clock
         self._prompts = Prompts(base, self.settings.prompt_bytes)
-        self._passes = Passes(base, self.settings)
+        self._passes = Passes(base, self.settings, costs)
         self._visits: dict[str, _Visit] = {}
         self._events: list[Event] = []
         self._turn = 0
@@ -110,13 +112,18 @@ class Engine:
         self._admit()
         drawings = self._passes.choose(self._underway)
         if not drawings:
-            rest(self.base)
+            self._passes.rest()
             return False
         self._turn += 1
         for drawing, prediction in self._passes.run(drawings):
             self._advance(drawing, prediction)
         self._finish([drawing for drawing in drawings if drawing.is_finished])
         return True
+
+    def check_integrity(self) -> None:
+        """Proves that queue and pool are whole."""
+        self._queue.check_integrity()
+        self._passes.check_integrity()
 
     def close(self) -> None:
         """Cancels what is here and leaves the base as it was."""
@@ -152,7 +159,9 @@ class Engine:
             visit = self._visits[chosen.request_id]
             visit.is_taken = True
             try:
-                visit.drawing = self._begin(visit)
+                drawing = self._begin(visit)
+                self._passes.enter(drawing)
+                visit.drawing = drawing
             except SealsmithError as error:
                 self._fail(chosen.request_id, error)
 
@@ -204,6 +213,8 @@ class Engine:
         if visit.is_taken:
             drawing = visit.drawing
             left = 1.0 if drawing is None else 1 - drawing.step / drawing.num_steps
+            if drawing is not None:
+                self._passes.leave(drawing)
             self._queue = self._queue.finish(order_id, left * _cost(visit.order.request))
         elif any(waiting.request_id == order_id for waiting in self._queue.waiting()):
             self._queue = self._queue.cancel(order_id)

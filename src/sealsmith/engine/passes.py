@@ -5,21 +5,27 @@ own rows, or are in the weights; then only pictures of the same seals share the 
 what it predicts (drawing.py), or who is admitted (loop.py).
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 
 import torch
 from torch import Tensor
 
-from ..adapters import Fusion
+from ..adapters import Fusion, LowRank
 from ..bases import Base, concatenate
 from ..bases.decoding import decode
-from ..errors import DrawingError, SealsmithError
+from ..bases.placing import rest
+from ..errors import BusyError, DrawingError, SealSizeError, SealsmithError
 from ..generate import Picture
 from ..generate.request import MAX_GUIDANCE
+from .bank import Bank, Rows
 from .beside import beside
+from .cost import Costs
 from .drawing import Drawing
+from .fitted import can_merge
+from .pool import PAGE_ELEMENTS, Lease, Pool
 from .request import Path
+from .residents import Residents
 from .settings import EngineSettings
 
 REGROW_TURNS = 64
@@ -30,8 +36,10 @@ _OUT_OF_MEMORY = (torch.OutOfMemoryError, MemoryError, RuntimeError)  # on a CPU
 class Passes:
     """The passes of one base, and the seals that are in its weights just now."""
 
-    def __init__(self, base: Base, settings: EngineSettings):
+    def __init__(self, base: Base, settings: EngineSettings, costs: Costs | None = None):
+        """Without `costs` only those seals go into the weights that must. Allocates the pool."""
         self._base = base
+        self._costs = None if settings.deterministic else costs
         self._settings = settings
         self._widest = 2 if base.family.workings.is_guided_by_two(base, MAX_GUIDANCE) else 1
         self._row_limit = settings.max_rows
@@ -40,6 +48,49 @@ class Passes:
         self._merged: object = ()
         """`Drawing.seals_key` of the seals in the weights."""
         self._turns_merged = 0
+        element_bytes = PAGE_ELEMENTS * base.denoiser.dtype.itemsize
+        pool = Pool(settings.pool_bytes // element_bytes, dtype=base.denoiser.dtype, device=base.device)
+        self._residents = Residents(pool)
+        self._bank = Bank(base, pool, fold_bytes=settings.fold_bytes, deterministic=settings.deterministic)
+
+    def enter(self, drawing: Drawing) -> None:
+        """Brings the seals of a picture that goes by the bank into the pool; without room there, it goes beside.
+
+        Raises: BusyError and SealSizeError where it must not go beside, so that its bytes stay the same.
+        """
+        if drawing.path is not Path.BANK:
+            return
+        try:
+            for seal, _ in drawing.seals:
+                if seal.low_rank:
+                    drawing.leases.append(self._lease(seal.key, seal.low_rank))
+        except (BusyError, SealSizeError):
+            self.leave(drawing)
+            if self._settings.deterministic:
+                raise
+            drawing.path = Path.BESIDE
+
+    def _lease(self, key: str, layers: Mapping[str, LowRank]) -> Lease:
+        try:
+            return self._residents.enter(key, layers)
+        except BusyError:
+            self._bank.clear()  # it still held the seals of the last pass
+            return self._residents.enter(key, layers)
+
+    def leave(self, drawing: Drawing) -> None:
+        """Gives the picture's places in the pool back."""
+        for lease in drawing.leases:
+            self._residents.leave(lease)
+        drawing.leases = []
+
+    def rest(self) -> None:
+        """Leaves the base's layers alone until the next pass; what is in the weights stays."""
+        self._bank.clear()
+        rest(self._base)
+
+    def check_integrity(self) -> None:
+        """Proves that the pool holds what was put into it."""
+        self._residents.check_integrity()
 
     def has_room(self, underway: Sequence[Drawing]) -> bool:
         """Whether one more picture may begin."""
@@ -87,6 +138,7 @@ class Passes:
         if self._fusion is not None:
             self._fusion.close()
         self._fusion, self._merged = None, ()
+        self._bank.clear()
 
     def _is_held(self, drawing: Drawing) -> bool:
         """Whether the weights are as the picture needs them, and are to stay so for now."""
@@ -96,7 +148,7 @@ class Passes:
     def _put_into_weights(self, drawings: Sequence[Drawing]) -> None:
         """Puts those seals into the weights that this pass needs there, and takes all others out."""
         first = drawings[0]
-        wanted = first.seals_key if first.path is Path.MERGED else ()
+        wanted = first.seals_key if self._is_to_be_merged(drawings) else ()
         self._turns_merged += 1
         if wanted == self._merged:
             return
@@ -110,6 +162,19 @@ class Passes:
                 raise
             raise _too_large("to hold its seals in the weights") from error
         self._merged = wanted
+
+    def _is_to_be_merged(self, drawings: Sequence[Drawing]) -> bool:
+        """Whether the seals, the same in all of these, belong into the weights: they must, or it is worth it."""
+        first = drawings[0]
+        if first.path is Path.MERGED:
+            return True
+        if self._costs is None or not can_merge(first.seals):
+            return False
+        if not first.seals_key or any(drawing.seals_key != first.seals_key for drawing in drawings):
+            return False
+        num_rows = sum(drawing.num_rows for drawing in drawings)
+        num_passes = min(drawing.num_steps - drawing.step for drawing in drawings)
+        return first.seals_key == self._merged or self._costs.is_merging_worth(num_rows, num_passes)
 
     def _predictions(self, drawings: Sequence[Drawing]) -> list[Tensor | SealsmithError]:
         """What one pass predicts for each; out of memory, what two passes over half of them do, and so on."""
@@ -154,10 +219,15 @@ class Passes:
     def _acting(self, drawings: Sequence[Drawing], counts: Sequence[int]) -> AbstractContextManager[None]:
         """The seals of a pass that are not in the weights, on the rows of their pictures."""
         if self._merged:
+            self._bank.clear()
             return nullcontext()
+        filled = self._settings.max_rows - sum(counts) if self._settings.deterministic else 0
+        rows = [Rows(count, each.uses) for count, each in zip(counts, drawings, strict=True)]
+        self._bank.compose([*rows, Rows(filled)] if filled > 0 else rows)
         ends = torch.tensor(counts).cumsum(0).tolist()
-        rows = [slice(end - count, end) for end, count in zip(ends, counts, strict=True)]
-        return beside(list(zip(rows, drawings, strict=True)))
+        places = [slice(end - count, end) for end, count in zip(ends, counts, strict=True)]
+        shares = zip(places, drawings, strict=True)
+        return beside([(place, each) for place, each in shares if each.path in (Path.BESIDE, Path.MERGED)])
 
     def _decoded(self, drawings: Sequence[Drawing]) -> list[tuple[Drawing, Picture | SealsmithError]]:
         """Pictures of one call of the VAE; if that fails, of two calls for half of them, and so on."""

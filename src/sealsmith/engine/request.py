@@ -23,8 +23,10 @@ class Path(StrEnum):
 
     PLAIN = "plain"
     """No seal changes the denoiser: the picture shares a pass with any others."""
+    BANK = "bank"
+    """Beside the layers, those of all pictures of a shared pass at once."""
     BESIDE = "beside"
-    """Beside the layers, on the picture's own rows of a shared pass."""
+    """Beside the layers, picture by picture, on its own rows of a shared pass."""
     MERGED = "merged"
     """In the weights, for passes that only pictures of the same seals share."""
 

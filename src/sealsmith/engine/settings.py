@@ -22,6 +22,10 @@ class EngineSettings:
     """Turns for which pictures with their seals in the weights keep them there while others wait."""
     max_decoded: int = 4
     """Pictures decoded at once."""
+    pool_bytes: int = 512 << 20
+    """Of the pool in which the seals of the pictures underway lie, and of those that were."""
+    fold_bytes: int = 256 << 20
+    """For copies of layers' weights with seals in them, where those are quicker."""
     prompt_bytes: int = 256 << 20
     """Of the prompts that are kept as the denoiser reads them."""
 

@@ -1,0 +1,165 @@
+"""Which seals act on which rows of the next forward pass: told once per composition of the batch, read by every layer.
+
+    rows     0   1 | 2   3 | 4   5
+    request  first | 2nd   | third            a request's rows (with and without its prompt) lie side by side
+    uses     zwx   | -     | zwx, sks         several seals, or none
+    layer    |part |       |part part|        one arrangement of segments a layer, kept until the composition changes
+
+Between two steps nothing is done here, unless a request came or went or a strength changes with the steps; then only
+the layers and rows that this touches are arranged anew. Not for: text encoders, which run once a request.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from itertools import groupby
+
+from ..adapters.attach import Schedule
+from ..adapters.fit import adaptable
+from ..bases import Base
+from .adapted import AdaptedLayer
+from .kernels import kernel_for
+from .pool import Lease, Pool
+from .segments import Part, Segment
+
+
+@dataclass(frozen=True)
+class Use:
+    """One seal in a request, at this moment of the request's life."""
+
+    lease: Lease
+    strength: float | Schedule
+    step: int = 0
+    num_steps: int = 1
+
+    @property
+    def is_lasting(self) -> bool:
+        """Whether it stays as it is in all the request's steps."""
+        return isinstance(self.strength, int | float) or self.strength.is_constant
+
+    def factor(self, path: str) -> float:
+        """The strength for one layer now; the file's own scale is not in it."""
+        if isinstance(self.strength, int | float):
+            return float(self.strength)
+        return self.strength.factor(path, self.step, self.num_steps)
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Neighbouring rows of the batch, and the seals that act on them; none: the base alone."""
+
+    num_rows: int
+    uses: tuple[Use, ...] = ()
+
+
+class Bank:
+    """The seals beside a base's denoiser, for one batch after the other."""
+
+    def __init__(
+        self,
+        base: Base,
+        pool: Pool,
+        kernel: str = "auto",
+        fold_bytes: int = 0,
+        deterministic: bool = False,
+    ):
+        """`fold_bytes`: memory for weights with seals in them, where the kernel can use some.
+
+        `deterministic`: at one shape of the batch, no bit of a row depends on who else is in it. Every `Rows` is
+        computed by itself then, and nothing is folded, because the others' way through a layer would change.
+        Raises: ConfigError for a kernel there is none of.
+        """
+        self._pool = pool
+        self._kernel = kernel_for(pool, kernel, 0 if deterministic else fold_bytes)
+        self._deterministic = deterministic
+        prefix = base.family.denoiser
+        self._modules = {f"{prefix}.{path}": module for path, module in adaptable(base.denoiser).items()}
+        self._layers: dict[str, AdaptedLayer] = {}
+        self._batch: tuple[Rows, ...] = ()
+        self._parts: dict[tuple[Use, ...], Mapping[str, tuple[Part, ...]]] = {}
+
+    def compose(self, batch: Sequence[Rows]) -> None:
+        """From the next pass on, the batch's rows are these, in this order.
+
+        Seals are pinned in the pool for as long as they are in the batch.
+        Raises: ValueError for a lease that has ended; the bank is as it was then.
+        """
+        wanted = tuple(replace(rows, uses=tuple(map(_momentary, rows.uses))) for rows in batch)
+        if wanted == self._batch:
+            return
+        self._hold(wanted)
+        self._parts = {rows.uses: self._parts.get(rows.uses) or _parts(rows.uses) for rows in wanted}
+        self._batch = wanted
+        changed = {path for parts in self._parts.values() for path in parts}
+        for path in changed:
+            self._layer(path).arrange(self._segments(path))
+        for path in self._layers.keys() - changed:
+            self._layers[path].release()
+
+    def clear(self) -> None:
+        """Takes all seals off: the denoiser is the bare base, no seal is pinned."""
+        self.compose(())
+
+    @contextmanager
+    def composed(self, batch: Sequence[Rows]) -> Iterator[None]:
+        """A context in which the batch's rows are these; afterwards the denoiser is bare."""
+        self.compose(batch)
+        try:
+            yield
+        finally:
+            self.clear()
+
+    def _hold(self, wanted: Sequence[Rows]) -> None:
+        """Pins what is wanted, then lets go of what was held before."""
+        before, leases = _leases(self._batch), _leases(wanted)
+        pinned: list[Lease] = []
+        try:
+            for lease in leases:
+                self._pool.pin(lease)
+                pinned.append(lease)
+        except ValueError:
+            for lease in pinned:
+                self._pool.unpin(lease)
+            raise
+        for lease in before:
+            self._pool.unpin(lease)
+        self._kernel.hold(leases)
+
+    def _layer(self, path: str) -> AdaptedLayer:
+        if path not in self._layers:
+            self._layers[path] = AdaptedLayer(path, self._modules[path], self._kernel)
+        return self._layers[path]
+
+    def _segments(self, path: str) -> tuple[Segment, ...]:
+        """The batch as one layer sees it; neighbours with the same parts are one segment, unless deterministic."""
+        single = []
+        start = 0
+        for rows in self._batch:
+            parts = self._parts[rows.uses].get(path, ())
+            lasting = all(use.is_lasting for use in rows.uses)
+            single.append(Segment(start, start + rows.num_rows, parts, lasting))
+            start += rows.num_rows
+        if self._deterministic:
+            return tuple(single)
+        runs = [list(run) for _, run in groupby(single, key=lambda segment: (segment.parts, segment.is_lasting))]
+        return tuple(replace(run[0], stop=run[-1].stop) for run in runs)
+
+
+def _momentary(use: Use) -> Use:
+    """The use without its step where the step makes no difference, so that unchanged ones compare equal."""
+    return replace(use, step=0, num_steps=1) if use.is_lasting else use
+
+
+def _parts(uses: Sequence[Use]) -> Mapping[str, tuple[Part, ...]]:
+    """Layer -> what acts on it now, in the order of the uses; layers of strength 0 are left out."""
+    parts: dict[str, tuple[Part, ...]] = {}
+    for use in uses:
+        for path, place in use.lease.places.items():
+            if factor := use.factor(path):
+                parts[path] = (*parts.get(path, ()), Part(use.lease, path, factor * place.scale))
+    return parts
+
+
+def _leases(batch: Sequence[Rows]) -> tuple[Lease, ...]:
+    """Each seal in the batch once."""
+    return tuple(dict.fromkeys(use.lease for rows in batch for use in rows.uses))

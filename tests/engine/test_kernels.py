@@ -1,0 +1,234 @@
+"""Every kernel equals the reference, over rank mixes and popularity, several seals a request and none; and no bit of
+a request's rows depends on its company."""
+
+import functools
+import math
+
+import pytest
+import torch
+from engine.engine_examples import POPULARITIES, drawn, layers_for, lease_of
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor, nn
+
+from sealsmith.engine.kernels import kernel_for
+from sealsmith.engine.pool import Lease, Pool
+from sealsmith.engine.segments import Part, Segment
+from sealsmith.errors import ConfigError
+
+RANKS = (4, 1, 16, 7, 33)
+LAYERS = ("linear", "thin", "conv", "strided", "pointwise", "dilated")
+EXACTNESS = 1e-5
+Plan = list[tuple[int, tuple[tuple[int, float], ...]]]
+"""Of each request its rows, and its seals with their strengths."""
+
+
+@functools.cache
+def modules() -> dict[str, nn.Module]:
+    torch.manual_seed(0)
+    return {
+        "linear": nn.Linear(24, 40),
+        "thin": nn.Linear(80, 8, bias=False),
+        "conv": nn.Conv2d(6, 10, 3, padding=1),
+        "strided": nn.Conv2d(5, 8, 3, stride=2, padding=1),
+        "pointwise": nn.Conv2d(12, 9, 1),
+        "dilated": nn.Conv2d(4, 6, (3, 1), padding=(2, 0), dilation=2, bias=False),
+    }
+
+
+@functools.cache
+def filled() -> tuple[Pool, tuple[Lease, ...]]:
+    """A pool with small pages, so that every matrix crosses some, and pages in no order."""
+    pool = Pool(num_pages=600, page_elements=64)
+    first = lease_of(pool, "gone", layers_for(modules(), 5, seed=99))
+    leases = [
+        lease_of(pool, f"seal {number}", layers_for(modules(), rank, seed=number))
+        for number, rank in enumerate(RANKS[:2])
+    ]
+    pool.free(first)
+    for number, rank in enumerate(RANKS[2:], start=2):
+        leases.append(lease_of(pool, f"seal {number}", layers_for(modules(), rank, seed=number)))
+    return pool, tuple(leases)
+
+
+def random_input(layer: str, num_rows: int, seed: int) -> Tensor:
+    generator = torch.Generator().manual_seed(seed)
+    module = modules()[layer]
+    if isinstance(module, nn.Conv2d):
+        return torch.randn(num_rows, module.in_channels, 6, 5, generator=generator)
+    width = module.weight.shape[1]
+    return torch.randn(num_rows, *(() if seed % 3 == 0 else (7,)), width, generator=generator)
+
+
+def segments_of(layer: str, plan: Plan) -> tuple[Segment, ...]:
+    _, leases = filled()
+    segments, start = [], 0
+    for num_rows, uses in plan:
+        parts = tuple(
+            Part(leases[seal], layer, strength * leases[seal].places[layer].scale) for seal, strength in uses
+        )
+        segments.append(Segment(start, start + num_rows, parts))
+        start += num_rows
+    return tuple(segments)
+
+
+def run(
+    kernel: str, layer: str, segments: tuple[Segment, ...], x: Tensor, fold_bytes: int = 0, passes: int = 1
+) -> Tensor:
+    pool, leases = filled()
+    module = modules()[layer]
+    chosen = kernel_for(pool, kernel, fold_bytes)
+    chosen.hold(leases)
+    adapted = chosen.layer(layer, module, module.forward)
+    adapted.arrange(segments)
+    with torch.no_grad():
+        return [adapted.forward(x.clone()) for _ in range(passes)][-1]
+
+
+@st.composite
+def plans(draw: st.DrawFn) -> Plan:
+    num_requests = draw(st.integers(1, 6))
+    popular = drawn(draw(st.sampled_from(POPULARITIES)), num_requests, len(RANKS), draw(st.integers(0, 999)))
+    strengths = st.floats(-1.5, 1.5, width=16).filter(bool)
+    plan = []
+    for seal in popular:
+        uses = [(seal, draw(strengths))] if draw(st.integers(0, 3)) else []
+        uses += draw(st.lists(st.tuples(st.integers(0, len(RANKS) - 1), strengths), max_size=2))
+        plan.append((draw(st.integers(1, 2)), tuple(uses)))
+    return plan
+
+
+COMPANIES = st.lists(plans(), min_size=1, max_size=2)
+
+
+@pytest.mark.parametrize("fold_bytes", [0, 1 << 24])
+@given(layer=st.sampled_from(LAYERS), plan=plans(), seed=st.integers(0, 99))
+def test_the_cpu_equals_the_reference(fold_bytes: int, layer: str, plan: Plan, seed: int) -> None:
+    check_equals_the_reference("cpu", fold_bytes, layer, plan, seed)
+
+
+@settings(max_examples=12)  # the interpreter takes its time
+@given(layer=st.sampled_from(LAYERS), plan=plans(), seed=st.integers(0, 99))
+def test_triton_equals_the_reference(layer: str, plan: Plan, seed: int) -> None:
+    check_equals_the_reference("triton", 0, layer, plan, seed)
+
+
+def check_equals_the_reference(kernel: str, fold_bytes: int, layer: str, plan: Plan, seed: int) -> None:
+    segments = segments_of(layer, plan)
+    x = random_input(layer, segments[-1].stop, seed)
+    expected = run("reference", layer, segments, x)
+    result = run(kernel, layer, segments, x, fold_bytes, passes=2)
+    scale = max(1.0, float(expected.abs().max()))
+    assert (result - expected).abs().max() <= EXACTNESS * scale
+
+
+@pytest.mark.parametrize("layer", LAYERS)
+def test_the_reference_is_the_weight_with_the_change_in_it(layer: str) -> None:
+    pool, leases = filled()
+    segments = segments_of(layer, [(1, ()), (2, ((0, 0.7), (3, -0.4)))])
+    x = random_input(layer, 3, seed=1)
+    result = run("reference", layer, segments, x)
+    module = modules()[layer]
+    base = module(x).detach()
+    assert torch.equal(result[0], base[0])
+    weight = module.weight.detach().clone()
+    for part in segments[1].parts:
+        down, up = pool.read(part.lease, layer)
+        weight += part.factor * (up.T @ down.flatten(1)).view(weight.shape)
+    changed = torch.func.functional_call(module, {"weight": weight}, (x,))
+    torch.testing.assert_close(result[1:], changed[1:], rtol=1e-5, atol=1e-5)
+    assert (result[1:] - base[1:]).abs().max() > 0.1
+
+
+@given(layer=st.sampled_from(LAYERS), plan=plans(), others=COMPANIES, seed=st.integers(0, 99))
+def test_no_bit_depends_on_the_company_on_the_cpu(
+    layer: str, plan: Plan, others: list[Plan], seed: int
+) -> None:
+    check_no_bit_depends_on_the_company("cpu", layer, plan, others, seed)
+
+
+@settings(max_examples=5)
+@given(layer=st.sampled_from(LAYERS), plan=plans(), others=COMPANIES, seed=st.integers(0, 99))
+def test_no_bit_depends_on_the_company_in_triton(
+    layer: str, plan: Plan, others: list[Plan], seed: int
+) -> None:
+    check_no_bit_depends_on_the_company("triton", layer, plan, others, seed)
+
+
+def check_no_bit_depends_on_the_company(
+    kernel: str, layer: str, plan: Plan, others: list[Plan], seed: int
+) -> None:
+    """At a fixed shape of the batch: the first request's rows, whatever stands behind it."""
+    mine = plan[0]
+    num_rows = 12
+    x = random_input(layer, num_rows, seed)
+    results = []
+    for other in [[], *others]:
+        company = [mine]
+        for each in other:
+            if sum(rows for rows, _ in company) + each[0] <= num_rows:
+                company.append(each)
+        company += [(1, ())] * (num_rows - sum(rows for rows, _ in company))
+        y = torch.cat([x[: mine[0]], torch.roll(x[mine[0] :], len(results), 0)])
+        results.append(run(kernel, layer, segments_of(layer, company), y)[: mine[0]])
+    assert all(torch.equal(result, results[0]) for result in results)
+
+
+@pytest.mark.parametrize("kernel", ["reference", "cpu", "triton"])
+def test_channels_last_inputs_are_taken_as_they_are(kernel: str) -> None:
+    segments = segments_of("conv", [(1, ((2, 1.0),)), (2, ()), (1, ((0, 0.5), (1, 0.5)))])
+    x = random_input("conv", 4, seed=2)
+    expected = run("reference", "conv", segments, x)
+    result = run(kernel, "conv", segments, x.to(memory_format=torch.channels_last))
+    torch.testing.assert_close(result, expected, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("kernel", ["reference", "cpu", "triton"])
+def test_half_precision_is_as_exact_as_its_numbers(kernel: str) -> None:
+    torch.manual_seed(0)
+    module = nn.Linear(32, 24).bfloat16()
+    pool = Pool(100, 64, dtype=torch.bfloat16)
+    lease = lease_of(pool, "seal", layers_for({"linear": module}, 9, seed=1))
+    chosen = kernel_for(pool, kernel, 1 << 20)
+    chosen.hold([lease])
+    layer = chosen.layer("linear", module, module.forward)
+    layer.arrange((Segment(0, 2, (Part(lease, "linear", 0.5),)), Segment(2, 3, ())))
+    x = torch.randn(3, 50, 32, dtype=torch.bfloat16)
+    down, up = pool.read(lease, "linear")
+    with torch.no_grad():
+        result = layer.forward(x).float()
+        expected = module.float()(x.float())
+    expected[:2] += 0.5 * x[:2].float() @ down.float().T @ up.float()
+    assert (result - expected).abs().max() < 0.02 * expected.abs().max()
+
+
+@pytest.mark.parametrize("kernel", ["reference", "cpu", "triton"])
+def test_a_batch_of_another_size_is_refused(kernel: str) -> None:
+    with pytest.raises(ValueError, match=r"arranged for 3 rows, the layer got \(4, "):
+        run(kernel, "linear", segments_of("linear", [(3, ((0, 1.0),))]), random_input("linear", 4, 1))
+
+
+def test_an_unknown_kernel_is_refused() -> None:
+    with pytest.raises(ConfigError, match="no kernel 'cuda'"):
+        kernel_for(filled()[0], "cuda")
+
+
+def test_folds_stay_under_their_limit_and_outlive_their_request() -> None:
+    """Room for two weights: the third in one batch is not folded, one of a past batch makes room."""
+    pool, leases = filled()
+    module = modules()["linear"]
+    limit = 2 * module.weight.numel() * 4
+    chosen = kernel_for(pool, "cpu", limit)
+    chosen.hold(leases)
+    layer = chosen.layer("linear", module, module.forward)
+    x = torch.randn(6, 64, 24)
+    for plan in ([(2, ((0, 1.0),)), (2, ((1, 1.0),)), (2, ((2, 1.0),))], [(2, ((3, 1.0),)), (4, ((0, 1.0),))]):
+        segments = segments_of("linear", plan)
+        layer.arrange(segments)
+        with torch.no_grad():
+            result = layer.forward(x)
+        torch.testing.assert_close(result, run("reference", "linear", segments, x), rtol=1e-5, atol=1e-5)
+        assert 0 < chosen.folds.num_bytes <= limit
+    kept = chosen.folds.get("linear", segments_of("linear", [(1, ((0, 1.0),))])[0].parts)
+    assert kept is not None
+    assert math.prod(kept.weight.shape) == module.weight.numel()
