@@ -51,7 +51,7 @@ def launch(**config: Any) -> Launch:
 def in_a_loop(test: Callable[[], Coroutine[Any, Any, None]]) -> Callable[[], None]:
     @wraps(test)
     def run() -> None:
-        asyncio.run(asyncio.wait_for(test(), 120))
+        asyncio.run(asyncio.wait_for(test(), 280))
 
     return run
 
@@ -323,7 +323,7 @@ async def test_who_does_not_know_the_token_or_the_protocol_is_not_heard() -> Non
 
 @in_a_loop
 async def test_a_client_that_stops_reading_holds_nobody_up_and_still_gets_its_answers() -> None:
-    side = 256  # pictures of 192 KiB, so that the sockets' buffers fill soon
+    side = 256  # pictures of 192 KiB, so that the sockets' buffers are soon full
     process = await EngineProcess.start(launch())
     try:
         async with raw_client(process) as deaf, raw_client(process) as other:

@@ -15,7 +15,11 @@ def layers(number: int, num_pages: int = 1) -> dict[str, LowRank]:
     """One layer of rank 1 that fills so many pages of 64 elements."""
     generator = torch.Generator().manual_seed(number)
     half = 32 * num_pages
-    return {"unet.x": LowRank(torch.randn(1, half, generator=generator), torch.randn(half, 1, generator=generator), 1.0)}
+    return {
+        "unet.x": LowRank(
+            torch.randn(1, half, generator=generator), torch.randn(half, 1, generator=generator), 1.0
+        )
+    }
 
 
 def pool(num_pages: int) -> Pool:

@@ -172,9 +172,11 @@ class EngineClient:
     def _begin(self, request: Draw) -> _Flight:
         if request.id in self._flights:
             raise EngineError(f"the request {request.id!r} is being drawn already", "give each its own id")
-        patience = request.begin_within_s
-        begin_by = None if patience is None else asyncio.get_running_loop().time() + patience
+        loop, patience = asyncio.get_running_loop(), request.begin_within_s
+        begin_by = None if patience is None else loop.time() + patience
         flight = self._flights[request.id] = _Flight(request, begin_by)
+        if begin_by is not None:
+            loop.call_at(begin_by, self._expire, flight)
         if self._down is not None or self._is_closing:
             self._finish(flight, self._down or EngineError("the engine is about to end", "start another"))
         elif self._socket is not None:
@@ -184,14 +186,17 @@ class EngineClient:
     def _send_draw(self, flight: _Flight) -> None:
         request = flight.request
         if flight.begin_by is not None:
-            left = flight.begin_by - asyncio.get_running_loop().time()
-            if left <= 0:
-                error = DeadlineError("the engine was not there in time", "send it again, or give more time")
-                self._finish(flight, error)
-                return
+            left = max(flight.begin_by - asyncio.get_running_loop().time(), 0.0)
             request = msgspec.structs.replace(request, begin_within_s=left)
         flight.num_runs += 1
         self._tell(request)
+
+    def _expire(self, flight: _Flight) -> None:
+        """Fails a request whose time is up, where no engine is there to do so."""
+        if self._socket is None and self._flights.get(flight.request.id) is flight:
+            self._finish(
+                flight, DeadlineError("the engine was not there in time", "send it again, or give more time")
+            )
 
     def _tell(self, message: Message) -> None:
         """Sends; to an engine that is not there, nothing. What it does not get is settled when it is found dead."""
@@ -267,10 +272,10 @@ class EngineClient:
         try:
             socket.send(dump_message(Hello(self._process.token)))
             reply = await self._greeting(socket, self._process)
+            check_protocol(reply.protocol, reply.version, "engine")
         except BaseException:
             socket.close()
             raise
-        check_protocol(reply.protocol, reply.version, "engine")
         self.welcome, self._socket = reply, socket
 
     async def _greeting(self, socket: zmq.asyncio.Socket, process: EngineProcess) -> Welcome:

@@ -69,7 +69,7 @@ class DiskCache:
             self._evict(self._ledger.admit(digest, len(data)))
             self._ledger.pin(digest)
         try:
-            atomic_write(self._path(digest), bytes(data))
+            atomic_write(self._path(digest), data)
         except OutputError as error:
             self._refuse(error)
             with self._lock:
