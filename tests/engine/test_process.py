@@ -102,6 +102,7 @@ async def test_killed_at_fifty_random_moments_nothing_is_lost() -> None:
                     assert last.code == "engine"
                     assert last.is_retryable
                     retried += 1
+                    await asyncio.sleep(0.002)
                 else:
                     assert last == Done(request.id, picture_of(request))
                     answered += 1

@@ -130,6 +130,7 @@ class EngineClient:
 
         Who reads slowly misses steps and previews, never the end.
         """
+        await asyncio.sleep(0)  # who tries again at once, and again, leaves the loop a turn
         flight = self._begin(request)
         try:
             async for event in flight.events():
