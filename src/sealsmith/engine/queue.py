@@ -2,8 +2,8 @@
 
 Start-time fair queueing: serving a request moves its tenant's finish forward by cost / weight, and the tenant with
 the earliest start comes next. Virtual time is the start of whatever was taken last; a tenant that was away, or had
-nothing ready, starts there, so idling earns no credit and being served alone costs none. Not for: which requests fit
-into one forward pass (loop.py), or loading their seals (exchange.py).
+nothing ready, starts there, so idling earns no credit. Not for: which requests fit into one forward pass (loop.py),
+or loading their seals (exchange.py).
 
 Source: Goyal, Vin, Cheng 1996, "Start-time Fair Queuing"; several served at once: Jin, Chase, Kaur 2004, SFQ(D).
 Differs: tags are a tenant's, worked out when they are needed, instead of being given to each request as it comes.
@@ -64,7 +64,7 @@ class Account:
 
 @dataclass(frozen=True)
 class FairQueue:
-    """All tenants' requests, waiting and in flight. Every method returns another queue and leaves this one as it is."""
+    """All tenants' requests, waiting and in flight. Methods return another queue and leave this one as it is."""
 
     shares: Mapping[str, Share] = field(default_factory=dict)
     default_share: Share = field(default_factory=Share)
@@ -87,7 +87,7 @@ class FairQueue:
     def push(self, request: Waiting, cost_per_s: float | None = None) -> "FairQueue":
         """With `request` behind its tenant's others. `cost_per_s`: the machine's measured pace, where it is known.
 
-        Raises: BusyError, which says when to come again, when a quota is used up; ConfigError for a cost of nothing.
+        Raises: BusyError, which says when to come again, once a quota is used up; ConfigError for no cost.
         """
         if not (math.isfinite(request.cost) and request.cost > 0):
             raise ConfigError(f"a request's cost is {request.cost}", "a request has steps and pixels")
