@@ -197,8 +197,8 @@ def parts_beside(
             changes.setdefault(fit.modules[path], []).append(_Part(path, change, strength))
         for path, network in fit.networks.items():
             networks.setdefault(fit.modules[path], []).append(_NetworkPart(path, network, strength))
-    outputs = [OutputParts(module, parts) for module, parts in changes.items()]
-    return outputs, [InputParts(module, parts) for module, parts in networks.items()]
+    outputs = [OutputParts(*each) for each in changes.items()]
+    return outputs, [InputParts(*each) for each in networks.items()]
 
 
 def check_base(base: AttachableBase, seal: Seal) -> None:

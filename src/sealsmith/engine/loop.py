@@ -23,7 +23,7 @@ from ..bases import Base
 from ..bases.decoding import check_latents
 from ..errors import Cancelled, ConfigError, SealsmithError
 from ..generate import Request
-from .cost import Costs
+from .cost import Costs, measure_costs
 from .drawing import Drawing
 from .fitted import FittedSeal, SealSource, at_strength
 from .latent_preview import PreviewMap, fit_preview_map
@@ -64,13 +64,18 @@ class Engine:
         clock: Callable[[], float] = time.monotonic,
         costs: Costs | None = None,
     ):
-        """`costs`: what merging costs here; without, only those seals are merged that must be."""
+        """`costs`: what merging costs here, if it is known and wanted; else the settings decide.
+
+        Nothing else may use the base while pictures are underway, and no other engine before `close`.
+        """
         self.base = base
         self.settings = settings or EngineSettings()
         self._source = source
         self._queue = queue or FairQueue()
         self._clock = clock
         self._prompts = Prompts(base, self.settings.prompt_bytes)
+        if costs is None and self.settings.merge_for_speed:
+            costs = measure_costs(base, fold_bytes=self.settings.fold_bytes)
         self._passes = Passes(base, self.settings, costs)
         self._visits: dict[str, _Visit] = {}
         self._events: list[Event] = []

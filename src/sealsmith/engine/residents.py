@@ -1,4 +1,4 @@
-"""Which seals lie in the pool, and which goes when there is no room: the least recently used that nothing is drawn with.
+"""Which seals lie in the pool, and which goes when there is no room: the least recently used that is not in use.
 
 Not for: the pool's pages (pool.py), or bringing seals into memory (exchange.py). Belongs to the loop's thread.
 """

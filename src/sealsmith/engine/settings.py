@@ -20,6 +20,9 @@ class EngineSettings:
     """Orders whose seals are fetched while they wait."""
     merged_turns: int = 8
     """Turns for which pictures with their seals in the weights keep them there while others wait."""
+    merge_for_speed: bool = False
+    """Measure at start what merging costs, and put into the weights the seals of pictures that all have the same,
+    where that is sooner done. Seals that can only be merged are in any case."""
     max_decoded: int = 4
     """Pictures decoded at once."""
     pool_bytes: int = 512 << 20
