@@ -18,6 +18,7 @@ from sealsmith.bases import Base
 from sealsmith.engine.fitted import FittedSeal, HeldSeals, fitted
 from sealsmith.engine.loop import Engine
 from sealsmith.engine.request import Done, Event, Failed, Order, Path, Previewed, Stepped, orders_of
+from sealsmith.engine.settings import EngineSettings
 from sealsmith.errors import Cancelled, ConfigError, DrawingError, SealMissingError, SealSizeError
 from sealsmith.generate import Picture, Request, generate
 
@@ -208,9 +209,9 @@ def test_a_seal_that_is_not_there_or_late_fails_or_delays_its_own_order_alone(ti
         def acquire(self, key: str) -> "Future[FittedSeal]":
             return late if key == "late" else super().acquire(key)
 
-    engine = Engine(tiny_base, OneLate(tiny_base, seals))
+    engine = Engine(tiny_base, OneLate(tiny_base, seals), EngineSettings(fetch_ahead=1))
     for key in ("late", "nowhere", "rank 1"):
-        engine.submit(Order(key, REQUEST, ((key, 0.5),)))
+        engine.submit(Order(key, REQUEST, ((key, 0.5),), tenant=key))
     events: list[Event] = []
     while engine.step():
         events += engine.events()

@@ -9,7 +9,6 @@ begins at any step of its neighbours' and leaves at its own last one; each is th
 One thread calls everything here. Not for: reaching it from other processes, or where seals are kept.
 """
 
-import itertools
 import math
 import time
 from collections.abc import Callable, Sequence
@@ -27,7 +26,7 @@ from .cost import Costs, measure_costs
 from .drawing import Drawing
 from .fitted import FittedSeal, SealSource, at_strength
 from .latent_preview import PreviewMap, fit_preview_map
-from .passes import Passes
+from .passes import OUT_OF_MEMORY, Passes, is_out_of_memory, too_large
 from .prompts import Prompts
 from .queue import FairQueue, Waiting, expired_error
 from .request import Done, Event, Failed, Loading, Order, Previewed, Queued, Stepped
@@ -144,18 +143,14 @@ class Engine:
             self._fail(waiting.request_id, expired_error(waiting))
 
     def _fetch_ahead(self) -> None:
-        """Sends for seals of those who will be next: each tenant's first order, then each one's second."""
-        num_ahead = sum(visit.is_fetched and not visit.is_taken for visit in self._visits.values())
-        columns = itertools.zip_longest(*(account.waiting for account in self._queue.accounts.values()))
-        for waiting in filter(None, itertools.chain.from_iterable(columns)):
-            if num_ahead >= self.settings.fetch_ahead:
-                return
-            visit = self._visits[waiting.request_id]
-            if not visit.is_fetched:
-                visit.fetching = [self._source.acquire(key) for key, _ in visit.order.seals]
-                visit.is_fetched = True
-                self._events.append(Loading(visit.order.id))
-                num_ahead += 1
+        """Sends for the seals of every tenant's next orders; one tenant's late ones keep no other's from coming."""
+        for account in self._queue.accounts.values():
+            for waiting in account.waiting[: self.settings.fetch_ahead]:
+                visit = self._visits[waiting.request_id]
+                if not visit.is_fetched:
+                    visit.fetching = [self._source.acquire(key) for key, _ in visit.order.seals]
+                    visit.is_fetched = True
+                    self._events.append(Loading(visit.order.id))
 
     def _admit(self) -> None:
         """Begins pictures in the queue's order, as long as there is room; a seal that is late holds nobody up."""
@@ -171,6 +166,10 @@ class Engine:
                 visit.drawing = drawing
             except SealsmithError as error:
                 self._fail(chosen.request_id, error)
+            except OUT_OF_MEMORY as error:
+                if not is_out_of_memory(error):
+                    raise
+                self._fail(chosen.request_id, too_large("to begin it"))
 
     def _begin(self, visit: _Visit) -> Drawing:
         """The picture before its first step. Raises: whatever is wrong with its seals or its prompt."""

@@ -30,7 +30,8 @@ from .settings import EngineSettings
 
 REGROW_TURNS = 64
 """After so many passes without running out of memory, a limit that it lowered is doubled."""
-_OUT_OF_MEMORY = (torch.OutOfMemoryError, MemoryError, RuntimeError)  # on a CPU PyTorch raises the last
+OUT_OF_MEMORY = (torch.OutOfMemoryError, MemoryError, RuntimeError)
+"""What may mean that there is no memory left (see `is_out_of_memory`): on a CPU PyTorch raises the last."""
 
 
 class Passes:
@@ -156,11 +157,11 @@ class Passes:
         self._merged, self._turns_merged = (), 0
         try:
             self._fusion.switch(first.acting if wanted else [])
-        except _OUT_OF_MEMORY as error:
+        except OUT_OF_MEMORY as error:
             self._fusion.clear()
             if not is_out_of_memory(error):
                 raise
-            raise _too_large("to hold its seals in the weights") from error
+            raise too_large("to hold its seals in the weights") from error
         self._merged = wanted
 
     def _is_to_be_merged(self, drawings: Sequence[Drawing]) -> bool:
@@ -180,7 +181,7 @@ class Passes:
         """What one pass predicts for each; out of memory, what two passes over half of them do, and so on."""
         try:
             predictions = self._pass(drawings)
-        except _OUT_OF_MEMORY as error:
+        except OUT_OF_MEMORY as error:
             if not is_out_of_memory(error):
                 raise
             predictions = None
@@ -190,7 +191,7 @@ class Passes:
         if self._base.device.type == "cuda":
             torch.cuda.empty_cache()
         if len(drawings) == 1:
-            return [_too_large("for one step")]
+            return [too_large("for one step")]
         half = (len(drawings) + 1) // 2
         self._row_limit = sum(drawing.num_rows for drawing in drawings[:half])
         self._passes_since_lowered = 0
@@ -234,10 +235,10 @@ class Passes:
         error: SealsmithError | None = None
         try:
             pixels, said = decode(self._base, torch.cat([drawing.latents for drawing in drawings]))
-        except _OUT_OF_MEMORY as caught:
+        except OUT_OF_MEMORY as caught:
             if not is_out_of_memory(caught):
                 raise
-            error = _too_large("to be decoded")
+            error = too_large("to be decoded")
         except DrawingError as caught:
             error = caught
         if error is None:
@@ -263,7 +264,8 @@ def _group(drawing: Drawing) -> object:
     return drawing.shape, drawing.seals_key if drawing.path is Path.MERGED else ()
 
 
-def _too_large(what: str) -> DrawingError:
+def too_large(what: str) -> DrawingError:
+    """What is said of a picture that does not fit into memory, even alone."""
     return DrawingError(
         f"the picture is lost: there is not enough memory {what}", "ask for a smaller one, or try it later"
     )

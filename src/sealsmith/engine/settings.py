@@ -16,8 +16,8 @@ class EngineSettings:
     deterministic: bool = False
     """Every pass has `max_rows` rows, filled up where pictures are few, and every picture is decoded alone: the
     same bytes whoever shares the passes."""
-    fetch_ahead: int = 16
-    """Orders whose seals are fetched while they wait."""
+    fetch_ahead: int = 8
+    """Orders of each tenant whose seals are fetched while they wait."""
     merged_turns: int = 8
     """Turns for which pictures with their seals in the weights keep them there while others wait."""
     merge_for_speed: bool = False
