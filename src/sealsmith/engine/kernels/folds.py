@@ -146,9 +146,7 @@ def _convolve(module: nn.Conv2d, x: Tensor, own: Fold | None) -> Tensor:
     if own is None:
         return functional.conv2d(x, module.weight, module.bias, stride, padding, dilation)
     convolve: Any = torch.ops.mkldnn._convolution_pointwise
-    y: Tensor = convolve(
-        x, own.weight, module.bias, padding, stride, dilation, module.groups, "none", [], ""
-    )
+    y: Tensor = convolve(x, own.weight, module.bias, padding, stride, dilation, module.groups, "none", [], "")
     return y
 
 
