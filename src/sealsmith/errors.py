@@ -11,6 +11,8 @@ SealsmithError
 │       ├── SealFormatError     not a seal: damaged, other dialect, absurd header
 │       ├── SealShapeError      a tensor of the wrong shape, or a rank larger than its layer
 │       ├── SealEffectError     a seal that changes nothing
+│       ├── SealMissingError    the store has no such seal                 HTTP 404
+│       ├── SealSizeError       larger than the engine may hold            HTTP 413
 │       └── BaseMismatchError   trained for another base
 ├── OutputError                 a result cannot be written: path, rights, full disk   exit 2, HTTP 507
 ├── RegistryError               a registry of seals did not answer, or not sensibly    exit 1, HTTP 502
@@ -29,6 +31,10 @@ class SealsmithError(Exception):
     code = "error"
     exit_status = 1
     http_status = 500
+    is_retryable = False
+    """Whether the same request may succeed later, with nothing changed."""
+    retry_after_s: float | None = None
+    """How long to wait before that; None: not known."""
 
     def __init__(self, message: str, remedy: str = ""):
         super().__init__(message)
@@ -77,6 +83,16 @@ class SealEffectError(SealError):
     code = "seal-effect"
 
 
+class SealMissingError(SealError):
+    code = "seal-missing"
+    http_status = 404
+
+
+class SealSizeError(SealError):
+    code = "seal-size"
+    http_status = 413
+
+
 class BaseMismatchError(SealError):
     code = "base-mismatch"
     http_status = 409
@@ -91,6 +107,34 @@ class OutputError(SealsmithError):
 class RegistryError(SealsmithError):
     code = "registry"
     http_status = 502
+
+
+class StoreError(SealsmithError):
+    code = "store"
+    http_status = 502
+    is_retryable = True
+
+
+class BusyError(SealsmithError):
+    code = "busy"
+    http_status = 429
+    is_retryable = True
+
+    def __init__(self, message: str, remedy: str = "", retry_after_s: float | None = None):
+        super().__init__(message, remedy)
+        self.retry_after_s = retry_after_s
+
+
+class DeadlineError(SealsmithError):
+    code = "deadline"
+    http_status = 504
+    is_retryable = True
+
+
+class EngineError(SealsmithError):
+    code = "engine"
+    http_status = 503
+    is_retryable = True
 
 
 class DrawingError(SealsmithError):

@@ -109,7 +109,7 @@ class Attachment:
     """Seals on a base. `at` tells them what time it is; only strengths that change with it need to know."""
 
     reports: tuple[AttachReport, ...] = ()
-    _layers: Sequence["_Layer | _Input"] = field(default=(), repr=False)
+    _layers: Sequence["OutputParts | InputParts"] = field(default=(), repr=False)
     _handles: list["RemovableHandle | Words"] = field(default_factory=list, repr=False)
 
     def at(self, step: int, num_steps: int) -> None:
@@ -136,20 +136,12 @@ def attach(base: AttachableBase, seals: Weighted) -> Attachment:
     """
     fits = match_seals(base, seals)
     words = _words(base, seals, [fit for fit, _ in fits])
-    changes: dict[nn.Module, list[_Part]] = {}
-    networks: dict[nn.Module, list[_NetworkPart]] = {}
-    for (_, strength), (fit, _) in zip(seals, fits, strict=True):
-        for path, change in fit.changes.items():
-            changes.setdefault(fit.modules[path], []).append(_Part(path, change, strength))
-        for path, network in fit.networks.items():
-            networks.setdefault(fit.modules[path], []).append(_NetworkPart(path, network, strength))
-    layers = [_Layer(module, parts) for module, parts in changes.items()]
-    inputs = [_Input(module, parts) for module, parts in networks.items()]
+    outputs, inputs = parts_beside([(fit, each[1]) for (fit, _), each in zip(fits, seals, strict=True)])
     handles: list[RemovableHandle | Words] = []
-    handles += [layer.module.register_forward_hook(layer.add) for layer in layers]
+    handles += [each.module.register_forward_hook(each.add) for each in outputs]
     handles += [each.module.register_forward_pre_hook(each.add) for each in inputs]
     handles += [_attached_words(base, component, vectors) for component, vectors in words.items()]
-    attachment = Attachment(tuple(report for _, report in fits), [*layers, *inputs], handles)
+    attachment = Attachment(tuple(report for _, report in fits), [*outputs, *inputs], handles)
     attachment.at(0, 1)
     if seals:
         _ATTACHED.update(dict.fromkeys(base.components.values(), attachment))
@@ -191,7 +183,22 @@ def match_seals(base: AttachableBase, seals: Weighted) -> list[tuple[Fit, Attach
         raise ConfigError(
             "the base already carries adapters", "detach them first; give all seals in one call"
         )
-    return [_match(base, seal, strength) for seal, strength in seals]
+    return [match_seal(base, seal, strength) for seal, strength in seals]
+
+
+def parts_beside(
+    fits: Sequence[tuple[Fit, float | Schedule]],
+) -> tuple[list["OutputParts"], list["InputParts"]]:
+    """What seals at their strengths add to layers' outputs and inputs, one entry a module; hooks nothing."""
+    changes: dict[nn.Module, list[_Part]] = {}
+    networks: dict[nn.Module, list[_NetworkPart]] = {}
+    for fit, strength in fits:
+        for path, change in fit.changes.items():
+            changes.setdefault(fit.modules[path], []).append(_Part(path, change, strength))
+        for path, network in fit.networks.items():
+            networks.setdefault(fit.modules[path], []).append(_NetworkPart(path, network, strength))
+    outputs = [OutputParts(*each) for each in changes.items()]
+    return outputs, [InputParts(*each) for each in networks.items()]
 
 
 def check_base(base: AttachableBase, seal: Seal) -> None:
@@ -199,7 +206,10 @@ def check_base(base: AttachableBase, seal: Seal) -> None:
     _check_fit(base, seal, fit_seal(base.components, base.family.name, seal))
 
 
-def _match(base: AttachableBase, seal: Seal, strength: float | Schedule) -> tuple[Fit, AttachReport]:
+def match_seal(
+    base: AttachableBase, seal: Seal, strength: float | Schedule = 1.0
+) -> tuple[Fit, AttachReport]:
+    """One seal's layers that the base has, and the account of all, whatever is on the base. Raises: as `attach`."""
     if isinstance(strength, int | float) and not math.isfinite(strength):
         raise ConfigError(
             f"the strength of {seal.name!r} is {strength}", "give a finite number, mostly 0 to 1"
@@ -304,7 +314,7 @@ class _NetworkPart(_Timed):
         return self._ready
 
 
-class _Input:
+class InputParts:
     """One module and the hypernetworks that change what it reads, each what the one before made of it."""
 
     def __init__(self, module: nn.Module, parts: list[_NetworkPart]):
@@ -347,7 +357,7 @@ class _Part(_Timed):
         return (change.delta(weight_of(module) if isinstance(change, Decomposed) else None),)
 
 
-class _Layer:
+class OutputParts:
     """One module and the parts that seals add to its output."""
 
     def __init__(self, module: nn.Module, parts: list[_Part]):

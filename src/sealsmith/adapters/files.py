@@ -8,7 +8,7 @@ from pathlib import Path
 from ..errors import OutputError
 
 
-def atomic_write(path: Path | str, data: bytes) -> None:
+def atomic_write(path: Path | str, data: bytes | bytearray) -> None:
     """Puts `data` at `path` in one step: temporary file, fsync, rename, fsync of the folder.
 
     Missing folders above it are made. Whatever goes wrong, the file that was there stays as it was and no

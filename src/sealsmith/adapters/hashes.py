@@ -84,7 +84,7 @@ def file_hash(path: Path | str) -> str:
         raise _unreadable(path, error) from error
 
 
-def tensor_hash(data: bytes) -> str:
+def tensor_hash(data: bytes | bytearray) -> str:
     """SHA-256 of a seal file's bytes after its header, 64 hex digits; its first 12 are called AutoV3.
 
     It stays the same when only the header changes: a new title, a scorecard.

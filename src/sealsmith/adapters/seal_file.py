@@ -50,8 +50,11 @@ def write_seal(path: Path | str, seal: Seal) -> None:
     atomic_write(path, dump_seal(seal, native_dialect(seal.layers, seal.header.family)))
 
 
-def parse_seal(data: bytes, name: str = "seal") -> Seal:
-    """The seal in the bytes of a file; `name` is what errors call it. Raises as `read_seal` does."""
+def parse_seal(data: bytes | bytearray, name: str = "seal") -> Seal:
+    """The seal in the bytes of a file; `name` is what errors call it. Raises as `read_seal` does.
+
+    Its tensors are views of a `bytearray`, which is not to be changed then; of `bytes` there is a copy.
+    """
     file = parse_tensor_file(data, name)
     return _seal_of(file, file.metadata, name)
 

@@ -19,11 +19,7 @@ def decode(base: "Base", latents: Tensor) -> tuple[Tensor, str]:
     decodes again, which is said this once.
     Raises: DrawingError when the latents are not finite, or what fp32 makes of them.
     """
-    if not torch.isfinite(latents).all():
-        raise DrawingError(
-            "the picture is lost: what the denoiser made is not finite (NaN or infinite)",
-            "lower the strengths of the seals or the guidance" + _or_more_precision(base.denoiser.dtype),
-        )
+    check_latents(base, latents)
     decoded = _decode(base, latents)
     said = ""
     if not torch.isfinite(decoded).all() and base.vae.dtype != torch.float32:
@@ -36,6 +32,15 @@ def decode(base: "Base", latents: Tensor) -> tuple[Tensor, str]:
             "the base's VAE is damaged, or the latents are absurd: lower the strengths of the seals",
         )
     return (decoded.float() / 2 + 0.5).clamp(0, 1), said
+
+
+def check_latents(base: "Base", latents: Tensor) -> None:
+    """Raises: DrawingError when one of the latents is not finite."""
+    if not torch.isfinite(latents).all():
+        raise DrawingError(
+            "the picture is lost: what the denoiser made is not finite (NaN or infinite)",
+            "lower the strengths of the seals or the guidance" + _or_more_precision(base.denoiser.dtype),
+        )
 
 
 def _decode(base: "Base", latents: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""Many requests, many seals, one base: everybody's rows in one pass of the denoiser.
+"""Many people's requests on one base: exchange, queue, step loop, and the process they run in.
 
-Not for: single pictures (generate/), against which everything here is tested.
+Not for: what a request's picture is, which generate/ alone decides. Importing this imports no torch.
 """

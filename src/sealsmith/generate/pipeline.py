@@ -98,24 +98,24 @@ def _draw(
     on_step: OnStep | None = None,
 ) -> Iterator[Picture]:
     """The pictures of a resolved request, with `seals` on the base already."""
-    prompt, warnings = _prompt(base, request, seals)
+    prompt, warnings = sent_prompt(base, request, seals)
     warnings += [warning for report in attachment.reports for warning in report.warnings]
     rest(base)  # a picture given up leaves parts where they computed
-    conditioning = _condition(base, request, prompt, _triggers(request, seals))
+    conditioning = condition(base, request, prompt, sent_triggers(request, seals))
     for index in range(request.num_pictures):
         seed = request.seed + index
         generator = torch.Generator("cpu").manual_seed(seed)
-        noise = _noise(base, request.size_px, generator)
+        noise = noise_of(base, request.size_px, generator)
         with passes_of(base, request, seals, prompt, conditioning) as passes:
             tell = _counter(request, index, on_step)
             latents = _denoise(base, conditioning, noise, request, generator, attachment, passes, tell)
         decoded, said = decode(base, latents)
         rest(base)
-        recipe = _recipe(base, request, prompt, seed, uses)
+        recipe = recipe_of(base, request, prompt, seed, uses)
         yield Picture(decoded[0], recipe, (*warnings, *filter(None, [said])))
 
 
-def _recipe(base: Base, request: Request, prompt: str, seed: int, uses: Sequence[SealUse]) -> Recipe:
+def recipe_of(base: Base, request: Request, prompt: str, seed: int, uses: Sequence[SealUse]) -> Recipe:
     """How the picture of `seed` is made from a resolved request; `prompt` is what is sent."""
     assert request.num_steps is not None
     assert request.guidance is not None
@@ -141,7 +141,7 @@ def _recipe(base: Base, request: Request, prompt: str, seed: int, uses: Sequence
     )
 
 
-def _condition(base: Base, request: Request, prompt: str, triggers: Sequence[str]) -> Conditioning:
+def condition(base: Base, request: Request, prompt: str, triggers: Sequence[str]) -> Conditioning:
     """The prompt as the denoiser takes it, behind an unconditional row where guidance needs one."""
     workings = base.family.workings
     assert request.guidance is not None
@@ -152,7 +152,7 @@ def _condition(base: Base, request: Request, prompt: str, triggers: Sequence[str
     return concatenate([workings.unconditional(base, request.negative), row]) if is_guided else row
 
 
-def _noise(base: Base, size_px: tuple[int, int], generator: torch.Generator) -> Tensor:
+def noise_of(base: Base, size_px: tuple[int, int], generator: torch.Generator) -> Tensor:
     """Latents [1, C, h, w] of nothing but noise, for one picture of this width and height."""
     shape = (1, *base.latent_shape_of(*size_px))
     return randn_tensor(shape, generator=generator, device=base.device, dtype=base.denoiser.dtype)
@@ -198,8 +198,8 @@ def _guided(prediction: Tensor, guidance: float) -> Tensor:
     return unconditional + guidance * (conditional - unconditional)
 
 
-def _prompt(base: Base, request: Request, seals: Seals) -> tuple[str, list[str]]:
-    """The prompt to be sent, with triggers inside the limit, and warnings of what the text encoder does not see."""
+def sent_prompt(base: Base, request: Request, seals: Seals) -> tuple[str, list[str]]:
+    """The prompt of a resolved request as it is sent, triggers inside the limit; warnings of what is not seen."""
     prompt, workings = request.prompt, base.family.workings
     if request.use_trigger:
         wanted = [(seal.header.trigger, seal.header.class_noun) for seal, _ in seals]
@@ -207,7 +207,7 @@ def _prompt(base: Base, request: Request, seals: Seals) -> tuple[str, list[str]]
     warnings = []
     is_cut = request.long_prompts == "cut" or not workings.chunk_tokenizers(base)
     if is_cut:
-        fitted = fit_prompt(base.prompt_tokenizer, prompt, base.prompt_tokens, _triggers(request, seals))
+        fitted = fit_prompt(base.prompt_tokenizer, prompt, base.prompt_tokens, sent_triggers(request, seals))
         prompt = fitted.prompt
         if fitted.cut:
             warnings.append(f"the prompt is too long for the text encoder, it does not see: {fitted.cut!r}")
@@ -221,7 +221,7 @@ def _prompt(base: Base, request: Request, seals: Seals) -> tuple[str, list[str]]
     return prompt, warnings
 
 
-def _triggers(request: Request, seals: Seals) -> list[str]:
+def sent_triggers(request: Request, seals: Seals) -> list[str]:
     """The words that the text encoder must see whole."""
     triggers = [main_trigger(seal.header.trigger) for seal, _ in seals] if request.use_trigger else []
     return [trigger for trigger in triggers if trigger]

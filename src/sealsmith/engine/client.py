@@ -1,0 +1,352 @@
+"""The engine from another process: draws pictures, and keeps an engine running to draw them.
+
+    async with EngineClient(Launch("sealsmith.engine.core:open_core", config)) as engine:
+        async for event in engine.draw(request):
+            ...
+
+When the engine dies, another is started. A request that had not come to its first step is run again, once; one
+that had, or that sees a second death, fails with an EngineError, which is retryable. None is lost silently. Belongs
+to one event loop. Not for: what runs in the process (process.py).
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing, suppress
+from dataclasses import dataclass, field
+
+import msgspec
+import zmq
+import zmq.asyncio
+
+from ..errors import DeadlineError, EngineError, SealsmithError
+from .messages import (
+    Cancel,
+    Done,
+    Drain,
+    Drained,
+    Draw,
+    Event,
+    Failed,
+    Hello,
+    Loading,
+    Message,
+    Ping,
+    Queued,
+    Refused,
+    Welcome,
+    check_protocol,
+    dump_message,
+    failure,
+    is_last,
+    parse_from_engine,
+)
+from .outbox import Outbox
+from .process import HIGH_WATER
+from .supervisor import EngineProcess, Launch
+
+MAX_RUNS = 2
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.05, 30.0
+"""Between a failed start and the next; doubled each time."""
+MAX_FAILED_STARTS = 3
+"""After so many in a row nothing waits for the next any more."""
+LAST_WORDS_S = 0.1
+"""How long after its death an engine's messages may still be on their way."""
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(eq=False)
+class _Flight:
+    """One picture on its way."""
+
+    request: Draw
+    begin_by: float | None
+    """By the event loop's clock."""
+    outbox: Outbox = field(default_factory=Outbox)
+    has_news: asyncio.Event = field(default_factory=asyncio.Event)
+    num_runs: int = 0
+    has_begun: bool = False
+    """Whether a step of it was seen."""
+
+    def put(self, event: Event) -> None:
+        self.has_begun |= not isinstance(event, Queued | Loading)
+        self.outbox.put(event)
+        self.has_news.set()
+
+    async def events(self) -> AsyncIterator[Event]:
+        while True:
+            await self.has_news.wait()
+            while len(self.outbox):
+                event = self.outbox.pop()
+                yield event
+                if is_last(event):
+                    return
+            self.has_news.clear()
+
+
+class EngineClient:
+    """Draws with an engine in a process of its own, which it starts, and starts again."""
+
+    def __init__(self, launch: Launch, max_silence_s: float = 600.0):
+        """`max_silence_s`: an engine that says nothing for so long hangs, and is killed; a step takes less."""
+        self._launch, self._max_silence_s = launch, max_silence_s
+        self._context = zmq.asyncio.Context()
+        self._flights: dict[str, _Flight] = {}
+        self._process: EngineProcess | None = None
+        self._socket: zmq.asyncio.Socket | None = None
+        """None: nobody is there to be spoken to."""
+        self._keeping: asyncio.Task[None] | None = None
+        self._is_closing = False
+        self._down: SealsmithError | None = None
+        self.welcome: Welcome | None = None
+        """What the running engine said of itself."""
+        self.num_starts = 0
+
+    async def __aenter__(self) -> "EngineClient":
+        await self.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    @property
+    def pid(self) -> int | None:
+        """Of the running engine."""
+        return self._process.pid if self._process is not None else None
+
+    async def start(self) -> None:
+        """Returns when an engine is ready. Raises: what kept it from starting."""
+        try:
+            await self._launch_one()
+        except BaseException:
+            await self._end_process()
+            self._context.term()
+            raise
+        self._keeping = asyncio.create_task(self._keep_up())
+
+    async def draw(self, request: Draw) -> AsyncGenerator[Event, None]:
+        """What happens to a request, to its Done or Failed. Leaving the loop before that cancels it.
+
+        Who reads slowly misses steps and previews, never the end.
+        """
+        await asyncio.sleep(0)  # who tries again at once, and again, leaves the loop a turn
+        flight = self._begin(request)
+        try:
+            async for event in flight.events():
+                yield event
+        finally:
+            if self._flights.get(request.id) is flight:
+                del self._flights[request.id]
+                self._tell(Cancel(request.id))
+
+    async def picture(self, request: Draw) -> Done:
+        """The finished picture. Raises: what the request failed with."""
+        async with aclosing(self.draw(request)) as events:
+            async for event in events:
+                if isinstance(event, Failed):
+                    raise event.error
+                if isinstance(event, Done):
+                    return event
+        raise AssertionError("the events ended without an answer")
+
+    def cancel(self, request_id: str) -> None:
+        """Ends a request, whose events then end with Failed; one that has ended is no error."""
+        if request_id in self._flights:
+            self._tell(Cancel(request_id))
+
+    async def close(self, drain_within_s: float = 0.0) -> None:
+        """Ends the engine: first lets it finish what it was given for so long. What is unfinished then fails."""
+        if drain_within_s and self._process is not None and self._keeping is not None:
+            self._is_closing = True
+            self._tell(Drain())
+            await asyncio.wait([self._keeping], timeout=drain_within_s)
+        self._is_closing = True
+        if self._keeping is not None:
+            self._keeping.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._keeping
+        await self._end_process()
+        self._fail_all(EngineError("the engine was ended", "start it again"))
+        self._context.term()
+
+    def _begin(self, request: Draw) -> _Flight:
+        if request.id in self._flights:
+            raise EngineError(f"the request {request.id!r} is being drawn already", "give each its own id")
+        loop, patience = asyncio.get_running_loop(), request.begin_within_s
+        begin_by = None if patience is None else loop.time() + patience
+        flight = self._flights[request.id] = _Flight(request, begin_by)
+        if begin_by is not None:
+            loop.call_at(begin_by, self._expire, flight)
+        if self._down is not None or self._is_closing:
+            self._finish(flight, self._down or EngineError("the engine is about to end", "start another"))
+        elif self._socket is not None:
+            self._send_draw(flight)
+        return flight
+
+    def _send_draw(self, flight: _Flight) -> None:
+        request = flight.request
+        if flight.begin_by is not None:
+            left = max(flight.begin_by - asyncio.get_running_loop().time(), 0.0)
+            request = msgspec.structs.replace(request, begin_within_s=left)
+        flight.num_runs += 1
+        self._tell(request)
+
+    def _expire(self, flight: _Flight) -> None:
+        """Fails a request whose time is up, where no engine is there to do so."""
+        if self._socket is None and self._flights.get(flight.request.id) is flight:
+            self._finish(
+                flight, DeadlineError("the engine was not there in time", "send it again, or give more time")
+            )
+
+    def _tell(self, message: Message) -> None:
+        """Sends; to an engine that is not there, nothing. What it does not get is settled when it is found dead."""
+        if self._socket is not None:
+            self._socket.send(dump_message(message), zmq.DONTWAIT)
+
+    def _finish(self, flight: _Flight, error: SealsmithError) -> None:
+        self._deliver(failure(flight.request.id, error))
+
+    def _deliver(self, event: Event) -> None:
+        flight = self._flights.get(event.id)
+        if flight is not None:
+            flight.put(event)
+            if is_last(event):
+                del self._flights[event.id]
+
+    def _fail_all(self, error: SealsmithError) -> None:
+        for flight in list(self._flights.values()):
+            self._finish(flight, error)
+
+    async def _keep_up(self) -> None:
+        """Listens, and starts the next engine when one has died, until it is closed."""
+        while True:
+            assert self._process is not None
+            if not await self._listen(self._process):
+                return
+            status = await self._end_process()
+            log.warning("the engine died with status %s; starting another", status)
+            self._settle()
+            await self._start_again()
+
+    async def _start_again(self) -> None:
+        pause_s, num_failed = FIRST_PAUSE_S, 0
+        while True:
+            try:
+                await self._launch_one()
+                break
+            except SealsmithError as error:
+                await self._end_process()
+                num_failed += 1
+                log.error("the engine does not start: %s", error)
+                if num_failed >= MAX_FAILED_STARTS:
+                    self._down = EngineError(
+                        f"the engine does not start: {error}", error.remedy or "see its log"
+                    )
+                    self._fail_all(self._down)
+            await asyncio.sleep(pause_s)
+            pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
+        self._down = None
+        for flight in list(self._flights.values()):
+            self._send_draw(flight)
+
+    def _settle(self) -> None:
+        """What becomes of the requests of an engine that has died."""
+        for flight in list(self._flights.values()):
+            if flight.has_begun:
+                when = "while it drew this picture"
+            elif flight.num_runs >= MAX_RUNS:
+                when = f"{flight.num_runs} times before it came to this picture"
+            else:
+                continue
+            self._finish(flight, EngineError(f"the engine died {when}", "send the request again"))
+
+    async def _launch_one(self) -> None:
+        """A new process, greeted. Raises: as `EngineProcess.start`; EngineError when it speaks another protocol."""
+        self._process = await EngineProcess.start(self._launch)
+        self.num_starts += 1
+        socket = self._context.socket(zmq.DEALER)
+        socket.setsockopt(zmq.LINGER, 0)
+        socket.setsockopt(zmq.RCVHWM, HIGH_WATER)
+        socket.setsockopt(zmq.SNDHWM, 0)
+        socket.connect(self._process.endpoint)
+        try:
+            socket.send(dump_message(Hello(self._process.token)))
+            reply = await self._greeting(socket, self._process)
+            check_protocol(reply.protocol, reply.version, "engine")
+        except BaseException:
+            socket.close()
+            raise
+        self.welcome, self._socket = reply, socket
+
+    async def _greeting(self, socket: zmq.asyncio.Socket, process: EngineProcess) -> Welcome:
+        """The engine's answer to Hello."""
+        receiving = asyncio.ensure_future(socket.recv())
+        dying = asyncio.create_task(process.wait())
+        try:
+            await asyncio.wait(
+                [receiving, dying], timeout=self._max_silence_s, return_when=asyncio.FIRST_COMPLETED
+            )
+            if not receiving.done():
+                what = f"ended with status {dying.result()}" if dying.done() else "said nothing"
+                raise EngineError(f"the engine {what} when it was greeted", "see its log")
+            reply = parse_from_engine(receiving.result())
+        finally:
+            receiving.cancel()
+            dying.cancel()
+        if isinstance(reply, Welcome):
+            return reply
+        reason, remedy = (reply.reason, reply.remedy) if isinstance(reply, Refused) else (str(reply), "")
+        raise EngineError(f"the engine refuses us: {reason}", remedy)
+
+    async def _listen(self, process: EngineProcess) -> bool:
+        """Delivers what an engine says until it has ended; whether another is needed."""
+        assert self._socket is not None
+        clock = asyncio.get_running_loop().time
+        dying = asyncio.create_task(process.wait())
+        receiving = asyncio.ensure_future(self._socket.recv())
+        heard_at = clock()
+        try:
+            while True:
+                is_dead = dying.done()
+                waits_for = [receiving] if is_dead else [receiving, dying]
+                patience_s = LAST_WORDS_S if is_dead else self._max_silence_s / 4
+                await asyncio.wait(waits_for, timeout=patience_s, return_when=asyncio.FIRST_COMPLETED)
+                if receiving.done():
+                    heard_at = clock()
+                    data, receiving = receiving.result(), asyncio.ensure_future(self._socket.recv())
+                    if self._take(data):
+                        return not self._is_closing
+                elif is_dead:
+                    return True
+                elif clock() - heard_at > self._max_silence_s:
+                    log.error("the engine said nothing for %g s and is killed", self._max_silence_s)
+                    await process.kill()
+                elif not dying.done():
+                    self._tell(Ping())
+        finally:
+            receiving.cancel()
+            dying.cancel()
+
+    def _take(self, data: bytes) -> bool:
+        """Delivers one message; whether it is the engine's last."""
+        try:
+            message = parse_from_engine(data)
+        except EngineError as error:
+            log.error("%s", error)
+            return False
+        if isinstance(message, Event):
+            self._deliver(message)
+        elif isinstance(message, Refused):
+            log.error("the engine refuses a message: %s", message.reason)
+        return isinstance(message, Drained)
+
+    async def _end_process(self) -> int | None:
+        if self._socket is not None:
+            self._socket.close()
+            self._socket = None
+        process, self._process = self._process, None
+        if process is None:
+            return None
+        await process.kill()
+        return await process.wait()

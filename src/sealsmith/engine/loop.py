@@ -1,0 +1,260 @@
+"""The step loop: pictures of any seals, strengths and settings share the passes of one base.
+
+A turn is one pass of the denoiser. Before it, whoever is next in the queue and has everything here is admitted;
+behind it, every picture in it takes its own scheduler's step, and the finished ones are decoded. So a picture
+begins at any step of its neighbours' and leaves at its own last one; each is the one that `generate` would draw.
+
+    submit -> queue, seals being fetched -> admitted: prompt read, noise drawn -> turns -> decoded -> done
+
+One thread calls everything here. Not for: reaching it from other processes, or where seals are kept.
+"""
+
+import math
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field, replace
+
+import torch
+from torch import Tensor
+
+from ..bases import Base
+from ..bases.decoding import check_latents
+from ..errors import Cancelled, ConfigError, SealsmithError
+from ..generate import Request
+from .cost import Costs, measure_costs
+from .drawing import Drawing
+from .fitted import FittedSeal, SealSource, at_strength
+from .latent_preview import PreviewMap, fit_preview_map
+from .passes import OUT_OF_MEMORY, Passes, is_out_of_memory, too_large
+from .prompts import Prompts
+from .queue import FairQueue, Waiting, expired_error
+from .request import Done, Event, Failed, Loading, Order, Previewed, Queued, Stepped
+from .settings import EngineSettings
+
+
+@dataclass
+class _Visit:
+    """An order that is here, and what of it is ready."""
+
+    order: Order
+    """Its request resolved."""
+    fetching: list["Future[FittedSeal]"] = field(default_factory=list)
+    is_fetched: bool = False
+    is_taken: bool = False
+    """Whether it is out of the queue."""
+    drawing: Drawing | None = None
+
+    @property
+    def is_here(self) -> bool:
+        """Whether all its seals have come, or one of them never will."""
+        return self.is_fetched and all(future.done() for future in self.fetching)
+
+
+class Engine:
+    """Draws orders on one base, as many at once as its settings allow."""
+
+    def __init__(
+        self,
+        base: Base,
+        source: SealSource,
+        settings: EngineSettings | None = None,
+        queue: FairQueue | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        costs: Costs | None = None,
+    ):
+        """`costs`: what merging costs here, if it is known and wanted; else the settings decide.
+
+        Nothing else may use the base while pictures are underway, and no other engine before `close`.
+        """
+        self.base = base
+        self.settings = settings or EngineSettings()
+        self._source = source
+        self._queue = queue or FairQueue()
+        self._clock = clock
+        self._prompts = Prompts(base, self.settings.prompt_bytes)
+        if costs is None and self.settings.merge_for_speed:
+            costs = measure_costs(base, fold_bytes=self.settings.fold_bytes)
+        self._passes = Passes(base, self.settings, costs)
+        self._visits: dict[str, _Visit] = {}
+        self._events: list[Event] = []
+        self._turn = 0
+        self._preview_map: PreviewMap | None = None
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether there is no order here, waiting or underway."""
+        return not self._visits
+
+    def events(self) -> list[Event]:
+        """What has happened since the last call, in order."""
+        events, self._events = self._events, []
+        return events
+
+    def submit(self, order: Order) -> None:
+        """Takes an order in.
+
+        Raises: ConfigError for what cannot be drawn, or an id that is here; BusyError when a quota is used up.
+        """
+        if order.id in self._visits:
+            raise ConfigError(f"there is an order {order.id!r} already", "give every order an id of its own")
+        order = _checked(replace(order, request=order.request.resolved(self.base)))
+        self._queue = self._queue.push(_waiting(order, self._clock()))
+        self._visits[order.id] = _Visit(order)
+        self._events.append(Queued(order.id))
+
+    def cancel(self, order_id: str) -> None:
+        """Ends an order now, wherever it is: `failed` with Cancelled. One that is not here is left alone."""
+        if order_id in self._visits:
+            self._fail(order_id, Cancelled("the order was cancelled"))
+
+    @torch.no_grad()
+    def step(self) -> bool:
+        """One turn. False when no picture is underway: nothing to do, or all seals are still on their way."""
+        self._expire()
+        self._fetch_ahead()
+        self._admit()
+        drawings = self._passes.choose(self._underway)
+        if not drawings:
+            self._passes.rest()
+            return False
+        self._turn += 1
+        for drawing, prediction in self._passes.run(drawings):
+            self._advance(drawing, prediction)
+        self._finish([drawing for drawing in drawings if drawing.is_finished])
+        if not self._underway:
+            self._passes.rest()
+        return True
+
+    def check_integrity(self) -> None:
+        """Proves that queue and pool are whole."""
+        self._queue.check_integrity()
+        self._passes.check_integrity()
+
+    def close(self) -> None:
+        """Cancels what is here and leaves the base as it was."""
+        for order_id in [*self._visits]:
+            self.cancel(order_id)
+        self._passes.close()
+
+    def _expire(self) -> None:
+        self._queue, expired = self._queue.expire(self._clock())
+        for waiting in expired:
+            self._fail(waiting.request_id, expired_error(waiting))
+
+    def _fetch_ahead(self) -> None:
+        """Sends for the seals of every tenant's next orders; one tenant's late ones keep no other's from coming."""
+        for account in self._queue.accounts.values():
+            for waiting in account.waiting[: self.settings.fetch_ahead]:
+                visit = self._visits[waiting.request_id]
+                if not visit.is_fetched:
+                    visit.fetching = [self._source.acquire(key) for key, _ in visit.order.seals]
+                    visit.is_fetched = True
+                    self._events.append(Loading(visit.order.id))
+
+    def _admit(self) -> None:
+        """Begins pictures in the queue's order, as long as there is room; a seal that is late holds nobody up."""
+        while self._passes.has_room(self._underway):
+            self._queue, chosen = self._queue.take(lambda each: self._visits[each.request_id].is_here)
+            if chosen is None:
+                return
+            visit = self._visits[chosen.request_id]
+            visit.is_taken = True
+            try:
+                drawing = self._begin(visit)
+                self._passes.enter(drawing)
+                visit.drawing = drawing
+            except SealsmithError as error:
+                self._fail(chosen.request_id, error)
+            except OUT_OF_MEMORY as error:
+                if not is_out_of_memory(error):
+                    raise
+                self._fail(chosen.request_id, too_large("to begin it"))
+
+    def _begin(self, visit: _Visit) -> Drawing:
+        """The picture before its first step. Raises: whatever is wrong with its seals or its prompt."""
+        order = visit.order
+        seals = [
+            at_strength(self.base, future.result(), strength)
+            for future, (_, strength) in zip(visit.fetching, order.seals, strict=True)
+        ]
+        return Drawing(self.base, order, seals, self._prompts.read(order.request, seals))
+
+    def _advance(self, drawing: Drawing, prediction: Tensor | SealsmithError) -> None:
+        """One step of one picture; what goes wrong with it is its own."""
+        try:
+            if isinstance(prediction, SealsmithError):
+                raise prediction
+            drawing.take(prediction)
+            check_latents(self.base, drawing.latents)
+        except SealsmithError as error:
+            self._fail(drawing.order.id, error)
+            return
+        drawing.turn = self._turn
+        order, step = drawing.order, drawing.step
+        self._events.append(Stepped(order.id, step, drawing.num_steps, self._passes.path_of(drawing)))
+        if order.preview_every and step % order.preview_every == 0 and not drawing.is_finished:
+            self._preview_map = self._preview_map or fit_preview_map(self.base)
+            self._events.append(Previewed(order.id, step, self._preview_map.preview(drawing.clean)))
+
+    def _finish(self, drawings: Sequence[Drawing]) -> None:
+        """Decodes the finished pictures and hands them over."""
+        drawings = [drawing for drawing in drawings if drawing.order.id in self._visits]
+        for drawing, picture in self._passes.decode(drawings):
+            if isinstance(picture, SealsmithError):
+                self._fail(drawing.order.id, picture)
+            else:
+                self._leave(drawing.order.id)
+                self._events.append(Done(drawing.order.id, picture))
+
+    def _fail(self, order_id: str, error: SealsmithError) -> None:
+        self._leave(order_id)
+        self._events.append(Failed(order_id, error))
+
+    def _leave(self, order_id: str) -> None:
+        """Forgets an order: out of the queue, what it did not use not charged, its seals given back."""
+        visit = self._visits.pop(order_id)
+        for key, _ in visit.order.seals if visit.is_fetched else ():
+            self._source.release(key)
+        if visit.is_taken:
+            drawing = visit.drawing
+            left = 1.0 if drawing is None else 1 - drawing.step / drawing.num_steps
+            if drawing is not None:
+                self._passes.leave(drawing)
+            self._queue = self._queue.finish(order_id, left * _cost(visit.order.request))
+        elif any(waiting.request_id == order_id for waiting in self._queue.waiting()):
+            self._queue = self._queue.cancel(order_id)
+
+    @property
+    def _underway(self) -> list[Drawing]:
+        return [visit.drawing for visit in self._visits.values() if visit.drawing is not None]
+
+
+def _checked(order: Order) -> Order:
+    """The order itself. Raises: ConfigError."""
+    if order.request.num_pictures != 1:
+        raise ConfigError(
+            f"an order is for one picture, this one for {order.request.num_pictures}",
+            "split it by `orders_of`",
+        )
+    if order.request.mix != "sum" and len(order.seals) > 1:
+        raise ConfigError(
+            f"the engine cannot mix seals by {order.request.mix!r}: they share a pass with other orders",
+            "give 'sum', or draw the picture alone",
+        )
+    for key, strength in order.seals:
+        if isinstance(strength, int | float) and not math.isfinite(strength):
+            raise ConfigError(f"the strength of {key!r} is {strength}", "give a finite number, mostly 0 to 1")
+    return order
+
+
+def _cost(request: Request) -> float:
+    """What a resolved request is charged: steps times pixels."""
+    assert request.num_steps is not None
+    width, height = request.size_px
+    return float(request.num_steps * width * height)
+
+
+def _waiting(order: Order, now_s: float) -> Waiting:
+    deadline_s = math.inf if order.deadline_s is None else order.deadline_s
+    return Waiting(order.id, order.tenant, _cost(order.request), now_s, deadline_s)

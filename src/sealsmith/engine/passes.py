@@ -1,0 +1,271 @@
+"""One pass of the denoiser for several pictures: who shares it, how their seals act in it, and what if it fails.
+
+Pictures share a pass when their latents and texts have the same shapes. Seals act beside the layers, each on its
+own rows, or are in the weights; then only pictures of the same seals share the pass. Not for: what is done with
+what it predicts (drawing.py), or who is admitted (loop.py).
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+
+import torch
+from torch import Tensor
+
+from ..adapters import Fusion, LowRank
+from ..bases import Base, concatenate
+from ..bases.decoding import decode
+from ..bases.placing import rest
+from ..errors import BusyError, DrawingError, SealSizeError, SealsmithError
+from ..generate import Picture
+from ..generate.request import MAX_GUIDANCE
+from .bank import Bank, Rows
+from .beside import beside
+from .cost import Costs
+from .drawing import Drawing
+from .fitted import can_merge
+from .pool import PAGE_ELEMENTS, Lease, Pool
+from .request import Path
+from .residents import Residents
+from .settings import EngineSettings
+
+REGROW_TURNS = 64
+"""After so many passes without running out of memory, a limit that it lowered is doubled."""
+OUT_OF_MEMORY = (torch.OutOfMemoryError, MemoryError, RuntimeError)
+"""What may mean that there is no memory left (see `is_out_of_memory`): on a CPU PyTorch raises the last."""
+
+
+class Passes:
+    """The passes of one base, and the seals that are in its weights just now."""
+
+    def __init__(self, base: Base, settings: EngineSettings, costs: Costs | None = None):
+        """Without `costs` only those seals go into the weights that must. Allocates the pool."""
+        self._base = base
+        self._costs = None if settings.deterministic else costs
+        self._settings = settings
+        self._widest = 2 if base.family.workings.is_guided_by_two(base, MAX_GUIDANCE) else 1
+        self._row_limit = settings.max_rows
+        self._passes_since_lowered = 0
+        self._fusion: Fusion | None = None
+        self._merged: object = ()
+        """`Drawing.seals_key` of the seals in the weights."""
+        self._turns_merged = 0
+        element_bytes = PAGE_ELEMENTS * base.denoiser.dtype.itemsize
+        pool = Pool(settings.pool_bytes // element_bytes, dtype=base.denoiser.dtype, device=base.device)
+        self._residents = Residents(pool)
+        self._bank = Bank(base, pool, fold_bytes=settings.fold_bytes, deterministic=settings.deterministic)
+
+    def enter(self, drawing: Drawing) -> None:
+        """Brings the seals of a picture that goes by the bank into the pool; without room there, it goes beside.
+
+        Raises: BusyError and SealSizeError where it must not go beside, so that its bytes stay the same.
+        """
+        if drawing.path is not Path.BANK:
+            return
+        try:
+            for seal, _ in drawing.seals:
+                if seal.low_rank:
+                    drawing.leases.append(self._lease(seal.key, seal.low_rank))
+        except (BusyError, SealSizeError):
+            self.leave(drawing)
+            if self._settings.deterministic:
+                raise
+            drawing.path = Path.BESIDE
+
+    def _lease(self, key: str, layers: Mapping[str, LowRank]) -> Lease:
+        try:
+            return self._residents.enter(key, layers)
+        except BusyError:
+            self._bank.clear()  # it still held the seals of the last pass
+            return self._residents.enter(key, layers)
+
+    def leave(self, drawing: Drawing) -> None:
+        """Gives the picture's places in the pool back."""
+        for lease in drawing.leases:
+            self._residents.leave(lease)
+        drawing.leases = []
+
+    def rest(self) -> None:
+        """Leaves the base's layers alone until the next pass; what is in the weights stays."""
+        self._bank.clear()
+        rest(self._base)
+
+    def check_integrity(self) -> None:
+        """Proves that the pool holds what was put into it."""
+        self._residents.check_integrity()
+
+    def has_room(self, underway: Sequence[Drawing]) -> bool:
+        """Whether one more picture may begin."""
+        num_rows = sum(drawing.num_rows for drawing in underway)
+        return num_rows + self._widest <= self._settings.max_underway_rows
+
+    def choose(self, underway: Sequence[Drawing]) -> list[Drawing]:
+        """The picture that has waited longest, and those that can go along, as many as fit.
+
+        Seals once in the weights stay there for some turns, as long as a picture needs them.
+        """
+        if not underway:
+            return []
+        waiting = sorted(underway, key=lambda drawing: (not self._is_held(drawing), drawing.turn))
+        group = _group(waiting[0])
+        chosen: list[Drawing] = []
+        num_rows = 0
+        for drawing in (each for each in waiting if _group(each) == group):
+            num_rows += drawing.num_rows
+            if chosen and num_rows > self._row_limit:
+                break
+            chosen.append(drawing)
+        return chosen
+
+    def run(self, drawings: Sequence[Drawing]) -> list[tuple[Drawing, Tensor | SealsmithError]]:
+        """What the denoiser predicts for each in its next step, [R, C, h, w], or why it does not."""
+        try:
+            self._put_into_weights(drawings)
+        except SealsmithError as error:
+            return [(drawing, error) for drawing in drawings]
+        return list(zip(drawings, self._predictions(drawings), strict=True))
+
+    def path_of(self, drawing: Drawing) -> Path:
+        """The way its seals acted in the last pass."""
+        return Path.MERGED if self._merged else drawing.path
+
+    def decode(self, drawings: Sequence[Drawing]) -> Iterator[tuple[Drawing, Picture | SealsmithError]]:
+        """The finished pictures of one pass, or why there is none."""
+        at_once = 1 if self._settings.deterministic else self._settings.max_decoded
+        for start in range(0, len(drawings), at_once):
+            yield from self._decoded(drawings[start : start + at_once])
+
+    def close(self) -> None:
+        """Takes the seals out of the weights and forgets the copies of those."""
+        if self._fusion is not None:
+            self._fusion.close()
+        self._fusion, self._merged = None, ()
+        self._bank.clear()
+
+    def _is_held(self, drawing: Drawing) -> bool:
+        """Whether the weights are as the picture needs them, and are to stay so for now."""
+        is_merged = drawing.path is Path.MERGED and drawing.seals_key == self._merged
+        return is_merged and self._turns_merged < self._settings.merged_turns
+
+    def _put_into_weights(self, drawings: Sequence[Drawing]) -> None:
+        """Puts those seals into the weights that this pass needs there, and takes all others out."""
+        first = drawings[0]
+        wanted = first.seals_key if self._is_to_be_merged(drawings) else ()
+        self._turns_merged += 1
+        if wanted == self._merged:
+            return
+        self._fusion = self._fusion or Fusion(self._base)
+        self._merged, self._turns_merged = (), 0
+        try:
+            self._fusion.switch(first.acting if wanted else [])
+        except OUT_OF_MEMORY as error:
+            self._fusion.clear()
+            if not is_out_of_memory(error):
+                raise
+            raise too_large("to hold its seals in the weights") from error
+        self._merged = wanted
+
+    def _is_to_be_merged(self, drawings: Sequence[Drawing]) -> bool:
+        """Whether the seals, the same in all of these, belong into the weights: they must, or it is worth it."""
+        first = drawings[0]
+        if first.path is Path.MERGED:
+            return True
+        if self._costs is None or not can_merge(first.seals):
+            return False
+        if not first.seals_key or any(drawing.seals_key != first.seals_key for drawing in drawings):
+            return False
+        num_rows = sum(drawing.num_rows for drawing in drawings)
+        num_passes = min(drawing.num_steps - drawing.step for drawing in drawings)
+        return first.seals_key == self._merged or self._costs.is_merging_worth(num_rows, num_passes)
+
+    def _predictions(self, drawings: Sequence[Drawing]) -> list[Tensor | SealsmithError]:
+        """What one pass predicts for each; out of memory, what two passes over half of them do, and so on."""
+        try:
+            predictions = self._pass(drawings)
+        except OUT_OF_MEMORY as error:
+            if not is_out_of_memory(error):
+                raise
+            predictions = None
+        if predictions is not None:  # behind the except clause, whose error keeps the pass's tensors alive
+            self._regrow()
+            return [*predictions]
+        if self._base.device.type == "cuda":
+            torch.cuda.empty_cache()
+        if len(drawings) == 1:
+            return [too_large("for one step")]
+        half = (len(drawings) + 1) // 2
+        self._row_limit = sum(drawing.num_rows for drawing in drawings[:half])
+        self._passes_since_lowered = 0
+        return self._predictions(drawings[:half]) + self._predictions(drawings[half:])
+
+    def _regrow(self) -> None:
+        self._passes_since_lowered += 1
+        if self._row_limit < self._settings.max_rows and self._passes_since_lowered >= REGROW_TURNS:
+            self._row_limit = min(self._row_limit * 2, self._settings.max_rows)
+            self._passes_since_lowered = 0
+
+    def _pass(self, drawings: Sequence[Drawing]) -> tuple[Tensor, ...]:
+        counts = [drawing.num_rows for drawing in drawings]
+        rows = [number for number, count in enumerate(counts) for _ in range(count)]
+        x = torch.cat([drawing.inputs() for drawing in drawings])
+        t = torch.stack([drawings[number].t.float() for number in rows])
+        guidance = torch.tensor([drawings[number].guidance for number in rows])
+        conditioning = concatenate([drawing.prompt.conditioning for drawing in drawings])
+        if self._settings.deterministic:  # filled up with copies of the last row
+            filled = torch.arange(self._settings.max_rows).clamp(max=len(rows) - 1).to(x.device)
+            x, t, guidance, conditioning = x[filled], t[filled], guidance[filled.cpu()], conditioning[filled]
+        with self._acting(drawings, counts):
+            predicted = self._base.family.workings.predict(self._base, x, t, conditioning, guidance)
+        return predicted[: len(rows)].split(counts)
+
+    def _acting(self, drawings: Sequence[Drawing], counts: Sequence[int]) -> AbstractContextManager[None]:
+        """The seals of a pass that are not in the weights, on the rows of their pictures."""
+        if self._merged:
+            self._bank.clear()
+            return nullcontext()
+        filled = self._settings.max_rows - sum(counts) if self._settings.deterministic else 0
+        rows = [Rows(count, each.uses) for count, each in zip(counts, drawings, strict=True)]
+        self._bank.compose([*rows, Rows(filled)] if filled > 0 else rows)
+        ends = torch.tensor(counts).cumsum(0).tolist()
+        places = [slice(end - count, end) for end, count in zip(ends, counts, strict=True)]
+        shares = zip(places, drawings, strict=True)
+        return beside([(place, each) for place, each in shares if each.path in (Path.BESIDE, Path.MERGED)])
+
+    def _decoded(self, drawings: Sequence[Drawing]) -> list[tuple[Drawing, Picture | SealsmithError]]:
+        """Pictures of one call of the VAE; if that fails, of two calls for half of them, and so on."""
+        error: SealsmithError | None = None
+        try:
+            pixels, said = decode(self._base, torch.cat([drawing.latents for drawing in drawings]))
+        except OUT_OF_MEMORY as caught:
+            if not is_out_of_memory(caught):
+                raise
+            error = too_large("to be decoded")
+        except DrawingError as caught:
+            error = caught
+        if error is None:
+            return [
+                (drawing, Picture(own.clone(), drawing.recipe(), (*drawing.warnings, *filter(None, [said]))))
+                for drawing, own in zip(drawings, pixels, strict=True)
+            ]
+        if len(drawings) == 1:
+            return [(drawings[0], error)]
+        half = len(drawings) // 2
+        return self._decoded(drawings[:half]) + self._decoded(drawings[half:])
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether PyTorch or Python ran out of memory."""
+    if isinstance(error, torch.OutOfMemoryError | MemoryError):
+        return True
+    return isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
+
+
+def _group(drawing: Drawing) -> object:
+    """Equal for pictures that can share a pass."""
+    return drawing.shape, drawing.seals_key if drawing.path is Path.MERGED else ()
+
+
+def too_large(what: str) -> DrawingError:
+    """What is said of a picture that does not fit into memory, even alone."""
+    return DrawingError(
+        f"the picture is lost: there is not enough memory {what}", "ask for a smaller one, or try it later"
+    )

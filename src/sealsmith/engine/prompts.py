@@ -1,0 +1,72 @@
+"""Prompts read by the text encoders, once for all who send the same words with the same seals."""
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ..adapters import attached
+from ..adapters.strength import Strength
+from ..bases import Base, Conditioning
+from ..generate import Request
+from ..generate.pipeline import condition, sent_prompt, sent_triggers
+from .fitted import FittedSeal
+
+
+@dataclass(frozen=True, eq=False)
+class ReadPrompt:
+    """A prompt as the denoiser takes it."""
+
+    prompt: str
+    """As it was sent, with triggers."""
+    warnings: tuple[str, ...]
+    conditioning: Conditioning
+    """One row, or two with guidance: the unconditional one first."""
+
+    @property
+    def num_bytes(self) -> int:
+        tensors = (self.conditioning.text, self.conditioning.pooled)
+        return sum(tensor.nbytes for tensor in tensors if tensor is not None)
+
+
+class Prompts:
+    """Reads prompts with the seals' parts in the text encoders, and keeps those read last."""
+
+    def __init__(self, base: Base, max_bytes: int = 256 << 20):
+        self._base = base
+        self._max_bytes = max_bytes
+        self._kept: OrderedDict[object, ReadPrompt] = OrderedDict()
+        self._num_bytes = 0
+
+    def read(self, request: Request, seals: Sequence[tuple[FittedSeal, float | Strength]]) -> ReadPrompt:
+        """The prompt of a resolved request with these seals.
+
+        Raises: ConfigError when two of them have vectors for one word.
+        """
+        key = self._key(request, seals)
+        if key in self._kept:
+            self._kept.move_to_end(key)
+            return self._kept[key]
+        texts = [(seal.text, strength) for seal, strength in seals if seal.text is not None]
+        whole = [(seal.seal, strength) for seal, strength in seals]
+        with attached(self._base, texts):
+            prompt, warnings = sent_prompt(self._base, request, whole)
+            row = condition(self._base, request, prompt, sent_triggers(request, whole))
+        read = ReadPrompt(prompt, tuple(warnings), row)
+        self._keep(key, read)
+        return read
+
+    def _key(self, request: Request, seals: Sequence[tuple[FittedSeal, float | Strength]]) -> object:
+        """Everything that what is read depends on."""
+        assert request.guidance is not None
+        is_guided = self._base.family.workings.is_guided_by_two(self._base, request.guidance)
+        guidance = None if is_guided else request.guidance  # a warning names it
+        words = (request.prompt, request.negative, request.long_prompts, request.use_trigger)
+        acting = tuple((seal.key, repr(strength) if seal.text else "") for seal, strength in seals)
+        return words, guidance, acting
+
+    def _keep(self, key: object, read: ReadPrompt) -> None:
+        self._kept[key] = read
+        self._num_bytes += read.num_bytes
+        while self._num_bytes > self._max_bytes and len(self._kept) > 1:
+            _, oldest = self._kept.popitem(last=False)
+            self._num_bytes -= oldest.num_bytes

@@ -1,0 +1,79 @@
+"""What becomes of a seal's file in the engine's memory."""
+
+import dataclasses
+
+import pytest
+import safetensors.torch
+import torch
+from seal_examples import equal_layers, random_seal, state
+
+from sealsmith.adapters import LowRank, Seal, dump_seal, parse_seal
+from sealsmith.adapters.changes import tensors
+from sealsmith.bases import Base
+from sealsmith.engine.preparing import OVERHEAD_BYTES, in_precision, preparing
+from sealsmith.engine.store import digest_of
+from sealsmith.errors import BaseMismatchError, SealError, SealFormatError
+
+
+def halved(seal: Seal) -> Seal:
+    layers = {
+        path: dataclasses.replace(change, down=change.down.half(), up=change.up.half())
+        for path, change in seal.layers.items()
+        if isinstance(change, LowRank)
+    }
+    return dataclasses.replace(seal, layers=layers)
+
+
+def num_bytes(seal: Seal) -> int:
+    return sum(each.nbytes for change in seal.layers.values() for each in tensors(change).values())
+
+
+def test_a_file_in_the_base_s_precision_is_used_as_it_lies(tiny_base: Base) -> None:
+    seal = random_seal(tiny_base, ("to_q", "to_v"))
+    data = bytearray(dump_seal(seal))
+    ready, size = preparing(tiny_base)(digest_of(data), data)
+    assert equal_layers(ready.seal, seal)
+    assert size == len(data) + OVERHEAD_BYTES
+    with pytest.raises(BufferError):  # the tensors are views of these bytes
+        data.extend(b"x")
+    assert ready.key == ready.use.file_hash == digest_of(dump_seal(seal))
+    assert ready.use.trigger == "sks"
+
+
+def test_a_file_in_half_precision_is_converted_once_and_its_bytes_are_let_go(tiny_base: Base) -> None:
+    seal = halved(random_seal(tiny_base, ("to_q", "to_v")))
+    data = bytearray(dump_seal(seal))
+    ready, size = preparing(tiny_base)("0" * 64, data)
+    assert {each.dtype for change in ready.seal.layers.values() for each in tensors(change).values()} == {
+        torch.float32
+    }
+    assert size == num_bytes(ready.seal) + OVERHEAD_BYTES == 2 * num_bytes(seal) + OVERHEAD_BYTES
+    data.extend(b"x")
+    for path, change in seal.layers.items():
+        for name, tensor in tensors(change).items():
+            assert torch.equal(tensors(ready.seal.layers[path])[name], tensor.float())
+
+
+def test_in_half_precision_both_ways(tiny_base: Base) -> None:
+    seal = random_seal(tiny_base, ("to_q",))
+    data = bytearray(dump_seal(seal))
+    half, size = in_precision(parse_seal(data), torch.float16, len(data))
+    assert size == num_bytes(seal) // 2
+    again, same = in_precision(half, torch.float16, 7)
+    assert again is half
+    assert same == 7
+
+
+def test_values_that_are_not_finite_are_the_seal_s_own_error(tiny_base: Base) -> None:
+    tensors = {key: tensor.clone() for key, tensor in state(random_seal(tiny_base, ("to_q",))).items()}
+    next(iter(tensors.values())).view(-1)[0] = float("nan")
+    data = bytearray(safetensors.torch.save(tensors))
+    with pytest.raises(SealFormatError, match=r"seal 000000000000.*NaN or infinity"):
+        preparing(tiny_base)("0" * 64, data)
+
+
+def test_a_seal_for_another_base_is_refused_when_it_is_prepared(tiny_base: Base, tiny_flux: Base) -> None:
+    data = bytearray(dump_seal(random_seal(tiny_flux, ("to_q",))))
+    with pytest.raises(SealError) as caught:
+        preparing(tiny_base)("0" * 64, data)
+    assert isinstance(caught.value, BaseMismatchError)
