@@ -6,12 +6,14 @@
 #   make check    format, lint, types, and who imports whom
 #   make format   rewrites the code as `check` wants it
 #   make fuzz     100,000 randomly damaged seal files through the reader, ten minutes at most
-#   make bench    this machine's speed beside stock diffusers', in one run
+#   make bench    this machine's speed beside stock diffusers', and how soon a training is there, thanks to what: half
+#                 an hour; TRAINING=--quick leaves the ingredients out, ten minutes
 #   make world-*  how the embedded base was made (hours), in this order: glyphs, autoencoder, denoiser, judge,
 #                 base (puts what was trained into the package), evaluate; CONFIG=cpu or CONFIG=cuda
 
 PYTHON ?= python3
 CONFIG ?= cpu
+TRAINING ?=
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -58,6 +60,7 @@ fuzz: $(READY)
 
 bench: $(READY)
 	$(BIN)/sealsmith bench speed --demo --out bench.json
+	$(BIN)/sealsmith bench training $(TRAINING) --out bench-training.json --plot bench-training.png
 
 world-glyphs: $(READY)
 	$(BIN)/python -c 'from world import glyphs; print(len(glyphs.masks()), "glyphs in", glyphs.RUNS)'

@@ -1,10 +1,25 @@
-"""Benchmarks: how fast this machine does our work, beside stock diffusers doing the same in the same run;
-and methods side by side on the same pictures (`matrix.py`), their quality as `score/` measures it.
+"""Benchmarks: how fast this machine does our work, beside stock diffusers doing the same in the same run; how soon
+a training arrives where, and thanks to what (`training.py`); and methods side by side on the same pictures
+(`matrix.py`), their quality as `score/` measures it.
 
 Not for: tests, which never look at a clock.
 """
 
 from .report import Figure, Report, table
 from .speed import SpeedPlan, measure_speed
+from .training import TrainingPlan, measure_training
+from .training_plot import training_plot
+from .training_report import TrainingReport, training_tables
 
-__all__ = ["Figure", "Report", "SpeedPlan", "measure_speed", "table"]
+__all__ = [
+    "Figure",
+    "Report",
+    "SpeedPlan",
+    "TrainingPlan",
+    "TrainingReport",
+    "measure_speed",
+    "measure_training",
+    "table",
+    "training_plot",
+    "training_tables",
+]

@@ -1,6 +1,6 @@
 """Figures and what must stand beside them: workload, baseline, machine, commit."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 from typing import Any
@@ -87,20 +87,28 @@ def table(report: Report) -> str:
     """The report as a Markdown table with its circumstances below."""
     rows: list[tuple[str, ...]] = [("workload", "ours", "stock diffusers", "ours / stock", "goal")]
     rows += [_row(figure) for figure in report.figures]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    lines = [_line(row, widths) for row in rows]
-    lines.insert(1, "|" + "|".join("-" * (width + 2) for width in widths) + "|")
-    facts = report.machine
-    lines += [
-        "",
-        f"{facts['processor']}, {facts['cores']} cores, {facts['threads']} threads; "
-        f"Python {facts['python']}, torch {facts['torch']}, diffusers {facts['diffusers']}, "
-        f"sealsmith {facts['sealsmith']} "
-        f"at {report.commit or 'no commit'}; medians, `{report.command}`",
-    ]
+    measured_on = machine_words(report.machine, report.commit)
+    lines = [markdown_table(rows), "", f"{measured_on}; medians, `{report.command}`"]
     if any(figure.scale != 1 for figure in report.figures):
         lines.append("*: extrapolated in proportion from a shorter run, its fixed costs included")
     return "\n".join(lines)
+
+
+def markdown_table(rows: Sequence[Sequence[str]]) -> str:
+    """Rows of cells, the first of them the head, as a Markdown table that is even to read as text."""
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    lines = [_line(row, widths) for row in rows]
+    lines.insert(1, "|" + "|".join("-" * (width + 2) for width in widths) + "|")
+    return "\n".join(lines)
+
+
+def machine_words(facts: Mapping[str, str | int], commit: str | None) -> str:
+    """What `machine` found, and the commit, as one line."""
+    return (
+        f"{facts['processor']}, {facts['cores']} cores, {facts['threads']} threads; Python {facts['python']}, "
+        f"torch {facts['torch']}, diffusers {facts['diffusers']}, sealsmith {facts['sealsmith']} "
+        f"at {commit or 'no commit'}"
+    )
 
 
 def _row(figure: Figure) -> tuple[str, ...]:

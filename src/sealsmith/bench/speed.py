@@ -14,10 +14,12 @@ from ..generate import Request, generate
 from ..train import TrainConfig, train
 from ..train.cache import full_captions
 from ..train.config import resolved
-from ..train.pictures import PictureSet, read_picture_set
+from ..train.pictures import PictureSet
+from .emblems import emblem_pictures
 from .load import full_size_unet, load_figures
 from .machine import commit, machine
-from .peers import plain_lora_training, stock_picture, stock_pipeline
+from .peers import stock_picture, stock_pipeline
+from .plain_training import PlainRecipe, PlainTraining
 from .report import Figure, Report
 from .taking_turns import alternate, timed
 
@@ -31,11 +33,6 @@ HELP = {
     "ours": (sys.executable, "-m", "sealsmith", "--help"),
     "stock": (sys.executable, "-m", "diffusers.commands.diffusers_cli", "--help"),
 }
-
-_EMBLEM = (
-    '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 100 100">'
-    '<path d="M50 4 96 84H4Z M50 34 30 70H70Z" fill-rule="evenodd"/></svg>'
-)
 
 
 @dataclass(frozen=True)
@@ -112,7 +109,7 @@ def training_speed(base: Base, num_steps: int) -> list[Figure]:
     """
     with tempfile.TemporaryDirectory(prefix="sealsmith-bench-") as name:
         folder = Path(name)
-        pictures = _pictures(base, folder)
+        pictures = emblem_pictures("peak", base.family, folder)
         plain = TrainConfig(num_steps=num_steps, prior="none", checkpoint_every=num_steps)
         default = TrainConfig(num_steps=num_steps)
         stock_s = _stock_training(base, pictures, plain)
@@ -152,28 +149,15 @@ def demo_speed() -> Figure:
         return Figure("demo", "sealsmith demo", (timed(lambda: _run(command)),), goal=240.0)
 
 
-def _pictures(base: Base, folder: Path) -> PictureSet:
-    logo = folder / "emblem.svg"
-    logo.write_text(_EMBLEM)
-    return read_picture_set(logo, trigger=TrainConfig.trigger, class_noun=base.family.class_noun)
-
-
 def _stock_training(base: Base, pictures: PictureSet, config: TrainConfig) -> float:
     """Seconds of the plain loop on the same pictures, captions and layers."""
     complete = resolved(config, base, pictures)
     pipeline, captions = stock_pipeline(base.folder), full_captions(pictures, complete, base)
-    return timed(
-        lambda: plain_lora_training(
-            pipeline,
-            [picture.image for picture in pictures.pictures],
-            captions,
-            targets=base.family.targets(complete.targets or ()),
-            rank=config.rank,
-            batch_size=config.batch_size,
-            learning_rate=base.family.learning_rate,
-            num_steps=config.num_steps,
-        )
+    images = [picture.image for picture in pictures.pictures]
+    recipe = PlainRecipe(
+        base.family.targets(complete.targets or ()), config.rank, base.family.learning_rate, config.batch_size
     )
+    return timed(lambda: PlainTraining(pipeline, images, captions, recipe).run(config.num_steps))
 
 
 def _run(command: Sequence[str]) -> None:

@@ -1,0 +1,41 @@
+"""`sealsmith bench` refuses what it cannot measure before it measures anything."""
+
+from pathlib import Path
+
+import pytest
+
+from sealsmith.cli import main
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["speed", "--quick"], "--quick is not for the suite speed"),
+        (["compatibility", "--plot", "a.png"], "--plot is not for the suite compatibility"),
+        (["training", "--demo"], "--demo is not for the suite training"),
+        (["training", "--repeats", "9"], "num_emblems is 9"),
+        (["training", "--steps", "0"], "num_steps is 0"),
+    ],
+)
+def test_what_a_suite_cannot_do_is_refused(
+    words: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["bench", *words]) == 2
+    assert f"error: {said}" in capsys.readouterr().err
+
+
+def test_a_plot_that_could_not_be_written_is_refused_before_the_work(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").touch()
+    assert main(["bench", "training", "--plot", str(tmp_path / "file" / "plot.png")]) == 2
+    captured = capsys.readouterr()
+    assert "plot.png" in captured.err
+    assert captured.out == ""
+
+
+def test_the_training_suite_refuses_a_base_without_a_judge(
+    tiny_sd1_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["bench", "training", "--base", str(tiny_sd1_folder)]) == 2
+    assert "tiny-sd1 is of the family sd1" in capsys.readouterr().err
