@@ -43,6 +43,7 @@ def largest_difference(base: Base, draw: Draw, data: bytes, rgb: Rgb) -> int:
     return int(np.abs(drawn.astype(int) - np.asarray(picture.image).astype(int)).max())
 
 
+@pytest.mark.timeout(900)  # two processes open a base, on a machine that may be busy
 def test_drawn_in_another_process_with_seals_from_a_store(
     tiny_base: Base, tiny_base_folder: Path, tmp_path: Path
 ) -> None:
