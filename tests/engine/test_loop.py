@@ -256,6 +256,10 @@ def test_an_order_not_begun_by_its_deadline_fails_without_a_step(tiny_base: Base
         (Order("x", dataclasses.replace(REQUEST, num_steps=0)), "the number of steps is 0"),
         (Order("x", dataclasses.replace(REQUEST, num_pictures=2)), "an order is for one picture"),
         (Order("x", REQUEST, (("rank 1", float("nan")),)), "the strength of 'rank 1' is nan"),
+        (
+            Order("x", dataclasses.replace(REQUEST, mix="masked"), (("rank 1", 1.0), ("rank 2", 1.0))),
+            "cannot mix seals by 'masked'",
+        ),
         (Order("here", REQUEST), "there is an order 'here' already"),
     ],
 )
