@@ -204,8 +204,8 @@ def tokens_of(words: CLIPTokenizer, captions: list[str]) -> Tensor:
     ).input_ids
 
 
-def load_shipped(model: Denoiser) -> int:
-    """Put the shipped weights into `model`; the number of steps they were trained for.
+def load_shipped(model: Denoiser, words: CLIPTokenizer) -> int:
+    """Put the shipped weights into `model`, whose tokens are those of `words`; the number of steps behind them.
 
     The optimiser's state is not shipped: a training that goes on from here warms its momentum up anew.
     Raises: SystemExit when the package carries none, or others than this configuration's shape.
@@ -220,7 +220,22 @@ def load_shipped(model: Denoiser) -> int:
         model.text_encoder.load_state_dict(text_encoder.state_dict())
     except RuntimeError as error:
         raise SystemExit(f"the shipped weights are of another shape: {error}") from error
+    table = model.text_encoder.get_input_embeddings().weight
+    with torch.no_grad():
+        table.copy_(table[_shipped_ids(words)].clone())
     return int(json.loads(facts.read_text())["training_steps"])
+
+
+def _shipped_ids(words: CLIPTokenizer) -> list[int]:
+    """The shipped tokenizer's id of each token of `words`, in the order of their ids.
+
+    Building a tokenizer twice may number its pieces differently. Raises: SystemExit when the tokens differ.
+    """
+    shipped = CLIPTokenizer.from_pretrained(SEALWORLD_FOLDER / "tokenizer").get_vocab()
+    own = words.get_vocab()
+    if set(own) != set(shipped):
+        raise SystemExit("the shipped weights know other words")
+    return [shipped[token] for token in sorted(own, key=own.__getitem__)]
 
 
 def train(config: Config, device: str, minutes: float, start_shipped: bool = False) -> None:
@@ -240,7 +255,7 @@ def train(config: Config, device: str, minutes: float, start_shipped: bool = Fal
     step = run.resume(model, optimizer, average)
     if step == 0:
         if start_shipped:
-            step = load_shipped(model)
+            step = load_shipped(model, words)
         else:
             informed_embeddings(model, settings, words)
         average = Average(model, settings.average_steps)

@@ -1,6 +1,9 @@
 """Trainings can go on from the weights that the package carries."""
 
+from types import SimpleNamespace
+
 import numpy as np
+import pytest
 import torch
 from diffusers import UNet2DConditionModel
 from transformers import CLIPTokenizer
@@ -15,9 +18,22 @@ def test_the_shipped_denoiser_is_where_a_training_goes_on() -> None:
     words = CLIPTokenizer.from_pretrained(SEALWORLD_FOLDER / "tokenizer")
     settings = CONFIGS["cpu"]
     model = denoiser.Denoiser(settings.denoiser, settings.autoencoder.latent_channels, words)
-    assert denoiser.load_shipped(model) > 0
+    assert denoiser.load_shipped(model, words) > 0
     shipped = UNet2DConditionModel.from_pretrained(SEALWORLD_FOLDER / "unet", use_safetensors=True)
     assert torch.equal(model.unet.conv_in.weight, shipped.conv_in.weight)
+
+
+def test_words_keep_their_meaning_whatever_their_numbers() -> None:
+    shipped = CLIPTokenizer.from_pretrained(SEALWORLD_FOLDER / "tokenizer")
+    tokens = shipped.get_vocab()
+    wax, coin = tokens["wax</w>"], tokens["coin</w>"]
+    swapped = tokens | {"wax</w>": coin, "coin</w>": wax}
+    other = SimpleNamespace(get_vocab=lambda: swapped)
+    ids = denoiser._shipped_ids(other)
+    assert (ids[coin], ids[wax]) == (wax, coin)
+    assert sum(i != at for at, i in enumerate(ids)) == 2
+    with pytest.raises(SystemExit, match="other words"):
+        denoiser._shipped_ids(SimpleNamespace(get_vocab=lambda: tokens | {"unheard</w>": len(tokens)}))
 
 
 def test_the_shipped_autoencoder_gives_back_pictures_of_its_world() -> None:

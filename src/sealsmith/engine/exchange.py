@@ -90,6 +90,8 @@ class Exchange(Generic[T]):
         self._preparing = asyncio.Semaphore(PREPARED_AT_ONCE)
         self._door = asyncio.Lock()
         self._has_room = asyncio.Event()
+        self._saving: set[asyncio.Task[None]] = set()
+        """Loads that have handed their seal over and are writing it to the disk."""
         self._thread = threading.Thread(target=self._loop.run_forever, name="sealsmith-exchange", daemon=True)
         self._thread.start()
 
@@ -169,7 +171,7 @@ class Exchange(Generic[T]):
         return self._ledger.num_bytes
 
     def close(self) -> None:
-        """Ends the loads that are on their way, whose futures fail, and the thread."""
+        """Ends the thread and the loads on their way, whose futures fail; what has come is still kept on disk."""
         with self._lock:
             if self._is_closed:
                 return
@@ -181,7 +183,7 @@ class Exchange(Generic[T]):
 
     async def _end(self) -> None:
         others = asyncio.all_tasks() - {asyncio.current_task()}
-        for task in others:
+        for task in others - self._saving:
             task.cancel()
         await asyncio.gather(*others, return_exceptions=True)
         with self._lock:
@@ -211,7 +213,17 @@ class Exchange(Generic[T]):
             self._fail(key, load, SealFormatError(wrong, "see the engine's log"))
         else:
             if is_new and self._disk is not None:
-                await asyncio.to_thread(self._disk.write, key, data)
+                await self._save(self._disk, key, data)
+
+    async def _save(self, disk: DiskCache, key: str, data: bytearray) -> None:
+        """Onto the disk, which also the end of the exchange waits for."""
+        task = asyncio.current_task()
+        assert task is not None
+        self._saving.add(task)
+        try:
+            await asyncio.to_thread(disk.write, key, data)
+        finally:
+            self._saving.discard(task)
 
     async def _copy_on_disk(self, key: str) -> bytearray | None:
         data = None if self._disk is None else await asyncio.to_thread(self._disk.read, key)
