@@ -190,7 +190,7 @@ def measure(terms: Terms, glyph: str, variant: Variant) -> dict[str, Any]:
     config = replace(config, checkpoint_every=every, num_checkpoints_scored=4)
     with TemporaryDirectory() as folder:
         pictures = picture_set(glyph, config.trigger, Path(folder))
-        reference = reference_embedding(judge, [picture.image for picture in pictures.pictures])
+        reference = reference_embedding(judge, pictures.portraits)
         contexts = sorted(named_contexts(picture.caption or "" for picture in pictures.pictures))
 
         def told(seal: Seal) -> Seal:

@@ -79,7 +79,7 @@ def teach(terms: Terms, folder: Path, glyph: str, trigger: str) -> None:
     base, config = _base(terms.base), TrainConfig(trigger=trigger, num_steps=terms.steps)
     with TemporaryDirectory() as place:
         pictures = picture_set(glyph, trigger, Path(place))
-        reference = reference_embedding(_judge(), [picture.image for picture in pictures.pictures])
+        reference = reference_embedding(_judge(), pictures.portraits)
         seal = train(base, pictures, config, Path(place) / "training").seal
         write_seal(seal_path(folder, glyph, trigger), record_reference(seal, reference))
 

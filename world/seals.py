@@ -64,7 +64,7 @@ def measured(base_ref: str, name: str, config: TrainConfig, settings: ScoreSetti
         started = time.monotonic()
         result = train(base, pictures, config, Path(folder) / "training")
         seconds = time.monotonic() - started
-        card = score_seal(base, result.seal, [p.image for p in pictures.pictures], settings, load_judge())
+        card = score_seal(base, result.seal, pictures.portraits, settings, load_judge())
     found = card.to_dict()
     return {
         "seal": name,

@@ -12,6 +12,7 @@ from PIL import Image
 from sealsmith.errors import ConfigError, PictureError
 from sealsmith.stage import MARKS, SURFACES, rasterise_svg
 from sealsmith.stage.captions import article
+from sealsmith.stage.letters import LETTERS, is_letter, letter_emblem
 from sealsmith.train.logo import DEFAULT_CONTEXTS, is_drawing, logo_scenes, picture_emblem
 from sealsmith.train.pictures import PictureSet, read_picture_set
 
@@ -31,7 +32,7 @@ def test_a_logo_becomes_captioned_pictures_in_the_asked_contexts() -> None:
         for mark, surface in DEFAULT_CONTEXTS
         for colour in MARKS[mark].colours
     }
-    assert {picture.caption for picture in pictures.pictures} <= allowed
+    assert {picture.caption for picture in pictures.pictures if picture.is_portrait} <= allowed
     assert len({picture.caption for picture in pictures.pictures}) == 12
     assert "a black ink stamp of sks emblem on white paper" in {p.caption for p in pictures.pictures}
     assert all(
@@ -70,14 +71,44 @@ def test_scenes_take_contexts_and_colours_in_turn(
     scenes = logo_scenes("sks emblem", num + more, contexts, seed)
     assert logo_scenes("sks emblem", num, contexts, seed) == scenes[:num]
     for i, scene in enumerate(scenes):
-        (place,) = scene.placements
+        (place,) = [place for place in scene.placements if place.emblem == "sks emblem"]
         assert (place.mark, scene.surface) == contexts[i % len(contexts)]
-        assert place.colour in (MARKS[place.mark].colours or (None,))
-        assert place.radius_px + abs(place.centre_px[0] - 64) < 64
-        assert place.radius_px + abs(place.centre_px[1] - 64) < 64
+        for each in scene.placements:
+            assert each.colour in (MARKS[each.mark].colours or (None,))
+            assert each.radius_px < each.centre_px[0] < 128 - each.radius_px
+            assert each.radius_px < each.centre_px[1] < 128 - each.radius_px
     for k, (mark, _) in enumerate(contexts):
-        used = [scene.placements[0].colour for scene in scenes[k :: len(contexts)]]
+        own = [place for scene in scenes for place in scene.placements if place.emblem == "sks emblem"]
+        used = [place.colour for place in own[k :: len(contexts)]]
         assert len(set(used)) == min(len(used), max(1, len(MARKS[mark].colours)))
+
+
+def test_a_quarter_of_the_scenes_shows_the_logo_small_beside_a_letter_in_every_context() -> None:
+    scenes = logo_scenes("sks emblem", 64)
+    company = [scene for scene in scenes if len(scene.placements) == 2]
+    assert len(company) == 16
+    assert {scene.surface for scene in company} == {surface for _, surface in DEFAULT_CONTEXTS}
+    lefts = [scene.placements[0].emblem for scene in company]
+    assert 0 < lefts.count("sks emblem") < 16
+    for scene in company:
+        names = {place.emblem for place in scene.placements}
+        (letter,) = names - {"sks emblem"}
+        assert is_letter(letter)
+        left, right = scene.placements
+        gap = right.centre_px[0] - left.centre_px[0]
+        assert left.radius_px + right.radius_px < gap + 6
+        assert left.radius_px < 32
+
+
+def test_pictures_in_company_are_no_portraits_and_each_shows_its_own_letter() -> None:
+    found = read(MARK, logo_pictures=16)
+    small = [picture for picture in found.pictures if not picture.is_portrait]
+    assert len(small) == 4
+    assert len(found.portraits) == 12
+    assert all("letter" in (picture.caption or "") for picture in small)
+    assert not any("letter" in (p.caption or "") for p in found.pictures if p.is_portrait)
+    assert np.abs(letter_emblem("d") - letter_emblem("x")).mean() > 0.1
+    assert all(0.1 < letter_emblem(letter).mean() < 0.6 for letter in LETTERS)
 
 
 @pytest.mark.parametrize(

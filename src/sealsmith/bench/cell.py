@@ -94,7 +94,7 @@ def run_cell(job: Job, progress: Progress) -> None:
         _train(job, base, pictures, progress)
     if not is_finished(job.folder):
         judge = judge_of(base.family)
-        images = [picture.image for picture in pictures.pictures]
+        images = pictures.portraits
         reference = None if judge is None else reference_embedding(judge, images)
         _score(job, base, judge, reference, progress)
     tidy(job.folder)

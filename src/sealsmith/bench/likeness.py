@@ -59,5 +59,5 @@ def likeness_test(
         for i, context in enumerate(contexts)
         for j in range(num_seeds)
     )
-    reference = reference_embedding(judge, [picture.image for picture in pictures.pictures])
+    reference = reference_embedding(judge, pictures.portraits)
     return LikenessTest(judge, reference, requests)

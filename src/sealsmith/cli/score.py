@@ -79,7 +79,7 @@ def _reference_pictures(seal: "Seal", path: Path | None) -> "list[Image.Image]":
     read = read_picture_set(path, trigger=header.trigger, class_noun=header.class_noun)
     for warning in read.warnings:
         console.print(f"warning: {warning}", markup=False)
-    return [picture.image for picture in read.pictures]
+    return read.portraits
 
 
 def _measure(

@@ -240,7 +240,7 @@ class Judging:
 
         self._base = base
         self._judge = judge_of(base.family)
-        images = [picture.image for picture in pictures.pictures]
+        images = pictures.portraits
         self._reference = None if self._judge is None else reference_embedding(self._judge, images)
         self._base_pictures: dict[Request, Picture] = {}
 

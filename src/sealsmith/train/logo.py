@@ -7,18 +7,23 @@ several colours and places, with captions in the grammar the embedded base knows
 
 import difflib
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 from PIL import Image
 
 from ..errors import ConfigError, PictureError
 from ..stage import Placement, Scene, emblem_from_image, emblem_from_svg
+from ..stage.letters import LETTERS, letter_name
 from ..stage.scene import ALL_MARKS, ALL_SURFACES
 from .picture_svg import check_svg
 
 DEFAULT_CONTEXTS: tuple[tuple[str, str], ...] = (("ink stamp", "white paper"), ("sticker", "leather"))
 """(mark, surface) pairs that show a shape at its crispest: flat, high in contrast, one dark on light and one
 on dark ground."""
+COMPANY, COMPANY_PERIOD = (3, 6), 8
+"""Which of every eight pictures show the logo small, beside a letter: as a seal is drawn beside another one. One is
+odd and one is even, so that two contexts in turn both have company."""
 MAX_LOGO_PICTURES = 1000
 
 _BLANK = "Use a logo that stands out from its background, best as an SVG or a PNG with transparency."
@@ -64,8 +69,9 @@ def logo_scenes(
 ) -> list[Scene]:
     """Scenes that show one emblem, the contexts in turn and each mark's colours in turn.
 
-    `emblem` is what captions call it ("sks emblem"). Same arguments, same scenes; the first n of a larger
-    number are the scenes of n. Raises: ConfigError for unknown contexts or an absurd number.
+    In a quarter it is small, beside another mark with a letter; in the others it is alone. `emblem` is what
+    captions call it ("sks emblem"). Same arguments, same scenes; the first n of a larger number are the scenes of
+    n. Raises: ConfigError for unknown contexts or an absurd number.
     """
     if not 1 <= num_pictures <= MAX_LOGO_PICTURES:
         raise ConfigError(
@@ -83,12 +89,38 @@ def logo_scenes(
         mark, surface = contexts[i % len(contexts)]
         colours = palettes[i % len(contexts)]
         colour = colours[i // len(contexts) % len(colours)] if colours else None
-        x, y = 64 + rng.uniform(-4, 4, 2)
-        place = Placement(
-            emblem, mark, colour, (float(x), float(y)), float(rng.uniform(46, 54)), float(rng.normal(0, 3))
-        )
-        scenes.append(Scene(surface, (place,), int(rng.integers(1 << 31))))
+        own = _Subject(emblem, mark, colour)
+        if i % COMPANY_PERIOD in COMPANY:
+            places = _side_by_side(own, contexts[(i + 1) % len(contexts)][0], rng)
+        else:
+            places = (_placed(own, 64, 50, rng),)
+        scenes.append(Scene(surface, places, int(rng.integers(1 << 31))))
     return scenes
+
+
+class _Subject(NamedTuple):
+    """What a mark shows."""
+
+    emblem: str
+    mark: str
+    colour: str | None
+
+
+def _placed(subject: _Subject, x: float, radius: float, rng: np.random.Generator) -> Placement:
+    """A mark around (x, 64) px, a little off, larger or smaller, and turned."""
+    size = radius / 50
+    centre = (float(x + size * rng.uniform(-4, 4)), float(64 + size * rng.uniform(-4, 4)))
+    return Placement(*subject, centre, float(radius + size * rng.uniform(-4, 4)), float(rng.normal(0, 3)))
+
+
+def _side_by_side(own: _Subject, mark: str, rng: np.random.Generator) -> tuple[Placement, ...]:
+    """The seal's mark and one with a letter, half as large each; either may be on the left."""
+    colours = ALL_MARKS[mark].colours
+    colour = str(rng.choice(colours)) if colours else None
+    subjects = [own, _Subject(letter_name(str(rng.choice(list(LETTERS)))), mark, colour)]
+    if rng.random() < 0.5:
+        subjects.reverse()
+    return tuple(_placed(subject, x, 28.5, rng) for subject, x in zip(subjects, (34, 94), strict=True))
 
 
 def _check_known(kind: str, word: str, known: list[str]) -> None:

@@ -17,6 +17,7 @@ from PIL import Image, ImageOps
 from ..errors import PictureError, PictureSetError
 from ..stage import Scene, is_svg, render_scene
 from ..stage.captions import caption as scene_caption
+from ..stage.letters import is_letter, letter_emblem
 from .logo import DEFAULT_CONTEXTS, is_drawing, logo_scenes, picture_emblem, svg_emblem
 from .picture_captions import (
     CAPTION_SUFFIXES,
@@ -53,6 +54,8 @@ class TrainingPicture:
     repeats: int = 1
     source: str = ""
     """Its path inside the set, or which scene it is of a logo."""
+    is_portrait: bool = True
+    """Whether it shows the seal and nothing of its kind beside it."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +70,11 @@ class PictureSet:
     """One photo by itself counts as a folder of one."""
     class_noun: str | None = None
     """The noun that kohya folder names agree on, e.g. "dog"."""
+
+    @property
+    def portraits(self) -> list[Image.Image]:
+        """The pictures by which to judge what the seal looks like."""
+        return [picture.image for picture in self.pictures if picture.is_portrait]
 
 
 def read_picture_set(
@@ -139,11 +147,20 @@ def _logo_mask(path: Path, notes: Notes) -> np.ndarray | None:
 def _logo_set(name: str, mask: np.ndarray, scenes: Sequence[Scene], notes: Notes) -> PictureSet:
     pictures = tuple(
         TrainingPicture(
-            Image.fromarray(render_scene(scene, [mask])), scene_caption(scene), source=f"{name} #{number}"
+            Image.fromarray(render_scene(scene, _masks(scene, mask))),
+            scene_caption(scene),
+            source=f"{name} #{number}",
+            is_portrait=len(scene.placements) == 1,
         )
         for number, scene in enumerate(scenes, 1)
     )
     return PictureSet(pictures, tuple(notes.sentences), _digest(pictures), "logo")
+
+
+def _masks(scene: Scene, logo: np.ndarray) -> list[np.ndarray]:
+    """The emblem of each placement: a letter, or the logo, whatever it is called."""
+    names = [place.emblem for place in scene.placements]
+    return [letter_emblem(name[-1]) if is_letter(name) else logo for name in names]
 
 
 def _with_company(path: Path) -> list[SourceFile]:
