@@ -60,13 +60,24 @@ def samplers_of(base: "Base") -> tuple[Sampler, ...]:
 
 
 def find_sampler(base: "Base", name: str) -> Sampler:
-    """The sampler of this name or title, in any case. Raises: ConfigError naming the nearest ones."""
+    """The sampler of this name or title, in any case.
+
+    Raises: ConfigError for an unknown name, naming the nearest one, and for a sampler that cannot begin at pure
+    noise where the base's schedule does (zero terminal signal-to-noise ratio).
+    """
     known = {key.lower(): s for s in samplers_of(base) for key in (s.title, s.name)}
-    if name.lower() in known:
-        return known[name.lower()]
-    names = [s.name for s in samplers_of(base)]
-    near = get_close_matches(name.lower(), names, 1) or names
-    raise ConfigError(f"there is no sampler {name!r} for {base.name}", f"give {' or '.join(near)}")
+    sampler = known.get(name.lower())
+    if sampler is None:
+        names = [s.name for s in samplers_of(base)]
+        near = get_close_matches(name.lower(), names, 1) or names
+        raise ConfigError(f"there is no sampler {name!r} for {base.name}", f"give {' or '.join(near)}")
+    if not _can_follow(sampler, base):
+        able = [s.name for s in samplers_of(base) if _can_follow(s, base)]
+        raise ConfigError(
+            f"{sampler.name} cannot begin at pure noise, as {base.name} was trained to",
+            f"give {', '.join(able)}",
+        )
+    return sampler
 
 
 def sampler_title(base: "Base", name: str | None) -> str:
@@ -87,28 +98,22 @@ def _own_title(base: "Base") -> str:
 def fresh_scheduler(base: "Base", name: str | None = None) -> Any:
     """A scheduler without the state that steps leave in one: the base's own kind, or that of the named sampler.
 
-    Raises: ConfigError for an unknown name, and for a sampler that cannot begin at pure noise where the base's
-    schedule does (zero terminal signal-to-noise ratio).
+    Raises: as `find_sampler` does.
     """
+    config = base.scheduler.config
     if name in (None, _own_title(base)):
-        return type(base.scheduler).from_config(base.scheduler.config)
+        return type(base.scheduler).from_config(config)
+    sampler = find_sampler(base, name)
+    return _kind(sampler).from_config(config, **sampler.options)
+
+
+def _can_follow(sampler: Sampler, base: "Base") -> bool:
+    option = "rescale_betas_zero_snr"
+    takes = inspect.signature(_kind(sampler).__init__).parameters
+    return not base.scheduler.config.get(option) or option in takes
+
+
+def _kind(sampler: Sampler) -> Any:
     import diffusers
 
-    sampler = find_sampler(base, name)
-    kind = getattr(diffusers, sampler.scheduler)
-    config = base.scheduler.config
-    if config.get("rescale_betas_zero_snr") and not _takes(kind, "rescale_betas_zero_snr"):
-        able = [
-            s.name
-            for s in samplers_of(base)
-            if _takes(getattr(diffusers, s.scheduler), "rescale_betas_zero_snr")
-        ]
-        raise ConfigError(
-            f"{sampler.name} cannot begin at pure noise, as {base.name} was trained to",
-            f"give {', '.join(able)}",
-        )
-    return kind.from_config(config, **sampler.options)
-
-
-def _takes(kind: type, option: str) -> bool:
-    return option in inspect.signature(kind.__init__).parameters  # type: ignore[misc]
+    return getattr(diffusers, sampler.scheduler)

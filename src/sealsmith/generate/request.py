@@ -8,7 +8,7 @@ from PIL import Image
 from torch import Tensor
 
 from ..bases import Base
-from ..bases.samplers import fresh_scheduler, sampler_title
+from ..bases.samplers import sampler_title
 from ..errors import ConfigError
 from .mixing import MIXES
 from .recipe import Recipe
@@ -79,7 +79,6 @@ class Request:
                 f"long prompts are to be treated as {request.long_prompts!r}",
                 f"give {' or '.join(LONG_PROMPTS)}",
             )
-        fresh_scheduler(base, request.sampler)
         if request.mix not in MIXES:
             raise ConfigError(f"seals are to be mixed by {request.mix!r}", f"give one of {', '.join(MIXES)}")
         _check_text("prompt", request.prompt)

@@ -16,11 +16,6 @@ def letter_name(letter: str) -> str:
     return f"letter {letter}"
 
 
-def is_letter(name: str) -> bool:
-    """Whether captions call a letter's emblem so."""
-    return name in map(letter_name, LETTERS)
-
-
 @cache
 def letter_emblem(letter: str) -> np.ndarray:
     """The capital of `letter`, bold, as float32 [EMBLEM_PX, EMBLEM_PX] in 0..1; read it, do not write to it."""

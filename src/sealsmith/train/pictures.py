@@ -17,7 +17,7 @@ from PIL import Image, ImageOps
 from ..errors import PictureError, PictureSetError
 from ..stage import Scene, is_svg, render_scene
 from ..stage.captions import caption as scene_caption
-from ..stage.letters import is_letter, letter_emblem
+from ..stage.letters import letter_emblem
 from .logo import DEFAULT_CONTEXTS, is_drawing, logo_scenes, picture_emblem, svg_emblem
 from .picture_captions import (
     CAPTION_SUFFIXES,
@@ -111,8 +111,9 @@ def read_picture_set(
     mask = _logo_mask(path, notes)
     if mask is None:
         return _read_files(nullcontext(_with_company(path)), path, "folder", trigger, notes)
-    scenes = logo_scenes(f"{trigger} {class_noun}".strip(), logo_pictures, logo_contexts, seed)
-    return _logo_set(path.name, mask, scenes, notes)
+    emblem = f"{trigger} {class_noun}".strip()
+    scenes = logo_scenes(emblem, logo_pictures, logo_contexts, seed)
+    return _logo_set(path.name, emblem, mask, scenes, notes)
 
 
 def fit(image: Image.Image, side_px: int) -> Image.Image:
@@ -144,10 +145,10 @@ def _logo_mask(path: Path, notes: Notes) -> np.ndarray | None:
     return picture_emblem(decoded.image, path.name)
 
 
-def _logo_set(name: str, mask: np.ndarray, scenes: Sequence[Scene], notes: Notes) -> PictureSet:
+def _logo_set(name: str, emblem: str, mask: np.ndarray, scenes: Sequence[Scene], notes: Notes) -> PictureSet:
     pictures = tuple(
         TrainingPicture(
-            Image.fromarray(render_scene(scene, _masks(scene, mask))),
+            Image.fromarray(render_scene(scene, _masks(scene, emblem, mask))),
             scene_caption(scene),
             source=f"{name} #{number}",
             is_portrait=len(scene.placements) == 1,
@@ -157,10 +158,10 @@ def _logo_set(name: str, mask: np.ndarray, scenes: Sequence[Scene], notes: Notes
     return PictureSet(pictures, tuple(notes.sentences), _digest(pictures), "logo")
 
 
-def _masks(scene: Scene, logo: np.ndarray) -> list[np.ndarray]:
-    """The emblem of each placement: a letter, or the logo, whatever it is called."""
+def _masks(scene: Scene, emblem: str, logo: np.ndarray) -> list[np.ndarray]:
+    """What each placement bears: the logo, which the scene calls `emblem`, or a letter."""
     names = [place.emblem for place in scene.placements]
-    return [letter_emblem(name[-1]) if is_letter(name) else logo for name in names]
+    return [logo if name == emblem else letter_emblem(name[-1]) for name in names]
 
 
 def _with_company(path: Path) -> list[SourceFile]:
