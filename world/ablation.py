@@ -21,22 +21,19 @@ import json
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass, field, replace
 from functools import cache
-from multiprocessing import get_context
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 from sealsmith.adapters import Seal, atomic_write
-from sealsmith.bases import Base, open_base
+from sealsmith.bases import Base
 from sealsmith.errors import SealsmithError
 from sealsmith.score import (
     LoadedJudge,
     ScoreSettings,
     Shot,
-    load_judge,
     record_reference,
     reference_embedding,
     score_seal,
@@ -51,7 +48,8 @@ from sealsmith.train.pictures import PictureSet
 
 from .ablation_table import markdown
 from .glyphs import RUNS
-from .seals import one_of, picture_set, seal_glyphs
+from .seals import picture_set, seal_glyphs
+from .workers import opened_base, opened_judge, spread
 
 FOLDER = RUNS / "ablation"
 EVERYTHING = ("attention", "feed-forward", "convolutions")
@@ -184,7 +182,7 @@ def rare_shots(seal: Seal, base: Base, terms: Terms) -> list[Shot]:
 
 def measure(terms: Terms, glyph: str, variant: Variant) -> dict[str, Any]:
     """Teaches one glyph in one variant and measures it: the cell as it is kept."""
-    base, judge = _base(terms.base), _judge()
+    base, judge = opened_base(terms.base), opened_judge()
     config = TrainConfig(num_steps=max(1, round(terms.steps * variant.share_of_steps)), **variant.settings)
     every = -(-config.num_steps // 4) if variant.is_chosen else config.num_steps
     config = replace(config, checkpoint_every=every, num_checkpoints_scored=4)
@@ -245,16 +243,6 @@ def _observations(base: Base, seal: Seal, terms: Terms, judge: LoadedJudge) -> d
 
 
 @cache
-def _base(ref: str) -> Base:
-    return open_base(ref)
-
-
-@cache
-def _judge() -> LoadedJudge:
-    return load_judge()
-
-
-@cache
 def _pictures(ref: str) -> BasePictures:
     """What the base draws without a seal, kept from cell to cell."""
     return {}
@@ -282,19 +270,17 @@ def read_cells(folder: Path, wanted: Sequence[tuple[str, Variant]]) -> list[dict
 def run(terms: Terms, folder: Path, missing: Sequence[tuple[str, Variant]], jobs: int) -> None:
     """Measures the cells that are missing and writes each as soon as it is there."""
     started = time.monotonic()
-    with ProcessPoolExecutor(jobs, get_context("spawn"), one_of, (jobs,)) as pool:
-        tasks = {pool.submit(tried, terms, *cell): cell for cell in missing}
-        for done, task in enumerate(as_completed(tasks), start=1):
-            path = cell_path(folder, *tasks[task])
-            path.parent.mkdir(parents=True, exist_ok=True)
-            found = task.result()
-            atomic_write(path, json.dumps(found).encode())
-            left = (time.monotonic() - started) / done * (len(tasks) - done)
-            said = found.get("failure", f"{found.get('train_s')} s of training")
-            print(
-                f"{done} of {len(tasks)}: {found['glyph']}, {found['variant']}: {said}; {left / 60:.0f} min left",
-                file=sys.stderr,
-            )
+    tasks = [(terms, *cell) for cell in missing]
+    for done, ((_, *cell), found) in enumerate(spread(jobs, tried, tasks), start=1):
+        path = cell_path(folder, *cell)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        atomic_write(path, json.dumps(found).encode())
+        left = (time.monotonic() - started) / done * (len(tasks) - done)
+        said = found.get("failure", f"{found.get('train_s')} s of training")
+        print(
+            f"{done} of {len(tasks)}: {found['glyph']}, {found['variant']}: {said}; {left / 60:.0f} min left",
+            file=sys.stderr,
+        )
 
 
 def main() -> None:
@@ -313,12 +299,12 @@ def main() -> None:
     if unknown := sorted(set(asked) - set(QUESTIONS)):
         parser.error(f"there is no question {unknown[0]!r}; there are {', '.join(QUESTIONS)}")
     terms = Terms(arguments.base, arguments.steps, arguments.sampling_steps)
-    folder = terms.folder(_base(arguments.base).digest)
+    folder = terms.folder(opened_base(arguments.base).digest)
     variants = [variant for variant in VARIANTS if variant.question in asked]
     wanted = cells(seal_glyphs(arguments.glyphs), variants)
     if not arguments.table:
         run(terms, folder, [cell for cell in wanted if not is_measured(folder, *cell)], arguments.jobs)
-    print(f"{asdict(terms)}, base {_base(arguments.base).digest}\n")
+    print(f"{asdict(terms)}, base {opened_base(arguments.base).digest}\n")
     print(markdown(read_cells(folder, wanted), [variant.name for variant in variants]))
 
 

@@ -15,11 +15,8 @@ import argparse
 import hashlib
 import json
 import sys
-from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from functools import cache
-from multiprocessing import get_context
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -27,11 +24,11 @@ from typing import Any
 import torch
 
 from sealsmith.adapters import Seal, atomic_write, read_seal, write_seal
-from sealsmith.bases import Base, open_base
+from sealsmith.bases import Base
 from sealsmith.generate import generate_batch
 from sealsmith.generate.mixing import MIXES
 from sealsmith.inspect.conflict import weight_conflicts
-from sealsmith.score import LoadedJudge, load_judge, record_reference, reference_embedding
+from sealsmith.score import LoadedJudge, record_reference, reference_embedding
 from sealsmith.score.conflict_search import search_space
 from sealsmith.score.conflicts import PairSettings, measure_conflict
 from sealsmith.score.pairs import Find, PairPlan, find_seals, plan_pairs
@@ -41,7 +38,8 @@ from sealsmith.train import TrainConfig, train
 
 from .ablation_table import difference
 from .glyphs import RUNS
-from .seals import one_of, picture_set, seal_glyphs
+from .seals import picture_set, seal_glyphs
+from .workers import opened_base, opened_judge, spread
 
 FOLDER = RUNS / "pairs"
 TRIGGERS = ("sks", "zwx")
@@ -76,17 +74,17 @@ def cell_path(folder: Path, pair: Pair, way: str) -> Path:
 
 def teach(terms: Terms, folder: Path, glyph: str, trigger: str) -> None:
     """Writes the seal of one glyph, with its look in its header."""
-    base, config = _base(terms.base), TrainConfig(trigger=trigger, num_steps=terms.steps)
+    base, config = opened_base(terms.base), TrainConfig(trigger=trigger, num_steps=terms.steps)
     with TemporaryDirectory() as place:
         pictures = picture_set(glyph, trigger, Path(place))
-        reference = reference_embedding(_judge(), pictures.portraits)
+        reference = reference_embedding(opened_judge(), pictures.portraits)
         seal = train(base, pictures, config, Path(place) / "training").seal
         write_seal(seal_path(folder, glyph, trigger), record_reference(seal, reference))
 
 
 def measure(terms: Terms, folder: Path, pair: Pair, way: str) -> None:
     """Writes the cell of a pair: one mix's observations, or those of each seal alone, or the advice."""
-    base, judge = _base(terms.base), _judge()
+    base, judge = opened_base(terms.base), opened_judge()
     seals = [read_seal(seal_path(folder, *named)) for named in zip(pair, TRIGGERS, strict=True)]
     settings = PairSettings(terms.num_prompts, terms.num_seeds, num_steps=terms.sampling_steps)
     cell: dict[str, Any]
@@ -171,23 +169,10 @@ def _percent(share: float) -> str:
     return f"{share:.0%}".replace("%", " %")
 
 
-@cache
-def _base(ref: str) -> Base:
-    return open_base(ref)
-
-
-@cache
-def _judge() -> LoadedJudge:
-    return load_judge()
-
-
-def _do(jobs: int, work: Callable[..., None], tasks: Iterable[tuple[Any, ...]]) -> None:
+def _do(jobs: int, work: Callable[..., None], tasks: Sequence[tuple[Any, ...]]) -> None:
     """Every task in one of `jobs` processes; an error ends it all, what is written stays."""
-    with ProcessPoolExecutor(jobs, get_context("spawn"), one_of, (jobs,)) as pool:
-        futures = {pool.submit(work, *task): task for task in tasks}
-        for done, future in enumerate(as_completed(futures), start=1):
-            future.result()
-            print(f"{done} of {len(futures)}: {work.__name__} {futures[future][2:]}", file=sys.stderr)
+    for done, (task, _) in enumerate(spread(jobs, work, tasks), start=1):
+        print(f"{done} of {len(tasks)}: {work.__name__} {task[2:]}", file=sys.stderr)
 
 
 def main() -> None:
@@ -202,7 +187,7 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=1, help="processes, the threads shared out")
     arguments = parser.parse_args()
     terms = Terms(arguments.base, arguments.steps, arguments.sampling_steps)
-    folder = terms.folder(_base(arguments.base).digest)
+    folder = terms.folder(opened_base(arguments.base).digest)
     folder.mkdir(parents=True, exist_ok=True)
     names = seal_glyphs(2 * arguments.pairs)
     pairs: list[Pair] = list(zip(names[::2], names[1::2], strict=True))
@@ -213,7 +198,7 @@ def main() -> None:
     wanted = [(pair, way) for way in ways for pair in pairs]
     missing = [(terms, folder, *one) for one in wanted if not cell_path(folder, *one).exists()]
     _do(arguments.jobs, measure, missing)
-    print(f"{asdict(terms)}, base {_base(arguments.base).digest}\n")
+    print(f"{asdict(terms)}, base {opened_base(arguments.base).digest}\n")
     print(markdown({way: [json.loads(cell_path(folder, p, way).read_text()) for p in pairs] for way in ways}))
 
 

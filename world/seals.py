@@ -20,7 +20,6 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
-import torch
 from PIL import Image
 
 from sealsmith.bases import open_base
@@ -31,6 +30,7 @@ from sealsmith.train import TrainConfig, train
 from sealsmith.train.pictures import PictureSet, read_picture_set
 
 from . import glyphs
+from .workers import one_of
 
 PICTURES = 8
 
@@ -91,11 +91,6 @@ def summary(rows: list[dict[str, Any]]) -> dict[str, Any]:
     return {
         k: [round(float(x), 3) for x in (m, a, b)] for k, m, a, b in zip(keys, means, low, high, strict=True)
     }
-
-
-def one_of(jobs: int) -> None:
-    """This process shares the machine with `jobs - 1` others."""
-    torch.set_num_threads(max(1, torch.get_num_threads() // jobs))
 
 
 def main() -> None:

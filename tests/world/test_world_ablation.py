@@ -80,7 +80,7 @@ def test_a_cell_has_every_figure_and_is_not_measured_twice(
     emblem: str, tiny_base_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     judge = random_judge()
-    monkeypatch.setattr(ablation, "_judge", lambda: judge)
+    monkeypatch.setattr(ablation, "opened_judge", lambda: judge)
     terms = Terms(str(tiny_base_folder), 8, 1, num_prompts=2, num_rare=2)
     chosen = Variant("stop", "best", {"rank": 2, "learning_rate": 0.02}, is_chosen=True)
     plain = Variant("captions", "trigger alone", {"rank": 2, "learning_rate": 0.02}, captions="trigger alone")

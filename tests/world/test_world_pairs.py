@@ -20,8 +20,8 @@ PAIR = ("star", "dragon head")
 @pytest.fixture
 def folder(tiny_base: Base, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     judge = random_judge()
-    monkeypatch.setattr(pairs, "_judge", lambda: judge)
-    monkeypatch.setattr(pairs, "_base", lambda ref: tiny_base)
+    monkeypatch.setattr(pairs, "opened_judge", lambda: judge)
+    monkeypatch.setattr(pairs, "opened_base", lambda ref: tiny_base)
     for number, (glyph, trigger) in enumerate(zip(PAIR, TRIGGERS, strict=True)):
         seal = random_seal(tiny_base, ("to_q", "to_out.0"), trigger=trigger, seed=number)
         look = torch.randn(16, generator=torch.Generator().manual_seed(number))

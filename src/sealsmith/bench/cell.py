@@ -34,15 +34,16 @@ from ..score.learning import likeness, likeness_of_card, likeness_untaught
 from ..train import Progress, TrainConfig, train
 from ..train.checkpoint import SEAL_NAME, checkpoint_path
 from ..train.folder import training_files
-from ..train.log import LOG_NAME, read_log
+from ..train.log import LOG_NAME
 from ..train.pictures import PictureSet, read_picture_set
 from ..train.schedule import checkpoint_steps
 from .base_pictures import KeptPictures
 from .cell_files import FACTS, is_finished, read_facts, read_object, write_facts, write_object, write_scores
 from .memory import memory_rise
+from .pace import seconds_a_step
 
 PACE = "pace.json"
-PACE_STEPS, PACE_UNCOUNTED = 8, 3
+PACE_STEPS, PACE_UNCOUNTED = 5, 3
 """How many steps tell a method's pace, and how many of them are still warming up."""
 
 
@@ -242,9 +243,5 @@ class Counted:
 
 def steps_within(seconds: float, base: Base, pictures: PictureSet, config: TrainConfig) -> int:
     """How many steps of this training fit into a time, by the pace of its first few; at least 1."""
-    config = replace(config, num_steps=PACE_STEPS, checkpoint_every=PACE_STEPS)
-    with tempfile.TemporaryDirectory(prefix="sealsmith-pace-") as folder:
-        train(base, pictures, config, Path(folder))
-        times = [row["seconds"] for row in read_log(Path(folder))]
-    pace = (times[-1] - times[PACE_UNCOUNTED - 1]) / (PACE_STEPS - PACE_UNCOUNTED)
+    pace = seconds_a_step(base, pictures, config, PACE_STEPS, PACE_UNCOUNTED)
     return max(1, round(seconds / pace))

@@ -1,6 +1,5 @@
 """The two sides of a race of trainings behind one protocol: stock's plain loop, and `train`."""
 
-import tempfile
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,9 +10,9 @@ from ..train import TrainConfig, train
 from ..train.cache import full_captions
 from ..train.checkpoint import checkpoint_path
 from ..train.config import resolved
-from ..train.log import read_log
 from ..train.pictures import PictureSet
 from ..train.progress import Silent
+from .pace import seconds_a_step
 from .peers import stock_pipeline
 from .plain_training import PlainRecipe, PlainTraining
 
@@ -91,12 +90,7 @@ class OurTrainee:
         return Trained(checkpoints, clock.setup_s, result.seconds)
 
     def seconds_a_step(self, num_steps: int) -> float:
-        count = num_steps + NUM_UNCOUNTED
-        config = replace(self._config, num_steps=count, checkpoint_every=count, num_warmup_steps=0)
-        with tempfile.TemporaryDirectory(prefix="sealsmith-pace-") as folder:
-            train(self._base, self._pictures, config, Path(folder))
-            times = [row["seconds"] for row in read_log(Path(folder))]
-        return float(times[-1] - times[NUM_UNCOUNTED - 1]) / num_steps
+        return seconds_a_step(self._base, self._pictures, self._config, num_steps, NUM_UNCOUNTED)
 
 
 class FirstStep(Silent):
