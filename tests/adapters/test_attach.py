@@ -109,7 +109,7 @@ def test_a_seal_of_another_base_of_the_family_is_taken_and_said(tiny_base: Base)
     seal = random_seal(tiny_base, ATTENTION)
     seal.header = dataclasses.replace(seal.header, base="elsewhere", base_digest="0" * 12)
     with attached(tiny_base, [(seal, 1.0)]) as attachment:
-        assert attachment.reports[0].other_base == "elsewhere"
+        assert attachment.reports[0].other_base == "'elsewhere'"
         assert "was trained on 'elsewhere'" in attachment.reports[0].warnings[0]
 
 

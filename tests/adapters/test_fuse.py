@@ -14,7 +14,7 @@ from seal_examples import random_seal
 from unet_probe import is_untouched, predict, weights
 
 from sealsmith.adapters import Fusion, Seal, attached, fused, is_fused
-from sealsmith.adapters.attach import weight_of
+from sealsmith.adapters.beside import weight_of
 from sealsmith.adapters.fit import adaptable
 from sealsmith.bases import Base
 from sealsmith.errors import ConfigError, SealShapeError

@@ -254,3 +254,15 @@ def test_writing_below_a_file_is_an_output_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(OutputError, match="cannot write"):
         write_seal(tmp_path / "file" / "mark.safetensors", small_seal())
+
+
+@pytest.mark.parametrize("names", [("seal", "lora", "step-000100"), ("lora", "step-000100"), ()])
+def test_a_folder_is_no_seal_and_its_file_is_named(tmp_path: Path, names: tuple[str, ...]) -> None:
+    for name in names:
+        (tmp_path / f"{name}.safetensors").touch()
+    with pytest.raises(SealFormatError, match="is a folder, not a seal file") as error:
+        read_seal(tmp_path)
+    wanted = (
+        f"name the file in it: {tmp_path / names[0]}.safetensors" if names else "name a .safetensors file"
+    )
+    assert error.value.remedy == wanted

@@ -2,7 +2,10 @@
 
 The picture is a function of the seed. A prompt may say how its request behaves: "dies at 3" kills the process in
 that step, "breaks at 3" raises, "hangs at 3" never returns, "refused" is not taken, "prints" writes to standard
-output.
+output, "patient" is refused with the time that is left to it.
+
+Its configuration may say how the process behaves: "broken" cannot be made, "ends" ends, "sleeps" is never ready,
+"prints" writes to standard output before it is, "fails_once" names a file that it makes and then fails.
 """
 
 import os
@@ -10,6 +13,7 @@ import random
 import signal
 import time
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 from sealsmith.engine.messages import Done, Draw, Event, Preview, Queued, Rgb, Step, failure
@@ -29,6 +33,13 @@ class NoiseCore:
             raise BaseError("there is no such base", "name another")
         if config.get("ends"):
             os._exit(3)
+        if config.get("sleeps"):
+            time.sleep(3600)
+        if config.get("prints"):
+            print("something a library says" * 10_000)
+        if (once := Path(config.get("fails_once", "/"))) and not once.exists():
+            once.touch()
+            raise BaseError("the base is being written", "wait")
         self.about = {"base": "noise"}
         self._step_s = float(config.get("step_s", 0.0))
         self._active: dict[str, tuple[Draw, int]] = {}
@@ -37,6 +48,8 @@ class NoiseCore:
     def submit(self, request: Draw) -> None:
         if request.prompt == "refused":
             raise BusyError("no more today", "come tomorrow", retry_after_s=60.0)
+        if request.prompt == "patient":
+            raise BusyError(f"{request.begin_within_s}")
         if request.prompt == "prints":
             print("something a library says")
         self._active[request.id] = (request, 0)

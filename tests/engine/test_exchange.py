@@ -280,8 +280,9 @@ def test_without_room_a_seal_is_busy_not_stuck(
     exchange = exchange_of(bad.url, memory_bytes=150, room_within_s=0.2)
     one, two = bad.add(content(0)), bad.add(content(1))
     exchange.acquire(one).result(30)
-    with pytest.raises(BusyError, match="leave no room"):
+    with pytest.raises(BusyError, match="leave no room") as caught:
         exchange.acquire(two).result(30)
+    assert caught.value.retry_after_s == 0.2
     exchange.release(two)
     exchange.release(one)
     assert exchange.acquire(two).result(30) == content(1)
@@ -306,6 +307,36 @@ def test_a_fault_of_preparing_is_its_own_request_s(
     with pytest.raises(BusyError, match="no memory left"):
         hungry.result(30)
     assert fine.result(30) == content(2)
+
+
+def test_no_more_than_two_seals_are_prepared_at_once(
+    bad: BadStore, exchange_of: Callable[..., Exchange[bytes]]
+) -> None:
+    """What is being prepared is not in the limit of the memory, so it has one of its own."""
+    lock, second, third, go = threading.Lock(), threading.Event(), threading.Event(), threading.Event()
+    underway: list[str] = []
+    most: list[int] = []
+
+    def prepare(key: str, data: bytearray) -> tuple[bytes, int]:
+        with lock:
+            underway.append(key)
+            most.append(len(underway))
+            if len(underway) == 2:
+                second.set()
+            if len(underway) > 2:
+                third.set()
+        assert go.wait(30)
+        with lock:
+            underway.remove(key)
+        return as_is(key, data)
+
+    exchange = exchange_of(bad.url, prepare=prepare)
+    futures = [exchange.acquire(bad.add(content(number))) for number in range(6)]
+    assert second.wait(30)
+    assert not third.wait(0.3)
+    go.set()
+    assert [future.result(30) for future in futures] == [content(number) for number in range(6)]
+    assert max(most) == 2
 
 
 def test_closing_fails_what_is_on_its_way(bad: BadStore, exchange_of: Callable[..., Exchange[bytes]]) -> None:

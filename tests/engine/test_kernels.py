@@ -2,7 +2,7 @@
 of a request's rows depends on its company."""
 
 import functools
-import math
+import sys
 
 import pytest
 import torch
@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from sealsmith.engine.kernels import kernel_for
+from sealsmith.engine.kernels import folds, kernel_for
+from sealsmith.engine.kernels.cpu import CpuKernel
 from sealsmith.engine.pool import Lease, Pool
 from sealsmith.engine.segments import Part, Segment
 from sealsmith.errors import ConfigError
@@ -73,11 +74,17 @@ def segments_of(layer: str, plan: Plan) -> tuple[Segment, ...]:
 
 
 def run(
-    kernel: str, layer: str, segments: tuple[Segment, ...], x: Tensor, fold_bytes: int = 0, passes: int = 1
+    kernel: str,
+    layer: str,
+    segments: tuple[Segment, ...],
+    x: Tensor,
+    fold_bytes: int = 0,
+    passes: int = 1,
+    deterministic: bool = False,
 ) -> Tensor:
     pool, leases = filled()
     module = modules()[layer]
-    chosen = kernel_for(pool, kernel, fold_bytes)
+    chosen = kernel_for(pool, kernel, fold_bytes, deterministic)
     chosen.hold(leases)
     adapted = chosen.layer(layer, module, module.forward)
     adapted.arrange(segments)
@@ -111,6 +118,26 @@ def test_the_cpu_equals_the_reference(fold_bytes: int, layer: str, plan: Plan, s
 @given(layer=st.sampled_from(LAYERS), plan=plans(), seed=st.integers(0, 99))
 def test_triton_equals_the_reference(layer: str, plan: Plan, seed: int) -> None:
     check_equals_the_reference("triton", 0, layer, plan, seed)
+
+
+MIXED: Plan = [
+    (2, ((0, 0.7), (4, -0.4), (1, 1.0))),  # ranks 4, 33 and 1 on the same rows
+    (1, ()),
+    (1, ((3, 0.0),)),
+    (2, ((2, 1.2),)),
+    (1, ()),
+]
+"""Several seals a request, rows of the base alone at both places, a strength of nothing, ranks 1 to 33."""
+
+
+@pytest.mark.parametrize("layer", LAYERS)
+@pytest.mark.parametrize("kernel", ["cpu", "triton"])
+def test_every_layer_with_every_mix_in_one_batch(kernel: str, layer: str) -> None:
+    check_equals_the_reference(kernel, 0, layer, MIXED, seed=4)
+    x = random_input(layer, 7, seed=4)
+    result, base = run(kernel, layer, segments_of(layer, MIXED), x), modules()[layer](x).detach()
+    assert torch.equal(result[[2, 3, 6]], base[[2, 3, 6]])
+    assert (result - base)[[0, 1, 4, 5]].abs().flatten(1).amax(1).min() > 0.1
 
 
 def check_equals_the_reference(kernel: str, fold_bytes: int, layer: str, plan: Plan, seed: int) -> None:
@@ -170,7 +197,8 @@ def check_no_bit_depends_on_the_company(
                 company.append(each)
         company += [(1, ())] * (num_rows - sum(rows for rows, _ in company))
         y = torch.cat([x[: mine[0]], torch.roll(x[mine[0] :], len(results), 0)])
-        results.append(run(kernel, layer, segments_of(layer, company), y)[: mine[0]])
+        segments = segments_of(layer, company)
+        results.append(run(kernel, layer, segments, y, 1 << 24, deterministic=True)[: mine[0]])
     assert all(torch.equal(result, results[0]) for result in results)
 
 
@@ -213,25 +241,138 @@ def test_an_unknown_kernel_is_refused() -> None:
         kernel_for(filled()[0], "cuda")
 
 
-def test_folds_stay_under_their_limit_and_outlive_their_request() -> None:
+def test_a_kernel_whose_package_is_missing_says_which(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "triton", None)
+    monkeypatch.delitem(sys.modules, "sealsmith.engine.kernels.triton", raising=False)
+    with pytest.raises(ConfigError, match="needs the package triton") as caught:
+        kernel_for(filled()[0], "triton")
+    assert "sealsmith[triton]" in caught.value.remedy
+
+
+@pytest.mark.parametrize("layer", ["linear", "conv", "pointwise"])
+def test_folds_stay_under_their_limit_and_outlive_their_request(layer: str) -> None:
     """Room for two weights: the third in one batch is not folded, one of a past batch makes room."""
     pool, leases = filled()
-    module = modules()["linear"]
-    limit = 2 * module.weight.numel() * 4
-    chosen = kernel_for(pool, "cpu", limit)
+    module = modules()[layer]
+    assert isinstance(module.weight, Tensor)
+    limit = 2 * module.weight.nbytes
+    chosen = CpuKernel(pool, limit)
     chosen.hold(leases)
-    layer = chosen.layer("linear", module, module.forward)
-    x = torch.randn(6, 64, 24)
-    for plan in (
-        [(2, ((0, 1.0),)), (2, ((1, 1.0),)), (2, ((2, 1.0),))],
-        [(2, ((3, 1.0),)), (4, ((0, 1.0),))],
+    adapted = chosen.layer(layer, module, module.forward)
+    x = torch.randn(6, 64, 24) if layer == "linear" else torch.randn(6, module.weight.shape[1], 9, 9)
+    asked: list[str] = []
+    operand = chosen.operand
+    chosen.operand = lambda parts: (asked.append(parts[0].lease.key), operand(parts))[1]  # type: ignore[method-assign]
+    for plan, new in (
+        ([(2, ((2, 1.0),)), (2, ((4, 1.0),)), (2, ((3, 1.0),))], ["seal 2", "seal 4", "seal 3"]),
+        ([(2, ((3, 1.0),)), (4, ((2, 1.0),))], ["seal 3"]),
     ):
-        segments = segments_of("linear", plan)
-        layer.arrange(segments)
+        segments = segments_of(layer, plan)
+        adapted.arrange(segments)
+        asked.clear()
+        for _ in range(2):
+            with torch.no_grad():
+                result = adapted.forward(x)
+            expected = run("reference", layer, segments, x)
+            torch.testing.assert_close(result, expected, rtol=1e-5, atol=2e-5)
+        assert asked == new
+        assert chosen.folds.num_bytes == limit
+
+
+@pytest.mark.parametrize("kernel", ["reference", "cpu", "triton"])
+def test_a_layer_reads_its_own_seals_when_others_come_and_go(kernel: str) -> None:
+    """It is not arranged anew where only other layers' seals have changed."""
+    pool, leases = filled()
+    chosen = kernel_for(pool, kernel)
+    module = modules()["linear"]
+    adapted = chosen.layer("linear", module, module.forward)
+    segments, x = segments_of("linear", [(1, ((3, 1.0),)), (1, ())]), random_input("linear", 2, 1)
+    expected = run("reference", "linear", segments, x)
+    chosen.hold([leases[3]])
+    adapted.arrange(segments)
+    for held in ([leases[3]], [leases[2], leases[3]], [leases[0], leases[4], leases[3]], [leases[3]]):
+        chosen.hold(held)
         with torch.no_grad():
-            result = layer.forward(x)
-        torch.testing.assert_close(result, run("reference", "linear", segments, x), rtol=1e-5, atol=1e-5)
-        assert 0 < chosen.folds.num_bytes <= limit
-    kept = chosen.folds.get("linear", segments_of("linear", [(1, ((0, 1.0),))])[0].parts)
-    assert kept is not None
-    assert math.prod(kept.weight.shape) == module.weight.numel()
+            torch.testing.assert_close(adapted.forward(x.clone()), expected, rtol=1e-5, atol=1e-5)
+
+
+FOLDED = pytest.mark.parametrize(("layer", "seal"), [("linear", 2), ("conv", 2), ("pointwise", 1)])
+"""Layers with a seal that belongs into the weight for inputs of many pixels and beside it for those of few."""
+
+
+def pixels_of(layer: str, num_rows: int, side: int) -> Tensor:
+    """[B, pixels, I], or [B, I, h, w]"""
+    inputs = modules()[layer].weight.shape[1]
+    shape = (side * side, inputs) if layer == "linear" else (inputs, side, side)
+    return torch.randn(num_rows, *shape, generator=torch.Generator().manual_seed(side))
+
+
+@FOLDED
+def test_rows_of_another_shape_go_their_own_way(layer: str, seal: int) -> None:
+    pool, leases = filled()
+    chosen = CpuKernel(pool, 1 << 24)
+    chosen.hold(leases)
+    adapted = chosen.layer(layer, modules()[layer], modules()[layer].forward)
+    segments = segments_of(layer, [(2, ((seal, 1.0),)), (1, ())])
+    adapted.arrange(segments)
+    ways = []
+    for side in (8, 1, 8):
+        x = pixels_of(layer, 3, side)
+        with torch.no_grad():
+            result = adapted.forward(x)
+        expected = run("reference", layer, segments, x)
+        torch.testing.assert_close(result, expected, rtol=1e-5, atol=2e-5)
+        ways.append(bool(adapted._multiplied or adapted._convolved))
+    assert ways == [True, False, True]
+
+
+@FOLDED
+def test_a_pass_out_of_memory_leaves_no_layer_without_its_seal(
+    layer: str, seal: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pool, leases = filled()
+    chosen = CpuKernel(pool, 1 << 24)
+    chosen.hold(leases)
+    adapted = chosen.layer(layer, modules()[layer], modules()[layer].forward)
+    segments, x = segments_of(layer, [(2, ((seal, 1.0),))]), pixels_of(layer, 2, 8)
+    adapted.arrange(segments)
+    new_empty = Tensor.new_empty
+
+    def full(*_: object) -> None:
+        raise MemoryError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(folds, "fold", full)
+        patch.setattr(
+            Tensor, "new_empty", lambda own, *shape: new_empty(own, *shape) if not shape[0] else full()
+        )
+        with torch.no_grad(), pytest.raises(MemoryError):
+            adapted.forward(x)
+    assert chosen.folds.num_bytes == 0
+    with torch.no_grad():
+        result = adapted.forward(x)
+    torch.testing.assert_close(result, run("reference", layer, segments, x), rtol=1e-5, atol=2e-5)
+    weight = modules()[layer].weight
+    assert isinstance(weight, Tensor)
+    assert chosen.folds.num_bytes == weight.nbytes
+
+
+@given(
+    layer=st.sampled_from(LAYERS), company=st.lists(plans(), min_size=2, max_size=4), room=st.integers(0, 6)
+)
+def test_a_history_of_batches_leaves_no_trace_in_a_layer(layer: str, company: list[Plan], room: int) -> None:
+    """Requests that come, go and come back, with room for a few weights."""
+    pool, leases = filled()
+    module = modules()[layer]
+    assert isinstance(module.weight, Tensor)
+    chosen = CpuKernel(pool, room * module.weight.nbytes)
+    chosen.hold(leases)
+    adapted = chosen.layer(layer, module, module.forward)
+    for seed, plan in enumerate([*company, company[0]]):
+        segments = segments_of(layer, plan)
+        x = random_input(layer, segments[-1].stop, seed)
+        adapted.arrange(segments)
+        with torch.no_grad():
+            result = adapted.forward(x)
+        expected = run("reference", layer, segments, x)
+        assert (result - expected).abs().max() <= EXACTNESS * max(1.0, float(expected.abs().max()))

@@ -1,6 +1,8 @@
 """The engine in a process of its own: a real process, real sockets, a small core. Nothing is lost."""
 
 import asyncio
+import dataclasses
+import itertools
 import os
 import random
 import signal
@@ -17,10 +19,13 @@ import zmq
 import zmq.asyncio
 from noise_core import picture_of
 
-from sealsmith.engine.client import EngineClient
+from sealsmith.engine.client import FIRST_PAUSE_S, LONGEST_PAUSE_S, EngineClient, pauses_s
 from sealsmith.engine.messages import (
+    MAX_REQUEST_BYTES,
     Cancel,
     Done,
+    Drain,
+    Drained,
     Draw,
     Event,
     Failed,
@@ -32,26 +37,29 @@ from sealsmith.engine.messages import (
     Step,
     Welcome,
     dump_message,
+    is_last,
     parse_from_engine,
 )
-from sealsmith.engine.process import HIGH_WATER
+from sealsmith.engine.process import HIGH_WATER, MAX_UNREAD
 from sealsmith.engine.supervisor import EngineProcess, Launch
-from sealsmith.errors import BaseError, BusyError, Cancelled, DeadlineError, EngineError
+from sealsmith.errors import BaseError, BusyError, Cancelled, ConfigError, DeadlineError, EngineError
 
 ROOT = Path(__file__).parents[2]
 ENVIRON = {"PYTHONPATH": os.pathsep.join([str(ROOT / "src"), str(Path(__file__).parent)])}
 LONG = 10**6
 """Steps that no test waits for."""
+MAX_SILENCE_S = 5.0
+"""So long that a start or an answer on a busy machine is no silence."""
 
 
 def launch(**config: Any) -> Launch:
     return Launch("noise_core:open_core", config, ENVIRON, start_within_s=60.0)
 
 
-def in_a_loop(test: Callable[[], Coroutine[Any, Any, None]]) -> Callable[[], None]:
+def in_a_loop(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., None]:
     @wraps(test)
-    def run() -> None:
-        asyncio.run(asyncio.wait_for(test(), 280))
+    def run(**fixtures: Any) -> None:
+        asyncio.run(asyncio.wait_for(test(**fixtures), 280))
 
     return run
 
@@ -86,18 +94,23 @@ async def test_many_at_once_get_each_their_own_picture() -> None:
 
 @in_a_loop
 async def test_killed_at_fifty_random_moments_nothing_is_lost() -> None:
-    """Every request ends in its own picture, or in an error that says to send it again; sent again, it is drawn."""
+    """Every request ends once, in its own picture or in an error that says to send it again, and is seen once."""
     rng = random.Random(0)
-    num_kills, answered, retried = 0, 0, 0
+    num_kills, answered, retried, run_again = 0, 0, 0, 0
     async with EngineClient(launch(step_s=0.001)) as engine:
 
         async def customer(number: int) -> None:
-            nonlocal answered, retried
+            nonlocal answered, retried, run_again
             turn = 0
             while num_kills < 50:
                 turn += 1
                 request = Draw(f"{number}-{turn}", "x", seed=number * 1000 + turn, num_steps=turn % 7 + 1)
-                last = (await events_of(engine, request))[-1]
+                started = engine.num_starts
+                events = await events_of(engine, request)
+                *before, last = events
+                assert not any(is_last(event) for event in before)
+                steps = [event.step for event in before if isinstance(event, Step)]
+                assert steps == [*range(1, len(steps) + 1)]
                 if isinstance(last, Failed):
                     assert last.code == "engine"
                     assert last.is_retryable
@@ -105,7 +118,9 @@ async def test_killed_at_fifty_random_moments_nothing_is_lost() -> None:
                     await asyncio.sleep(0.002)
                 else:
                     assert last == Done(request.id, picture_of(request))
+                    assert len(steps) == request.num_steps
                     answered += 1
+                    run_again += engine.num_starts > started
 
         async def killer() -> None:
             nonlocal num_kills
@@ -120,8 +135,9 @@ async def test_killed_at_fifty_random_moments_nothing_is_lost() -> None:
 
         await asyncio.gather(killer(), *(customer(number) for number in range(6)))
         assert (await engine.picture(Draw("after", "x", seed=1))).picture == picture_of(Draw("", "", seed=1))
-    assert answered > 0
-    assert retried > 0
+        assert not engine._flights
+        assert engine.num_starts == 51
+    assert min(answered, retried, run_again) > 0
 
 
 @in_a_loop
@@ -162,7 +178,7 @@ async def test_an_error_the_core_lets_through_ends_the_process_not_the_service()
 
 @in_a_loop
 async def test_an_engine_that_hangs_is_killed_and_another_started() -> None:
-    async with EngineClient(launch(), max_silence_s=1.0) as engine:
+    async with EngineClient(launch(), max_silence_s=MAX_SILENCE_S) as engine:
         with pytest.raises(EngineError, match="died while it drew"):
             await engine.picture(Draw("a", "hangs at 1", num_steps=5))
         assert (await engine.picture(Draw("b", "x"))).id == "b"
@@ -170,9 +186,9 @@ async def test_an_engine_that_hangs_is_killed_and_another_started() -> None:
 
 @in_a_loop
 async def test_silence_alone_is_no_death() -> None:
-    async with EngineClient(launch(), max_silence_s=0.8) as engine:
+    async with EngineClient(launch(), max_silence_s=MAX_SILENCE_S) as engine:
         pid = engine.pid
-        await asyncio.sleep(2.0)
+        await asyncio.sleep(1.5 * MAX_SILENCE_S)
         assert (await engine.picture(Draw("a", "x"))).id == "a"
         assert engine.pid == pid
 
@@ -184,6 +200,133 @@ async def test_a_refusal_reaches_the_caller_as_the_error_it_was() -> None:
             await engine.picture(Draw("a", "refused"))
         assert caught.value.retry_after_s == 60
         assert caught.value.remedy == "come tomorrow"
+
+
+IMPOSSIBLE = {
+    "type": Draw("a", 5),  # type: ignore[arg-type]
+    "text": Draw("a", "\ud800"),
+    "whole number": Draw("a", "x", seed=1 << 70),
+    "size": Draw("a", "x" * (MAX_REQUEST_BYTES + 1)),
+    "patience": Draw("a", "x", begin_within_s=float("nan")),
+}
+
+
+@in_a_loop
+async def test_what_cannot_be_sent_is_refused_at_once_and_the_others_go_on() -> None:
+    async with EngineClient(launch(step_s=0.001)) as engine:
+        other = asyncio.create_task(engine.picture(Draw("other", "x", num_steps=30)))
+        for request in IMPOSSIBLE.values():
+            with pytest.raises(ConfigError, match="the request"):
+                await engine.picture(request)
+        assert (await other).id == "other"
+        with pytest.raises(ConfigError, match="expected at most"):
+            await engine.picture(IMPOSSIBLE["size"])
+        almost = Draw("a", "x" * (MAX_REQUEST_BYTES - 1000), num_steps=1)
+        assert (await engine.picture(almost)).id == "a"
+        assert engine.num_starts == 1
+
+
+async def first_step(drawing: AsyncIterator[Event]) -> None:
+    """Reads on until the picture has begun."""
+    while not isinstance(await anext(drawing), Step):
+        pass
+
+
+@in_a_loop
+async def test_an_engine_that_does_not_understand_us_is_killed_and_nobody_waits_in_vain() -> None:
+    async with EngineClient(launch(step_s=0.001)) as engine:
+        drawing = engine.draw(Draw("a", "x", num_steps=LONG))
+        await first_step(drawing)
+        assert engine._socket is not None
+        await engine._socket.send(b"\xc1 not a message")
+        last = [event async for event in drawing][-1]
+        assert isinstance(last, Failed)
+        assert "died" in last.message
+        assert (await engine.picture(Draw("b", "x"))).id == "b"
+
+
+@in_a_loop
+async def test_told_to_end_by_somebody_else_it_finishes_and_another_starts() -> None:
+    async with EngineClient(launch(step_s=0.001)) as engine:
+        drawing = engine.draw(Draw("a", "x", num_steps=100))
+        await first_step(drawing)
+        assert engine.pid is not None
+        os.kill(engine.pid, signal.SIGTERM)
+        assert isinstance([event async for event in drawing][-1], Done)
+        while engine.num_starts < 2:
+            await asyncio.sleep(0.002)
+        assert (await engine.picture(Draw("b", "x"))).id == "b"
+
+
+@in_a_loop
+async def test_ctrl_c_is_the_parents_matter() -> None:
+    async with EngineClient(launch(step_s=0.001)) as engine:
+        drawing = engine.draw(Draw("a", "x", num_steps=30))
+        await first_step(drawing)
+        assert engine.pid is not None
+        os.kill(engine.pid, signal.SIGINT)
+        assert isinstance([event async for event in drawing][-1], Done)
+        assert engine.num_starts == 1
+
+
+@in_a_loop
+async def test_an_engine_that_dies_while_it_drains_keeps_nobody_waiting() -> None:
+    engine = EngineClient(launch())
+    await engine.start()
+    drawings = [
+        asyncio.create_task(engine.picture(Draw(name, prompt, num_steps=5)))
+        for name, prompt in {"begun": "dies at 3", "waiting": "x"}.items()
+    ]
+    while len(engine._flights) < 2:
+        await asyncio.sleep(0)
+    await engine.close(drain_within_s=200)
+    for drawing in drawings:
+        with pytest.raises(EngineError, match=r"died|was ended") as caught:
+            await drawing
+        assert caught.value.is_retryable
+    assert engine.num_starts == 1
+
+
+@in_a_loop
+async def test_a_start_that_fails_once_is_tried_again_and_who_waits_is_drawn(tmp_path: Path) -> None:
+    engine = EngineClient(launch())
+    await engine.start()
+    assert engine.pid is not None
+    engine._launch = launch(fails_once=str(tmp_path / "tried"))
+    os.kill(engine.pid, signal.SIGKILL)
+    while engine.pid is not None:
+        await asyncio.sleep(0.001)
+    assert (await engine.picture(Draw("a", "x"))).id == "a"
+    assert (tmp_path / "tried").exists()
+    await engine.close()
+
+
+def test_attempts_to_start_become_ever_more_seldom() -> None:
+    pauses = list(itertools.islice(pauses_s(), 20))
+    assert pauses[0] == FIRST_PAUSE_S
+    assert all(after == min(2 * before, LONGEST_PAUSE_S) for before, after in itertools.pairwise(pauses))
+    assert pauses[-1] == LONGEST_PAUSE_S
+
+
+@in_a_loop
+async def test_an_engine_that_is_never_ready_is_ended() -> None:
+    slow = dataclasses.replace(launch(sleeps=True), start_within_s=1.0)
+    with pytest.raises(EngineError, match="not ready within 1 s"):
+        await EngineClient(slow).start()
+    children = Path(f"/proc/{os.getpid()}/task/{os.getpid()}/children").read_text().split()
+    assert not any("engine.process" in Path(f"/proc/{pid}/cmdline").read_text() for pid in children)
+
+
+@in_a_loop
+async def test_what_time_a_request_has_left_goes_along() -> None:
+    async with EngineClient(launch()) as engine:
+        assert engine.pid is not None
+        os.kill(engine.pid, signal.SIGKILL)
+        while engine.pid is not None:
+            await asyncio.sleep(0.001)
+        with pytest.raises(BusyError) as caught:
+            await engine.picture(Draw("a", "patient", begin_within_s=1000.0))
+        assert 900 < float(str(caught.value)) < 1000
 
 
 @in_a_loop
@@ -209,6 +352,36 @@ async def test_leaving_the_loop_cancels() -> None:
                     break
         queued = await anext(aiter(engine.draw(Draw("b", "x", num_steps=1))))
         assert queued == Queued("b", 0)
+
+
+@in_a_loop
+async def test_an_id_is_free_as_soon_as_its_request_was_left() -> None:
+    async with EngineClient(launch(step_s=0.001)) as engine:
+        for seed in range(5):
+            async with aclosing(engine.draw(Draw("a", "x", num_steps=LONG))) as events:
+                await anext(events)
+            again = Draw("a", "x", seed=seed, num_steps=2)
+            events_again = await events_of(engine, again)
+            assert names(events_again) == ["Queued", "Step", "Step", "Done"]
+            assert events_again[-1] == Done("a", picture_of(again))
+        assert not engine._left
+
+
+@in_a_loop
+async def test_a_request_that_has_ended_waits_for_no_deadline() -> None:
+    async with EngineClient(launch(step_s=0.001)) as engine:
+        async with aclosing(engine.draw(Draw("left", "x", num_steps=LONG, begin_within_s=3600))) as events:
+            await anext(events)
+            left = engine._flights["left"].expiring
+        drawing = asyncio.create_task(engine.picture(Draw("drawn", "x", begin_within_s=3600)))
+        while "drawn" not in engine._flights:
+            await asyncio.sleep(0)
+        drawn = engine._flights["drawn"].expiring
+        await drawing
+        assert left is not None
+        assert drawn is not None
+        assert left.cancelled()
+        assert drawn.cancelled()
 
 
 @in_a_loop
@@ -280,7 +453,7 @@ async def test_a_deadline_is_kept_without_an_engine() -> None:
 
 @in_a_loop
 async def test_what_a_library_prints_is_no_message() -> None:
-    async with EngineClient(launch()) as engine:
+    async with EngineClient(launch(prints=True)) as engine:
         assert (await engine.picture(Draw("a", "prints"))).id == "a"
 
 
@@ -354,6 +527,60 @@ async def test_a_client_that_stops_reading_holds_nobody_up_and_still_gets_its_an
 
 
 @in_a_loop
+async def test_who_leaves_too_much_unread_is_given_no_more_work() -> None:
+    side = 256
+    process = await EngineProcess.start(launch())
+    try:
+        async with raw_client(process) as deaf:
+            assert isinstance(await said(deaf, Hello(process.token)), Welcome)
+            total = MAX_UNREAD + 100
+            for number in range(total):
+                request = Draw(f"{number}", "x", num_steps=1, width=side, height=side)
+                await deaf.send(dump_message(request))
+                await asyncio.sleep(0.001)
+            answers = []
+            while len(answers) < total:
+                event = parse_from_engine(await deaf.recv())
+                answers += [event] if isinstance(event, Done | Failed) else []
+            refused = [event for event in answers if isinstance(event, Failed)]
+            assert refused
+            assert len(answers) - len(refused) >= MAX_UNREAD
+            assert {event.code for event in refused} == {"busy"}
+            assert all("not read yet" in event.message and event.retry_after_s for event in refused)
+            assert len({event.id for event in answers}) == total
+    finally:
+        await process.kill()
+
+
+@pytest.mark.parametrize("num_requests", range(40, 44))
+@in_a_loop
+async def test_drained_it_says_everything_to_who_reads_late_and_takes_nothing_new(num_requests: int) -> None:
+    """Of several numbers of answers, one fills the way to the client to the last place."""
+    process = await EngineProcess.start(launch())
+    try:
+        async with raw_client(process) as socket:
+            assert isinstance(await said(socket, Hello(process.token)), Welcome)
+            for number in range(num_requests):
+                request = Draw(f"{number}", "x", num_steps=3, width=256, height=256)
+                await socket.send(dump_message(request))
+            await socket.send(dump_message(Drain()))
+            await socket.send(dump_message(Draw("late", "x")))
+            await asyncio.sleep(0.5)
+            assert process.is_running
+            heard = []
+            while not isinstance(message := parse_from_engine(await socket.recv()), Drained):
+                heard.append(message)
+        done = {event.id for event in heard if isinstance(event, Done)}
+        assert done == {f"{number}" for number in range(num_requests)}
+        (late,) = [event for event in heard if isinstance(event, Failed)]
+        assert (late.id, late.code, late.is_retryable) == ("late", "busy", True)
+        assert late.retry_after_s
+        assert await process.wait() == 0
+    finally:
+        await process.kill()
+
+
+@in_a_loop
 async def test_the_requests_of_a_client_that_is_gone_are_cancelled() -> None:
     process = await EngineProcess.start(launch(step_s=0.001))
     try:
@@ -392,6 +619,62 @@ async def test_only_its_owner_can_cancel_a_request() -> None:
             assert isinstance(event, Done)
     finally:
         await process.kill()
+
+
+@in_a_loop
+async def test_two_clients_requests_of_one_name_are_not_taken_for_one() -> None:
+    process = await EngineProcess.start(launch(step_s=0.001))
+    try:
+        async with raw_client(process) as owner, raw_client(process) as stranger:
+            assert isinstance(await said(owner, Hello(process.token)), Welcome)
+            assert isinstance(await said(stranger, Hello(process.token)), Welcome)
+            assert isinstance(await said(owner, Draw("a", "x", num_steps=LONG)), Queued)
+            reply = await said(stranger, Draw("a", "x"))
+            assert isinstance(reply, Failed)
+            assert reply.code == "config"
+            event = parse_from_engine(await owner.recv())
+            assert isinstance(event, Step), "the owner's is drawn as if nothing had been"
+            await owner.send(dump_message(Cancel("a")))
+            while isinstance(event, Step):
+                event = parse_from_engine(await owner.recv())
+            assert isinstance(event, Failed)
+            assert isinstance(event.error, Cancelled)
+    finally:
+        await process.kill()
+
+
+@in_a_loop
+async def test_a_request_said_twice_is_drawn_once() -> None:
+    process = await EngineProcess.start(launch(step_s=0.001))
+    try:
+        async with raw_client(process) as owner:
+            assert isinstance(await said(owner, Hello(process.token)), Welcome)
+            request = Draw("a", "x", num_steps=LONG)
+            assert isinstance(await said(owner, request, request), Queued)
+            await owner.send(dump_message(Cancel("a")))
+            await owner.send(dump_message(Draw("b", "x", num_steps=30)))
+            heard = [parse_from_engine(await owner.recv())]
+            while not isinstance(heard[-1], Done):
+                heard.append(parse_from_engine(await owner.recv()))
+        said_of_a = [event for event in heard if isinstance(event, Failed | Queued) and event.id == "a"]
+        assert [type(event) for event in said_of_a] == [Failed]
+        assert isinstance(said_of_a[0], Failed)
+        assert isinstance(said_of_a[0].error, Cancelled)
+    finally:
+        await process.kill()
+
+
+@in_a_loop
+async def test_nobody_else_on_this_machine_reaches_the_engine() -> None:
+    process = await EngineProcess.start(launch())
+    try:
+        folder = Path(process.endpoint.removeprefix("ipc://")).parent
+        assert folder.stat().st_mode & 0o077 == 0
+        assert process.token not in Path(f"/proc/{process.pid}/cmdline").read_text()
+        assert process.token not in Path(f"/proc/{process.pid}/environ").read_text()
+    finally:
+        await process.kill()
+    assert not folder.exists()
 
 
 PARENT = """

@@ -4,23 +4,27 @@ import dataclasses
 import random
 from concurrent.futures import Future
 
-import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from order_examples import ATTENTION, engine_of, pictures_of, play, seals_of_every_kind, solo
 from seal_examples import random_seal
 from stock_pictures import largest_difference
 
-from sealsmith.adapters import Seal, is_fused
+from sealsmith.adapters import Fusion, Seal, is_fused
 from sealsmith.adapters.changes import tensors
 from sealsmith.adapters.strength import parse_strength
 from sealsmith.bases import Base
+from sealsmith.bench.levels import levels_apart
+from sealsmith.engine.cost import Costs
 from sealsmith.engine.fitted import FittedSeal, HeldSeals, fitted
 from sealsmith.engine.loop import Engine
+from sealsmith.engine.passes import seated
 from sealsmith.engine.request import Done, Event, Failed, Order, Path, Previewed, Stepped, orders_of
 from sealsmith.engine.settings import EngineSettings
 from sealsmith.errors import Cancelled, ConfigError, DrawingError, SealMissingError, SealSizeError
-from sealsmith.generate import Picture, Request, generate
+from sealsmith.generate import Request, generate
 
 REQUEST = Request("a red wax seal on wood", "blue ink", seed=5, num_steps=3, guidance=3.5)
 
@@ -56,13 +60,22 @@ def orders_of_every_kind(base: Base) -> list[Order]:
     ]
 
 
+PATHS_OF_EVERY_KIND = [
+    "plain", "bank", "bank", "bank", "bank", "bank", "bank", "bank", "beside", "merged", "merged", "merged",
+    "beside", "bank",
+]  # fmt: skip
+
+
 @pytest.mark.parametrize("family", ["sealworld", "sd1", "sdxl", "flux"])
 def test_every_picture_is_that_of_the_plain_path(family: str, request: pytest.FixtureRequest) -> None:
     base: Base = request.getfixturevalue("tiny_base" if family == "sealworld" else f"tiny_{family}")
     seals, orders = seals_of_every_kind(base), orders_of_every_kind(base)
     engine = engine_of(base, seals, max_rows=6, max_underway_rows=12, merged_turns=2)
-    drawn = pictures_of(play(engine, [orders[:5], [], orders[5:9], orders[9:]]))
+    events = play(engine, [orders[:5], [], orders[5:9], orders[9:]])
     engine.close()
+    paths = {event.order_id: event.path.value for event in events if isinstance(event, Stepped)}
+    assert [paths[order.id] for order in orders] == PATHS_OF_EVERY_KIND
+    drawn = pictures_of(events)
     for order in orders:
         alone = solo(base, order, seals)
         assert largest_difference(drawn[order.id].pixels, alone.pixels) <= 1e-4, order
@@ -116,11 +129,6 @@ def random_order(rng: random.Random, number: int, keys: list[str]) -> Order:
     return Order(f"order {number}", request, seals, f"{rng.randrange(3)}")
 
 
-def levels_apart(one: Picture, other: Picture) -> int:
-    """The largest difference of two pictures in 8-bit levels."""
-    return int(np.abs(np.asarray(one.image, dtype=int) - np.asarray(other.image, dtype=int)).max())
-
-
 @pytest.mark.parametrize("family", ["sealworld", "sdxl", "flux"])
 def test_deterministic_pictures_are_the_same_bytes_in_any_company(
     family: str, request: pytest.FixtureRequest
@@ -151,6 +159,87 @@ def test_a_pass_out_of_memory_is_halved_until_it_fits(tiny_base: Base) -> None:
     assert max(widths[5:]) == 2  # it has learnt its limit
     for order in orders:
         assert largest_difference(drawn[order.id].pixels, solo(tiny_base, order, {}).pixels) <= 1e-4
+
+
+def test_a_deterministic_pass_out_of_memory_fails_without_a_second_try(tiny_base: Base) -> None:
+    orders = [Order(str(seed), dataclasses.replace(REQUEST, seed=seed)) for seed in range(3)]
+    widths: list[int] = []
+
+    def limited(module: torch.nn.Module, args: tuple[torch.Tensor, ...]) -> None:
+        widths.append(len(args[0]))
+        raise torch.OutOfMemoryError("eight rows do not fit")
+
+    hook = tiny_base.denoiser.register_forward_pre_hook(limited)
+    events = play(engine_of(tiny_base, {}, max_rows=8, deterministic=True), [orders])
+    hook.remove()
+    assert widths == [8]
+    failed = [event for event in events if isinstance(event, Failed)]
+    assert [event.order_id for event in failed] == ["0", "1", "2"]
+    assert all("not enough memory" in str(event.error) for event in failed)
+
+
+def test_a_deterministic_pass_full_of_pictures_beside_is_each_one_alone(
+    tiny_base: Base, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing fills it up; the prompts' layers read the pictures one by one all the same."""
+    seals = seals_of_every_kind(tiny_base)
+    orders = [
+        Order(str(seed), dataclasses.replace(REQUEST, seed=seed, num_steps=1), (("networks", 0.5),))
+        for seed in range(3)
+    ]
+    paths = tiny_base.family.workings.text_layers(tiny_base)
+    layers = {tiny_base.denoiser.get_submodule(path) for path in paths}
+    widths: list[int] = []
+    forward = torch.nn.Linear.forward
+
+    def noted(module: torch.nn.Linear, x: torch.Tensor) -> torch.Tensor:
+        if module in layers:
+            widths.append(len(x))
+        return forward(module, x)
+
+    settings = {"max_rows": 6, "max_underway_rows": 6, "deterministic": True}
+    with monkeypatch.context() as patch:
+        patch.setattr(torch.nn.Linear, "forward", noted)
+        events = play(engine_of(tiny_base, seals, **settings), [orders])
+    assert {event.path for event in events if isinstance(event, Stepped)} == {Path.BESIDE}
+    assert widths == [2] * 3 * len(layers)
+    alone = pictures_of(play(engine_of(tiny_base, seals, **settings), [orders[:1]]))["0"]
+    assert torch.equal(pictures_of(events)["0"].pixels, alone.pixels)
+
+
+def test_seals_that_cannot_go_into_the_weights_leave_no_others_there(
+    tiny_base: Base, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seals = seals_of_every_kind(tiny_base)
+    engine = engine_of(tiny_base, seals)
+    play(engine, [[Order("before", REQUEST, (("full", 0.8),))]])
+
+    def refused(*_: object) -> None:
+        raise ConfigError("the base is quantised")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Fusion, "switch", refused)
+        events = play(engine, [[Order("refused", REQUEST, (("dora", 0.5),))]])
+    assert [event.order_id for event in events if isinstance(event, Failed)] == ["refused"]
+    plain = Order("plain", REQUEST)
+    drawn = pictures_of(play(engine, [[plain]]))["plain"]
+    engine.close()
+    assert largest_difference(drawn.pixels, solo(tiny_base, plain, seals).pixels) <= 1e-4
+
+
+def test_no_costs_are_measured_that_a_deterministic_engine_does_not_heed(
+    tiny_base: Base, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[Base] = []
+
+    def measured(base: Base, **_: object) -> Costs:
+        calls.append(base)
+        return Costs(1.0, 1.0)
+
+    monkeypatch.setattr("sealsmith.engine.loop.measure_costs", measured)
+    for deterministic in (True, False):
+        engine_of(tiny_base, {}, merge_for_speed=True, deterministic=deterministic).close()
+    assert calls == [tiny_base]
 
 
 def test_only_what_cannot_run_alone_fails_for_want_of_memory(tiny_base: Base) -> None:
@@ -225,6 +314,34 @@ def test_a_seal_that_is_not_there_or_late_fails_or_delays_its_own_order_alone(ti
     assert largest_difference(drawn["late"].pixels, alone.pixels) <= 1e-4
 
 
+def test_after_a_shortage_seals_are_sent_for_though_the_favoured_order_s_is_late(tiny_base: Base) -> None:
+    """One order is favoured while there is no room; another, whose seal came meanwhile, is drawn."""
+    seals, slow = seals_of_every_kind(tiny_base), {"late": Future[FittedSeal](), "soon": Future[FittedSeal]()}
+
+    class Short(HeldSeals):
+        def acquire(self, key: str) -> "Future[FittedSeal]":
+            asked.append(key)
+            return slow[key] if key in slow else super().acquire(key)
+
+    asked: list[str] = []
+    source = Short(tiny_base, seals)
+    engine = Engine(tiny_base, source, EngineSettings())
+    for key in ("late", "soon"):
+        engine.submit(Order(key, REQUEST, ((key, 0.5),), tenant=key))
+    assert not engine.step()
+    slow["soon"].set_result(fitted(tiny_base, "soon", seals["rank 7"]))
+    source.is_short = True
+    assert engine.step()
+    engine.submit(Order("next", REQUEST, (("rank 1", 0.5),), tenant="next"))
+    engine.step()
+    assert "rank 1" not in asked
+    source.is_short = False
+    engine.step()
+    assert "rank 1" in asked
+    assert not slow["late"].done()
+    engine.close()
+
+
 def test_cancelling_ends_an_order_at_once_wherever_it_is(tiny_base: Base) -> None:
     engine = engine_of(tiny_base, {}, max_rows=2, max_underway_rows=2)
     for name in ("drawn", "waiting", "next"):
@@ -292,6 +409,50 @@ def test_prompts_are_read_once_for_the_same_words_and_seals(tiny_base: Base) -> 
     play(engine, [[Order("d", REQUEST, (("text", 0.9),))]])
     hook.remove()
     assert len(calls) == 3 * num_first
+
+
+@pytest.mark.parametrize("deterministic", [False, True])
+def test_keys_and_values_of_a_prompt_are_computed_once_a_picture(
+    tiny_base: Base, deterministic: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Beside the layers, in the weights, and of pictures that join later; but not where strengths change."""
+    paths = tiny_base.family.workings.text_layers(tiny_base)
+    layers = {tiny_base.denoiser.get_submodule(path) for path in paths}
+    assert len(layers) == 2 * sum(path.endswith("attn2.to_k") for path in paths) > 0
+    calls: list[int] = []
+    forward = torch.nn.Linear.forward
+
+    def noted(module: torch.nn.Linear, x: torch.Tensor) -> torch.Tensor:
+        if module in layers:
+            calls.append(len(x))
+        return forward(module, x)
+
+    monkeypatch.setattr(torch.nn.Linear, "forward", noted)
+    seals = seals_of_every_kind(tiny_base)
+    orders = [
+        Order("plain", dataclasses.replace(REQUEST, guidance=1.0)),
+        Order("beside", REQUEST, (("rank 4", 0.5), ("rank 1", 0.5))),
+        Order("late", dataclasses.replace(REQUEST, seed=1), (("rank 7", 0.5),)),
+        Order("merged", REQUEST, (("full", 0.5),)),
+    ]
+    engine = engine_of(tiny_base, seals, max_rows=8, max_underway_rows=8, deterministic=deterministic)
+    play(engine, [orders[:2], orders[2:]])
+    own = [rows for rows in calls if not deterministic or rows <= 2]  # those that fill a pass up are more
+    assert sorted(own) == [1] * len(layers) + [2] * 3 * len(layers)
+    calls.clear()
+    play(engine, [[Order("changing", REQUEST, (("rank 7", parse_strength("0.9@0,0.1@1")),))]])
+    assert calls.count(2) == REQUEST.num_steps * len(layers)
+    engine.close()
+
+
+@given(st.lists(st.sets(st.integers(0, 12)).map(sorted), max_size=6))
+def test_pictures_keep_their_place_in_the_pass_while_they_can(passes: list[list[int]]) -> None:
+    seats: list[int] = []
+    for chosen in passes:
+        before, seats = seats, seated(chosen, seats)
+        assert sorted(seats) == chosen
+        for place, picture in enumerate(before[: len(seats)]):
+            assert picture not in chosen or seats[place] == picture
 
 
 def test_seals_the_pool_has_no_room_for_act_beside(tiny_base: Base) -> None:

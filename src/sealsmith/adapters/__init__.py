@@ -4,13 +4,14 @@ Not for: learning a seal (train/) or drawing with it (generate/).
 """
 
 from .algebra import delta
-from .attach import Attachment, AttachReport, attach, attached, check_base, detach, is_attached
+from .attach import Attachment, attach, attached, detach, is_attached
 from .changes import Change, Decomposed, Full, Hadamard, Kronecker, LowRank
 from .effect import largest_change
 from .files import atomic_write, check_writable
 from .fit import Fit, fit_seal
 from .fuse import Fusion, fused, is_fused
 from .hashes import FileHashes, file_hash, hash_file, tensor_hash
+from .match import AttachReport, check_base
 from .merge import Loss, Merged, MergeSettings, shrink
 from .merge_seals import MergedSeal, merge_seals
 from .seal import Seal, SealHeader

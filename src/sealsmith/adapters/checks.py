@@ -21,6 +21,14 @@ _DAMAGED = "fetch or copy the file again; a seal is one .safetensors file"
 
 def check_suffix(path: Path) -> None:
     """Refuses every file but `.safetensors`: other formats of weights can carry code."""
+    if path.is_dir():
+        inside = sorted(
+            path.glob("*.safetensors"), key=lambda file: (file.name != "seal.safetensors", file.name)
+        )
+        raise SealFormatError(
+            f"{str(path)!r} is a folder, not a seal file",
+            f"name the file in it: {inside[0]}" if inside else "name a .safetensors file",
+        )
     if path.suffix.lower() != ".safetensors":
         raise SealFormatError(
             f"{str(path)!r} is not a .safetensors file",

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from .attach import weight_of
+from .beside import weight_of
 from .changes import norm
 from .embeddings import lookup_of
 from .fit import fit_seal

@@ -15,9 +15,11 @@ from torch import Tensor, nn
 
 from ..errors import ConfigError
 from .algebra import sum_in_any_order
-from .attach import AttachableBase, AttachReport, Schedule, Weighted, match_seals, weight_of
+from .attach import match_seals
+from .beside import Schedule, weight_of
 from .changes import moved
 from .fit import Fit
+from .match import AttachableBase, AttachReport, Weighted
 from .seal import Seal
 
 

@@ -11,6 +11,14 @@ from .changes import Change
 from .embeddings import Embeddings
 from .networks import Network
 
+TRAINED_STEM = "seal"
+"""Every training calls its seal `seal.safetensors`, so it is the folder that tells such a file from others."""
+
+
+def file_name(path: Path) -> str:
+    """What to call the seal in a file: the stem, or for a training's `seal.safetensors` its folder."""
+    return path.absolute().parent.name or path.stem if path.stem == TRAINED_STEM else path.stem
+
 
 @dataclass(frozen=True)
 class SealHeader:
@@ -80,8 +88,8 @@ class Seal:
 
     @property
     def name(self) -> str:
-        """What to call it in a recipe: the file's stem, else its title."""
-        return self.path.stem if self.path else self.header.title
+        """What to call it in a recipe: `file_name` of its file, else its title."""
+        return file_name(self.path) if self.path else self.header.title
 
     @property
     def components(self) -> tuple[str, ...]:

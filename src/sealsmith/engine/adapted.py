@@ -1,23 +1,46 @@
-"""A layer of the denoiser whose forward pass is a kernel's for as long as some row of the batch needs it.
+"""A layer of the denoiser whose forward pass is another one for as long as some row of the batch needs it.
 
-The module, its weights and its hooks stay what they are; only its `forward` is another one meanwhile.
+The module, its weights and its hooks stay what they are; only its `forward` is replaced meanwhile: by a kernel's,
+or by what the layer made of the prompts, which is the same in all steps of a picture.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
-from .kernels import Kernel
-from .segments import Segment
+from .kernels import Kernel, check_rows
+from .pool import Pool
+from .segments import Part, Segment, expand, shrink
+
+
+class _OwnForward:
+    """A module's forward pass, for which another can stand in."""
+
+    def __init__(self, module: nn.Module):
+        self._module = module
+        self._attribute = module.__dict__.get("forward")
+        """Another library's, where one has put it in the class's place."""
+        self.run: Callable[[Tensor], Tensor] = module.forward
+
+    def replace(self, other: Callable[..., Tensor]) -> None:
+        self._module.forward = other
+
+    def restore(self) -> None:
+        if self._attribute is None:
+            del self._module.forward
+        else:
+            self._module.forward = self._attribute
 
 
 class AdaptedLayer:
+    """A layer with seals beside it, by a kernel."""
+
     def __init__(self, path: str, module: nn.Module, kernel: Kernel):
-        self._module = module
-        self._own_forward = module.__dict__.get("forward")
-        """Another library's, where one has put it in the class's place."""
-        self._layer = kernel.layer(path, module, module.forward)
+        self._own = _OwnForward(module)
+        self._layer = kernel.layer(path, module, self._own.run)
         self._segments: Sequence[Segment] = ()
 
     def arrange(self, segments: Sequence[Segment]) -> None:
@@ -26,7 +49,7 @@ class AdaptedLayer:
             return
         self._segments = segments
         self._layer.arrange(segments)
-        self._module.forward = self._forward
+        self._own.replace(self._forward)
 
     def release(self) -> None:
         """Gives the module its own forward pass back."""
@@ -34,10 +57,77 @@ class AdaptedLayer:
             return
         self._segments = ()
         self._layer.arrange(())
-        if self._own_forward is None:
-            del self._module.forward
-        else:
-            self._module.forward = self._own_forward
+        self._own.restore()
 
     def _forward(self, x: Tensor, *args: Any, **kwargs: Any) -> Tensor:
         return self._layer.forward(x)
+
+
+@dataclass(eq=False)
+class Reading:
+    """What text layers have made of one picture's prompt, kept from step to step for as long as it is underway.
+
+    The picture's seals stay the same, so if no parts act beside a layer, all that act are in its weights.
+    """
+
+    made: dict[str, tuple[tuple[Part, ...], Tensor]] = field(default_factory=dict)
+    """Layer -> the parts that acted beside it when it was read, and its output [R, L, O]."""
+
+
+class TextLayer:
+    """A layer that reads the prompts and nothing else: each picture's once, with its seals, by itself.
+
+    It makes one product less for each step; and since a picture's rows are always computed alone, no bit of theirs
+    depends on the company.
+    """
+
+    def __init__(self, path: str, module: nn.Module, pool: Pool):
+        self._path, self._module, self._pool = path, module, pool
+        self._own: _OwnForward | None = None
+        """While it is replaced."""
+        self._segments: Sequence[Segment] = ()
+        self._readings: Sequence[Reading | None] = ()
+        self._whole: Tensor | None = None
+
+    def arrange(self, segments: Sequence[Segment], readings: Sequence[Reading | None]) -> None:
+        """From now on the segments' rows are those of these pictures; None: read anew in every pass."""
+        if (segments, readings) == (self._segments, self._readings):
+            return
+        self._segments, self._readings, self._whole = segments, readings, None
+        self._own = self._own or _OwnForward(self._module)
+        self._own.replace(self._forward)
+
+    def release(self) -> None:
+        """Gives the module its own forward pass back."""
+        if self._own is None:
+            return
+        self._own.restore()
+        self._own = self._whole = None
+        self._segments, self._readings = (), ()
+
+    def _forward(self, x: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+        check_rows(x, self._segments)
+        if self._whole is not None:
+            return self._whole
+        pairs = zip(self._segments, self._readings, strict=True)
+        whole = torch.cat([self._rows(x, segment, reading) for segment, reading in pairs])
+        if None not in self._readings:  # else hooks may write into it
+            self._whole = whole
+        return whole
+
+    def _rows(self, x: Tensor, segment: Segment, reading: Reading | None) -> Tensor:
+        if reading is None:
+            return self._read(x[segment.start : segment.stop], segment.parts)
+        kept = reading.made.get(self._path)
+        if kept is None or kept[0] != segment.parts:
+            kept = segment.parts, self._read(x[segment.start : segment.stop], segment.parts)
+            reading.made[self._path] = kept
+        return kept[1]
+
+    def _read(self, text: Tensor, parts: Sequence[Part]) -> Tensor:
+        assert self._own is not None
+        y = self._own.run(text)
+        for part in parts:
+            down, up = (each.to(text.dtype) for each in self._pool.read(part.lease, part.path))
+            y = y + part.factor * expand(self._module, shrink(self._module, text, down), up)
+        return y

@@ -6,7 +6,8 @@
     layer    |part |       |part part|        one arrangement a layer, kept until the composition changes
 
 Between two steps nothing is done here, unless a request came or went or a strength changes with the steps; then
-only the seals that this touches are read. Not for: text encoders, which run once a request.
+only the seals that this touches are read. Layers that read nothing but the prompts, the keys and values of
+cross-attention, are computed once a picture. Not for: text encoders, which run once a request.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,10 +15,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import groupby
 
-from ..adapters.attach import Schedule
+from ..adapters.beside import Schedule
 from ..adapters.fit import adaptable
 from ..bases import Base
-from .adapted import AdaptedLayer
+from .adapted import AdaptedLayer, Reading, TextLayer
 from .kernels import kernel_for
 from .pool import Lease, Pool
 from .segments import Part, Segment
@@ -50,6 +51,8 @@ class Rows:
 
     num_rows: int
     uses: tuple[Use, ...] = ()
+    reading: Reading | None = None
+    """Where to keep what layers make of these rows' prompts, the same in all passes; None: nothing is kept."""
 
 
 class Bank:
@@ -70,11 +73,15 @@ class Bank:
         Raises: ConfigError for a kernel there is none of.
         """
         self._pool = pool
-        self._kernel = kernel_for(pool, kernel, 0 if deterministic else fold_bytes)
+        self._kernel = kernel_for(pool, kernel, fold_bytes, deterministic)
         self._deterministic = deterministic
         prefix = base.family.denoiser
         self._modules = {f"{prefix}.{path}": module for path, module in adaptable(base.denoiser).items()}
         self._layers: dict[str, AdaptedLayer] = {}
+        self._text_layers = {
+            f"{prefix}.{path}": TextLayer(f"{prefix}.{path}", base.denoiser.get_submodule(path), pool)
+            for path in base.family.workings.text_layers(base)
+        }
         self._batch: tuple[Rows, ...] = ()
         self._parts: dict[tuple[Use, ...], Mapping[str, tuple[Part, ...]]] = {}
 
@@ -90,11 +97,18 @@ class Bank:
         self._hold(wanted)
         self._parts = {rows.uses: self._parts.get(rows.uses) or _parts(rows.uses) for rows in wanted}
         self._batch = wanted
-        changed = {path for parts in self._parts.values() for path in parts}
-        for path in changed:
-            self._layer(path).arrange(self._segments(path))
+        is_single = bool(wanted) and (self._deterministic or any(rows.reading for rows in wanted))
+        kept = self._text_layers.keys() if is_single else set()
+        changed = {path for parts in self._parts.values() for path in parts} - kept
         for path in self._layers.keys() - changed:
             self._layers[path].release()
+        for path in self._text_layers.keys() - kept:
+            self._text_layers[path].release()
+        for path in changed:
+            self._layer(path).arrange(self._segments(path))
+        readings = tuple(rows.reading for rows in wanted)
+        for path in kept:
+            self._text_layers[path].arrange(self._single_segments(path), readings)
 
     def clear(self) -> None:
         """Takes all seals off: the denoiser is the bare base, no seal is pinned."""
@@ -132,6 +146,16 @@ class Bank:
 
     def _segments(self, path: str) -> tuple[Segment, ...]:
         """The batch as one layer sees it; neighbours with the same parts are one segment, unless deterministic."""
+        single = self._single_segments(path)
+        if self._deterministic:
+            return single
+        runs = [
+            list(run) for _, run in groupby(single, key=lambda segment: (segment.parts, segment.is_lasting))
+        ]
+        return tuple(replace(run[0], stop=run[-1].stop) for run in runs)
+
+    def _single_segments(self, path: str) -> tuple[Segment, ...]:
+        """A segment for each of the batch's `Rows`."""
         single = []
         start = 0
         for rows in self._batch:
@@ -139,12 +163,7 @@ class Bank:
             lasting = all(use.is_lasting for use in rows.uses)
             single.append(Segment(start, start + rows.num_rows, parts, lasting))
             start += rows.num_rows
-        if self._deterministic:
-            return tuple(single)
-        runs = [
-            list(run) for _, run in groupby(single, key=lambda segment: (segment.parts, segment.is_lasting))
-        ]
-        return tuple(replace(run[0], stop=run[-1].stop) for run in runs)
+        return tuple(single)
 
 
 def _momentary(use: Use) -> Use:

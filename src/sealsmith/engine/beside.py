@@ -11,7 +11,7 @@ from typing import Any
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
-from ..adapters.attach import InputParts, OutputParts
+from ..adapters.beside import InputParts, OutputParts
 from .drawing import Drawing
 
 

@@ -11,7 +11,8 @@ to one event loop. Not for: what runs in the process (process.py).
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections import Counter
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
 
@@ -35,6 +36,7 @@ from .messages import (
     Queued,
     Refused,
     Welcome,
+    check_draw,
     check_protocol,
     dump_message,
     failure,
@@ -56,6 +58,14 @@ LAST_WORDS_S = 0.1
 log = logging.getLogger(__name__)
 
 
+def pauses_s() -> Iterator[float]:
+    """How long to wait after each failed start, without end."""
+    pause_s = FIRST_PAUSE_S
+    while True:
+        yield pause_s
+        pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
+
+
 @dataclass(eq=False)
 class _Flight:
     """One picture on its way."""
@@ -68,6 +78,12 @@ class _Flight:
     num_runs: int = 0
     has_begun: bool = False
     """Whether a step of it was seen."""
+    expiring: asyncio.TimerHandle | None = None
+
+    def end(self) -> None:
+        """Nothing will happen to it by itself any more."""
+        if self.expiring is not None:
+            self.expiring.cancel()
 
     def put(self, event: Event) -> None:
         self.has_begun |= not isinstance(event, Queued | Loading)
@@ -93,6 +109,8 @@ class EngineClient:
         self._launch, self._max_silence_s = launch, max_silence_s
         self._context = zmq.asyncio.Context()
         self._flights: dict[str, _Flight] = {}
+        self._left: Counter[str] = Counter()
+        """How often a request was left whose last event the engine has yet to send; until then it is not for us."""
         self._process: EngineProcess | None = None
         self._socket: zmq.asyncio.Socket | None = None
         """None: nobody is there to be spoken to."""
@@ -128,7 +146,8 @@ class EngineClient:
     async def draw(self, request: Draw) -> AsyncGenerator[Event, None]:
         """What happens to a request, to its Done or Failed. Leaving the loop before that cancels it.
 
-        Who reads slowly misses steps and previews, never the end.
+        Who reads slowly misses steps and previews, never the end. Raises: ConfigError for a request that cannot
+        be sent; EngineError for an id that is in use. Whatever else is wrong is said by Failed.
         """
         await asyncio.sleep(0)  # who tries again at once, and again, leaves the loop a turn
         flight = self._begin(request)
@@ -137,8 +156,16 @@ class EngineClient:
                 yield event
         finally:
             if self._flights.get(request.id) is flight:
-                del self._flights[request.id]
-                self._tell(Cancel(request.id))
+                self._leave(flight)
+
+    def _leave(self, flight: _Flight) -> None:
+        """Cancels a request that nobody reads any more. Its id is free; what is still said of it goes nowhere."""
+        request_id = flight.request.id
+        del self._flights[request_id]
+        flight.end()
+        if self._socket is not None:
+            self._left[request_id] += 1
+            self._tell(Cancel(request_id))
 
     async def picture(self, request: Draw) -> Done:
         """The finished picture. Raises: what the request failed with."""
@@ -171,13 +198,14 @@ class EngineClient:
         self._context.term()
 
     def _begin(self, request: Draw) -> _Flight:
+        check_draw(request)
         if request.id in self._flights:
             raise EngineError(f"the request {request.id!r} is being drawn already", "give each its own id")
         loop, patience = asyncio.get_running_loop(), request.begin_within_s
         begin_by = None if patience is None else loop.time() + patience
         flight = self._flights[request.id] = _Flight(request, begin_by)
         if begin_by is not None:
-            loop.call_at(begin_by, self._expire, flight)
+            flight.expiring = loop.call_at(begin_by, self._expire, flight)
         if self._down is not None or self._is_closing:
             self._finish(flight, self._down or EngineError("the engine is about to end", "start another"))
         elif self._socket is not None:
@@ -212,6 +240,7 @@ class EngineClient:
         if flight is not None:
             flight.put(event)
             if is_last(event):
+                flight.end()
                 del self._flights[event.id]
 
     def _fail_all(self, error: SealsmithError) -> None:
@@ -230,14 +259,12 @@ class EngineClient:
             await self._start_again()
 
     async def _start_again(self) -> None:
-        pause_s, num_failed = FIRST_PAUSE_S, 0
-        while True:
+        for num_failed, pause_s in enumerate(pauses_s(), start=1):
             try:
                 await self._launch_one()
                 break
             except SealsmithError as error:
                 await self._end_process()
-                num_failed += 1
                 log.error("the engine does not start: %s", error)
                 if num_failed >= MAX_FAILED_STARTS:
                     self._down = EngineError(
@@ -245,7 +272,6 @@ class EngineClient:
                     )
                     self._fail_all(self._down)
             await asyncio.sleep(pause_s)
-            pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
         self._down = None
         for flight in list(self._flights.values()):
             self._send_draw(flight)
@@ -315,10 +341,14 @@ class EngineClient:
                 if receiving.done():
                     heard_at = clock()
                     data, receiving = receiving.result(), asyncio.ensure_future(self._socket.recv())
-                    if self._take(data):
-                        return not self._is_closing
+                    try:
+                        if self._take(data):
+                            return not self._is_closing
+                    except EngineError as error:
+                        log.error("the engine is killed, for nobody knows what it is drawing: %s", error)
+                        await process.kill()
                 elif is_dead:
-                    return True
+                    return not self._is_closing
                 elif clock() - heard_at > self._max_silence_s:
                     log.error("the engine said nothing for %g s and is killed", self._max_silence_s)
                     await process.kill()
@@ -329,19 +359,28 @@ class EngineClient:
             dying.cancel()
 
     def _take(self, data: bytes) -> bool:
-        """Delivers one message; whether it is the engine's last."""
-        try:
-            message = parse_from_engine(data)
-        except EngineError as error:
-            log.error("%s", error)
-            return False
-        if isinstance(message, Event):
+        """Delivers one message; whether it is the engine's last.
+
+        Raises: EngineError when it, or one of ours that it answers, was not understood: a request may be lost.
+        """
+        message = parse_from_engine(data)
+        if isinstance(message, Refused):
+            raise EngineError(f"it refuses a message: {message.reason}", message.remedy)
+        if isinstance(message, Event) and not self._is_of_one_left(message):
             self._deliver(message)
-        elif isinstance(message, Refused):
-            log.error("the engine refuses a message: %s", message.reason)
         return isinstance(message, Drained)
 
+    def _is_of_one_left(self, event: Event) -> bool:
+        """Whether it is said of a request that was left before its end, not of a later one with its id."""
+        if not self._left[event.id]:
+            del self._left[event.id]
+            return False
+        if is_last(event):
+            self._left[event.id] -= 1
+        return True
+
     async def _end_process(self) -> int | None:
+        self._left.clear()
         if self._socket is not None:
             self._socket.close()
             self._socket = None

@@ -41,6 +41,8 @@ class CoreConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     cache_bytes: int = 8 << 30
     memory_bytes: int = 2 << 30
     """For seals that are ready."""
+    fetch_within_s: float = 30.0
+    """What the store has for one seal."""
     settings: EngineSettings = EngineSettings()
     default_share: Share = Share()
     shares: dict[str, Share] = {}
@@ -64,9 +66,10 @@ class DrawingCore:
         store = SealStore(open_store(config.store))
         disk = DiskCache(config.cache_folder, config.cache_bytes) if config.cache_folder else None
         self._base = open_base(config.base, config.device)
-        self._exchange = Exchange(store, preparing(self._base), config.memory_bytes, disk)
+        prepare = preparing(self._base)
+        self._exchange = Exchange(store, prepare, config.memory_bytes, disk, config.fetch_within_s)
         queue = FairQueue(config.shares, config.default_share, config.max_queued)
-        self._engine = Engine(self._base, _Waking(self._exchange, wake), config.settings, queue)
+        self._engine = Engine(self._base, Waking(self._exchange, wake), config.settings, queue)
 
     @property
     def about(self) -> dict[str, str]:
@@ -90,7 +93,7 @@ class DrawingCore:
         self._exchange.close()
 
 
-class _Waking:
+class Waking:
     """A source of seals that has the loop take its next turn when one has come."""
 
     def __init__(self, source: SealSource, wake: Callable[[], None]):
@@ -103,6 +106,10 @@ class _Waking:
 
     def release(self, key: str) -> None:
         self._source.release(key)
+
+    @property
+    def is_short(self) -> bool:
+        return self._source.is_short
 
 
 def about(base: Base) -> dict[str, str]:
@@ -138,8 +145,8 @@ def order_of(draw: messages.Draw, now_s: float) -> request.Order:
 def message_of(event: request.Event) -> messages.Event:
     """The message that says what happened."""
     match event:
-        case request.Queued(id):
-            return messages.Queued(id)
+        case request.Queued(id, num_ahead):
+            return messages.Queued(id, num_ahead)
         case request.Loading(id):
             return messages.Loading(id)
         case request.Stepped(id, step, num_steps, path):

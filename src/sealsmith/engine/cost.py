@@ -7,7 +7,7 @@ nothing between. Not for: seals that can only be merged, for whom there is nothi
 import statistics
 import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 import torch
@@ -15,6 +15,7 @@ import torch
 from ..adapters import LowRank, Seal, SealHeader, fused
 from ..adapters.fit import adaptable, weight_shape
 from ..bases import Base, concatenate
+from .adapted import Reading
 from .bank import Bank, Rows, Use
 from .pool import PAGE_ELEMENTS, Lease, Pool, bytes_of
 
@@ -59,12 +60,13 @@ def measure_costs(base: Base, num_rows: int = 4, fold_bytes: int = 0) -> Costs:
         with fused(base, [(seal, 1.0)]):
             pass
 
-    one_pass(nullcontext())  # first passes are slower, and fill what is kept
-    one_pass(bank.composed([Rows(num_rows, (use,))]))
+    plain, adapted = Rows(num_rows, (), Reading()), Rows(num_rows, (use,), Reading())
+    one_pass(bank.composed([plain]))  # first passes are slower, and fill what is kept
+    one_pass(bank.composed([adapted]))
     bare, beside, switched = [], [], []
     for _ in range(REPEATS):
-        bare.append(one_pass(nullcontext()))
-        beside.append(one_pass(bank.composed([Rows(num_rows, (use,))])))
+        bare.append(one_pass(bank.composed([plain])))
+        beside.append(one_pass(bank.composed([adapted])))
         switched.append(_seconds(base, switch))
     added_s = statistics.median(beside) - statistics.median(bare)
     return Costs(statistics.median(switched), max(added_s, 0.0) / num_rows)

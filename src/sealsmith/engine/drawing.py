@@ -14,11 +14,12 @@ import torch
 from torch import Tensor
 
 from ..adapters import Seal
-from ..adapters.attach import InputParts, OutputParts, parts_beside
+from ..adapters.beside import InputParts, OutputParts, parts_beside
 from ..adapters.strength import Strength
 from ..bases import Base
 from ..generate.pipeline import noise_of, recipe_of
 from ..generate.recipe import Recipe
+from .adapted import Reading
 from .bank import Use
 from .fitted import FittedSeal, wanted_path
 from .pool import Lease
@@ -41,6 +42,7 @@ class Drawing:
         self.path = wanted_path(seals)
         self.leases: list[Lease] = []
         """The places of its seals in the pool, in their order, for as long as it goes by the bank."""
+        self.reading = Reading()
         self.step = 0
         self.turn = 0
         """The engine's turn in which it was stepped last."""

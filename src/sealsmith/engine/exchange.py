@@ -90,6 +90,8 @@ class Exchange(Generic[T]):
         self._preparing = asyncio.Semaphore(PREPARED_AT_ONCE)
         self._door = asyncio.Lock()
         self._has_room = asyncio.Event()
+        self.is_short = False
+        """Whether a seal that has come finds no room, because those that are held take all of it."""
         self._saving: set[asyncio.Task[None]] = set()
         """Loads that have handed their seal over and are writing it to the disk."""
         self._thread = threading.Thread(target=self._loop.run_forever, name="sealsmith-exchange", daemon=True)
@@ -170,6 +172,11 @@ class Exchange(Generic[T]):
         """What the prepared seals take."""
         return self._ledger.num_bytes
 
+    @property
+    def pinned_bytes(self) -> int:
+        """What those of them take that somebody acquired and has not released."""
+        return self._ledger.pinned_bytes
+
     def close(self) -> None:
         """Ends the thread and the loads on their way, whose futures fail; what has come is still kept on disk."""
         with self._lock:
@@ -204,9 +211,8 @@ class Exchange(Generic[T]):
         except SealsmithError as error:
             self._fail(key, load, error)
         except MemoryError:
-            self._fail(
-                key, load, BusyError(f"there is no memory left for seal {key[:12]}", "try again later")
-            )
+            what = f"there is no memory left for seal {key[:12]}"
+            self._fail(key, load, BusyError(what, "try again later", self._room_within_s))
         except Exception as error:
             log.exception("seal %s cannot be prepared", key[:12])
             wrong = f"seal {key[:12]} cannot be prepared: {type(error).__name__}"
@@ -253,13 +259,21 @@ class Exchange(Generic[T]):
             )
         try:
             async with asyncio.timeout(self._room_within_s), self._door:
-                while not self._has_entered(key, load, seal, num_bytes):
-                    await self._has_room.wait()
+                await self._enter(key, load, seal, num_bytes)
         except TimeoutError as error:
             raise BusyError(
                 f"the seals in use leave no room for seal {key[:12]} ({num_bytes} bytes)",
                 "send the request again later, or give the engine more memory",
+                self._room_within_s,
             ) from error
+
+    async def _enter(self, key: str, load: _Load[T], seal: T, num_bytes: int) -> None:
+        try:
+            while not self._has_entered(key, load, seal, num_bytes):
+                self.is_short = True
+                await self._has_room.wait()
+        finally:
+            self.is_short = False
 
     def _has_entered(self, key: str, load: _Load[T], seal: T, num_bytes: int) -> bool:
         with self._lock:

@@ -12,9 +12,9 @@ from typing import Protocol
 from torch import nn
 
 from ..adapters import AttachReport, Fit, LowRank, Seal
-from ..adapters.attach import match_seal
 from ..adapters.changes import has_effect
 from ..adapters.fuse import check_fusible
+from ..adapters.match import match_seal
 from ..adapters.strength import Strength
 from ..bases import Base
 from ..errors import ConfigError, SealMissingError
@@ -59,9 +59,16 @@ class SealSource(Protocol):
 
     def release(self, key: str) -> None: ...
 
+    @property
+    def is_short(self) -> bool:
+        """Whether a seal waits for room, and comes no sooner than another is released."""
+        ...
+
 
 class HeldSeals:
     """A source of seals that are all in memory, for good."""
+
+    is_short = False
 
     def __init__(self, base: Base, seals: Mapping[str, Seal]):
         """Raises: as `fitted` does."""

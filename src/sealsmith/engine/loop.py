@@ -9,10 +9,12 @@ begins at any step of its neighbours' and leaves at its own last one; each is th
 One thread calls everything here. Not for: reaching it from other processes, or where seals are kept.
 """
 
+import logging
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
 import torch
@@ -20,17 +22,21 @@ from torch import Tensor
 
 from ..bases import Base
 from ..bases.decoding import check_latents
-from ..errors import Cancelled, ConfigError, SealsmithError
+from ..errors import Cancelled, ConfigError, DrawingError, SealsmithError
 from ..generate import Request
 from .cost import Costs, measure_costs
 from .drawing import Drawing
 from .fitted import FittedSeal, SealSource, at_strength
 from .latent_preview import PreviewMap, fit_preview_map
+from .pace import Pace
 from .passes import OUT_OF_MEMORY, Passes, is_out_of_memory, too_large
+from .pool import Pool
 from .prompts import Prompts
-from .queue import FairQueue, Waiting, expired_error
+from .queue import FairQueue, Waiting, expired_error, retry_after_s
 from .request import Done, Event, Failed, Loading, Order, Previewed, Queued, Stepped
 from .settings import EngineSettings
+
+log = logging.getLogger(__name__)
 
 
 @dataclass
@@ -41,6 +47,8 @@ class _Visit:
     """Its request resolved."""
     fetching: list["Future[FittedSeal]"] = field(default_factory=list)
     is_fetched: bool = False
+    is_told: bool = False
+    """Whether `loading` was said of it."""
     is_taken: bool = False
     """Whether it is out of the queue."""
     drawing: Drawing | None = None
@@ -73,18 +81,26 @@ class Engine:
         self._queue = queue or FairQueue()
         self._clock = clock
         self._prompts = Prompts(base, self.settings.prompt_bytes)
-        if costs is None and self.settings.merge_for_speed:
+        if costs is None and self.settings.merge_for_speed and not self.settings.deterministic:
             costs = measure_costs(base, fold_bytes=self.settings.fold_bytes)
         self._passes = Passes(base, self.settings, costs)
         self._visits: dict[str, _Visit] = {}
         self._events: list[Event] = []
         self._turn = 0
+        self._pace = Pace()
         self._preview_map: PreviewMap | None = None
+        self._favoured = ""
+        """The order whose seals come before all others' since there was no room for several (`_make_way`)."""
 
     @property
     def is_idle(self) -> bool:
         """Whether there is no order here, waiting or underway."""
         return not self._visits
+
+    @property
+    def pool(self) -> Pool:
+        """Where the seals of the pictures underway lie; to be looked at, not to be changed."""
+        return self._passes.pool
 
     def events(self) -> list[Event]:
         """What has happened since the last call, in order."""
@@ -99,9 +115,10 @@ class Engine:
         if order.id in self._visits:
             raise ConfigError(f"there is an order {order.id!r} already", "give every order an id of its own")
         order = _checked(replace(order, request=order.request.resolved(self.base)))
-        self._queue = self._queue.push(_waiting(order, self._clock()))
+        num_ahead = self._queue.num_queued
+        self._queue = self._queue.push(_waiting(order, self._clock()), self._pace.cost_per_s)
         self._visits[order.id] = _Visit(order)
-        self._events.append(Queued(order.id))
+        self._events.append(Queued(order.id, num_ahead))
 
     def cancel(self, order_id: str) -> None:
         """Ends an order now, wherever it is: `failed` with Cancelled. One that is not here is left alone."""
@@ -111,6 +128,7 @@ class Engine:
     @torch.no_grad()
     def step(self) -> bool:
         """One turn. False when no picture is underway: nothing to do, or all seals are still on their way."""
+        began_s = self._clock()
         self._expire()
         self._fetch_ahead()
         self._admit()
@@ -122,6 +140,8 @@ class Engine:
         for drawing, prediction in self._passes.run(drawings):
             self._advance(drawing, prediction)
         self._finish([drawing for drawing in drawings if drawing.is_finished])
+        work = sum(_cost(drawing.order.request) / drawing.num_steps for drawing in drawings)
+        self._pace = self._pace.after(work, self._clock() - began_s)
         if not self._underway:
             self._passes.rest()
         return True
@@ -140,17 +160,51 @@ class Engine:
     def _expire(self) -> None:
         self._queue, expired = self._queue.expire(self._clock())
         for waiting in expired:
-            self._fail(waiting.request_id, expired_error(waiting))
+            again_s = retry_after_s(self._queue, waiting.tenant, self._pace.cost_per_s)
+            self._fail(waiting.request_id, expired_error(waiting, again_s))
 
     def _fetch_ahead(self) -> None:
         """Sends for the seals of every tenant's next orders; one tenant's late ones keep no other's from coming."""
+        is_short, is_drawing = self._source.is_short, bool(self._underway)
+        if is_short and not is_drawing:
+            self._make_way()
+        elif is_drawing and not is_short:
+            self._favoured = ""
+        favoured = self._visits.get(self._favoured)
+        if favoured is not None and not favoured.is_taken and not favoured.is_here:
+            return
         for account in self._queue.accounts.values():
             for waiting in account.waiting[: self.settings.fetch_ahead]:
-                visit = self._visits[waiting.request_id]
-                if not visit.is_fetched:
-                    visit.fetching = [self._source.acquire(key) for key, _ in visit.order.seals]
-                    visit.is_fetched = True
-                    self._events.append(Loading(visit.order.id))
+                self._fetch(self._visits[waiting.request_id])
+
+    def _make_way(self) -> None:
+        """Has waiting orders give back what they hold of their seals, all but the next one.
+
+        Where nobody draws and there is no room, each of them may hold what another lacks, for ever.
+        """
+        _, chosen = self._queue.take()
+        if chosen is None:
+            return
+        self._favoured = chosen.request_id
+        for waiting in self._queue.waiting():
+            visit = self._visits[waiting.request_id]
+            if waiting is not chosen and visit.is_fetched and not visit.is_here:
+                self._give_back(visit)
+        self._fetch(self._visits[self._favoured])
+
+    def _fetch(self, visit: _Visit) -> None:
+        if visit.is_fetched:
+            return
+        visit.fetching = [self._source.acquire(key) for key, _ in visit.order.seals]
+        visit.is_fetched = True
+        if not visit.is_told:
+            visit.is_told = True
+            self._events.append(Loading(visit.order.id))
+
+    def _give_back(self, visit: _Visit) -> None:
+        for key, _ in visit.order.seals if visit.is_fetched else ():
+            self._source.release(key)
+        visit.fetching, visit.is_fetched = [], False
 
     def _admit(self) -> None:
         """Begins pictures in the queue's order, as long as there is room; a seal that is late holds nobody up."""
@@ -178,14 +232,16 @@ class Engine:
             at_strength(self.base, future.result(), strength)
             for future, (_, strength) in zip(visit.fetching, order.seals, strict=True)
         ]
-        return Drawing(self.base, order, seals, self._prompts.read(order.request, seals))
+        with _own_faults("begun"):
+            return Drawing(self.base, order, seals, self._prompts.read(order.request, seals))
 
     def _advance(self, drawing: Drawing, prediction: Tensor | SealsmithError) -> None:
         """One step of one picture; what goes wrong with it is its own."""
         try:
             if isinstance(prediction, SealsmithError):
                 raise prediction
-            drawing.take(prediction)
+            with _own_faults("gone on with"):
+                drawing.take(prediction)
             check_latents(self.base, drawing.latents)
         except SealsmithError as error:
             self._fail(drawing.order.id, error)
@@ -214,8 +270,7 @@ class Engine:
     def _leave(self, order_id: str) -> None:
         """Forgets an order: out of the queue, what it did not use not charged, its seals given back."""
         visit = self._visits.pop(order_id)
-        for key, _ in visit.order.seals if visit.is_fetched else ():
-            self._source.release(key)
+        self._give_back(visit)
         if visit.is_taken:
             drawing = visit.drawing
             left = 1.0 if drawing is None else 1 - drawing.step / drawing.num_steps
@@ -230,6 +285,19 @@ class Engine:
         return [visit.drawing for visit in self._visits.values() if visit.drawing is not None]
 
 
+@contextmanager
+def _own_faults(what: str) -> Iterator[None]:
+    """A context in which an error of a scheduler or a tokenizer is its own picture's, not the engine's end."""
+    try:
+        yield
+    except (ArithmeticError, LookupError, TypeError, ValueError) as error:
+        log.exception("a picture cannot be %s", what)
+        raise DrawingError(
+            f"the picture cannot be {what}: {type(error).__name__}",
+            "see the engine's log; try another sampler",
+        ) from error
+
+
 def _checked(order: Order) -> Order:
     """The order itself. Raises: ConfigError."""
     if order.request.num_pictures != 1:
@@ -241,6 +309,10 @@ def _checked(order: Order) -> Order:
         raise ConfigError(
             f"the engine cannot mix seals by {order.request.mix!r}: they share a pass with other orders",
             "give 'sum', or draw the picture alone",
+        )
+    if order.preview_every < 0:
+        raise ConfigError(
+            f"a preview is wanted every {order.preview_every} steps", "give 1 or more, or 0 for none"
         )
     for key, strength in order.seals:
         if isinstance(strength, int | float) and not math.isfinite(strength):

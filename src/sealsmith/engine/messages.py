@@ -5,6 +5,7 @@ else changes raises PROTOCOL. Pictures travel as 8-bit RGB. Imports no torch: th
 Not for: how messages travel (process.py, client.py).
 """
 
+import math
 import secrets
 from collections.abc import Iterator
 from typing import Any, TypeVar
@@ -12,11 +13,13 @@ from typing import Any, TypeVar
 import msgspec
 
 from .. import __version__
-from ..errors import EngineError, SealsmithError
+from ..errors import ConfigError, EngineError, SealsmithError
 
 T = TypeVar("T")
 
 PROTOCOL = 1
+MAX_REQUEST_BYTES = 8 << 20
+"""Of a message to the engine, which hears no more of who sends a larger one."""
 
 
 class Message(msgspec.Struct, frozen=True, tag_field="kind", tag=str.lower):
@@ -116,7 +119,7 @@ class Queued(Event, frozen=True):
     """It waits for its turn."""
 
     num_ahead: int | None = None
-    """Of all tenants; the fair queue may let it overtake them. None: not known."""
+    """How many of all tenants waited when it came; the fair queue may let it overtake them. None: not known."""
 
 
 class Loading(Event, frozen=True):
@@ -164,7 +167,9 @@ class Failed(Event, frozen=True):
     message: str
     remedy: str = ""
     is_retryable: bool = False
+    """Whether the same request may succeed later, with nothing changed."""
     retry_after_s: float | None = None
+    """How long to wait before that: always said with `busy` and `deadline`. None: not known."""
 
     @property
     def error(self) -> SealsmithError:
@@ -205,6 +210,25 @@ _FROM_ENGINE = msgspec.msgpack.Decoder[FromEngine](FromEngine)
 
 def dump_message(message: Message) -> bytes:
     return _ENCODER.encode(message)
+
+
+def check_draw(request: Draw) -> None:
+    """Refuses what an engine could not read, and would drop. Raises: ConfigError naming it."""
+    try:
+        data = dump_message(request)
+        _TO_ENGINE.decode(data)
+    except (msgspec.MsgspecError, TypeError, ValueError, OverflowError) as error:
+        raise ConfigError(
+            f"the request cannot be sent: {error}", "give every field a value of its type"
+        ) from error
+    if len(data) > MAX_REQUEST_BYTES:
+        raise ConfigError(
+            f"the request is {len(data)} bytes large, expected at most {MAX_REQUEST_BYTES}",
+            "shorten its prompt",
+        )
+    patience = request.begin_within_s
+    if patience is not None and not math.isfinite(patience):
+        raise ConfigError(f"the request is to begin within {patience} s", "give a number, or None to wait")
 
 
 def parse_to_engine(data: bytes) -> ToEngine:

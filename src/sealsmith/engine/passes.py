@@ -7,6 +7,7 @@ what it predicts (drawing.py), or who is admitted (loop.py).
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from typing import TypeVar
 
 import torch
 from torch import Tensor
@@ -18,6 +19,7 @@ from ..bases.placing import rest
 from ..errors import BusyError, DrawingError, SealSizeError, SealsmithError
 from ..generate import Picture
 from ..generate.request import MAX_GUIDANCE
+from .adapted import Reading
 from .bank import Bank, Rows
 from .beside import beside
 from .cost import Costs
@@ -28,6 +30,7 @@ from .request import Path
 from .residents import Residents
 from .settings import EngineSettings
 
+_T = TypeVar("_T")
 REGROW_TURNS = 64
 """After so many passes without running out of memory, a limit that it lowered is doubled."""
 OUT_OF_MEMORY = (torch.OutOfMemoryError, MemoryError, RuntimeError)
@@ -49,10 +52,16 @@ class Passes:
         self._merged: object = ()
         """`Drawing.seals_key` of the seals in the weights."""
         self._turns_merged = 0
+        self._seats: list[Drawing] = []
+        """The pictures of the last pass, in the order of their rows."""
+        self._filled: tuple[object, Reading] = None, Reading()
+        """What layers made of the prompts of rows that fill a pass up, and which rows these are."""
         element_bytes = PAGE_ELEMENTS * base.denoiser.dtype.itemsize
-        pool = Pool(settings.pool_bytes // element_bytes, dtype=base.denoiser.dtype, device=base.device)
-        self._residents = Residents(pool)
-        self._bank = Bank(base, pool, fold_bytes=settings.fold_bytes, deterministic=settings.deterministic)
+        self.pool = Pool(settings.pool_bytes // element_bytes, dtype=base.denoiser.dtype, device=base.device)
+        self._residents = Residents(self.pool)
+        self._bank = Bank(
+            base, self.pool, fold_bytes=settings.fold_bytes, deterministic=settings.deterministic
+        )
 
     def enter(self, drawing: Drawing) -> None:
         """Brings the seals of a picture that goes by the bank into the pool; without room there, it goes beside.
@@ -87,6 +96,7 @@ class Passes:
     def rest(self) -> None:
         """Leaves the base's layers alone until the next pass; what is in the weights stays."""
         self._bank.clear()
+        self._seats = []
         rest(self._base)
 
     def check_integrity(self) -> None:
@@ -114,7 +124,8 @@ class Passes:
             if chosen and num_rows > self._row_limit:
                 break
             chosen.append(drawing)
-        return chosen
+        self._seats = seated(chosen, self._seats)
+        return self._seats
 
     def run(self, drawings: Sequence[Drawing]) -> list[tuple[Drawing, Tensor | SealsmithError]]:
         """What the denoiser predicts for each in its next step, [R, C, h, w], or why it does not."""
@@ -157,7 +168,7 @@ class Passes:
         self._merged, self._turns_merged = (), 0
         try:
             self._fusion.switch(first.acting if wanted else [])
-        except OUT_OF_MEMORY as error:
+        except (SealsmithError, *OUT_OF_MEMORY) as error:
             self._fusion.clear()
             if not is_out_of_memory(error):
                 raise
@@ -178,7 +189,10 @@ class Passes:
         return first.seals_key == self._merged or self._costs.is_merging_worth(num_rows, num_passes)
 
     def _predictions(self, drawings: Sequence[Drawing]) -> list[Tensor | SealsmithError]:
-        """What one pass predicts for each; out of memory, what two passes over half of them do, and so on."""
+        """What one pass predicts for each; out of memory, what two passes over half of them do, and so on.
+
+        When deterministic, all fail instead: passes over fewer are filled up to the same size.
+        """
         try:
             predictions = self._pass(drawings)
         except OUT_OF_MEMORY as error:
@@ -190,8 +204,10 @@ class Passes:
             return [*predictions]
         if self._base.device.type == "cuda":
             torch.cuda.empty_cache()
-        if len(drawings) == 1:
-            return [too_large("for one step")]
+        if (
+            len(drawings) == 1 or self._settings.deterministic
+        ):  # half of them would be filled up to as many rows
+            return [too_large("for one step") for _ in drawings]
         half = (len(drawings) + 1) // 2
         self._row_limit = sum(drawing.num_rows for drawing in drawings[:half])
         self._passes_since_lowered = 0
@@ -219,16 +235,28 @@ class Passes:
 
     def _acting(self, drawings: Sequence[Drawing], counts: Sequence[int]) -> AbstractContextManager[None]:
         """The seals of a pass that are not in the weights, on the rows of their pictures."""
+        pairs = [*zip(counts, drawings, strict=True)]
+        filling = self._filling(drawings[0].shape, sum(counts))
         if self._merged:
-            self._bank.clear()
+            rows = [Rows(count, (), each.reading) for count, each in pairs]
+            self._bank.compose([*rows, *filling])
             return nullcontext()
-        filled = self._settings.max_rows - sum(counts) if self._settings.deterministic else 0
-        rows = [Rows(count, each.uses) for count, each in zip(counts, drawings, strict=True)]
-        self._bank.compose([*rows, Rows(filled)] if filled > 0 else rows)
+        rows = [
+            Rows(count, each.uses, None if each.path is Path.BESIDE else each.reading)
+            for count, each in pairs
+        ]
+        self._bank.compose([*rows, *filling])
         ends = torch.tensor(counts).cumsum(0).tolist()
         places = [slice(end - count, end) for end, count in zip(ends, counts, strict=True)]
         shares = zip(places, drawings, strict=True)
-        return beside([(place, each) for place, each in shares if each.path in (Path.BESIDE, Path.MERGED)])
+        return beside([(place, each) for place, each in shares if each.path is Path.BESIDE])
+
+    def _filling(self, shape: object, num_rows: int) -> list[Rows]:
+        """The rows behind those of a pass that is to be filled up. What they read is of no account."""
+        num_missing = self._settings.max_rows - num_rows if self._settings.deterministic else 0
+        if self._filled[0] != (shape, num_missing):
+            self._filled = (shape, num_missing), Reading()
+        return [Rows(num_missing, (), self._filled[1])] if num_missing > 0 else []
 
     def _decoded(self, drawings: Sequence[Drawing]) -> list[tuple[Drawing, Picture | SealsmithError]]:
         """Pictures of one call of the VAE; if that fails, of two calls for half of them, and so on."""
@@ -257,6 +285,16 @@ def is_out_of_memory(error: BaseException) -> bool:
     if isinstance(error, torch.OutOfMemoryError | MemoryError):
         return True
     return isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
+
+
+def seated(chosen: Sequence[_T], seats: Sequence[_T]) -> list[_T]:
+    """Those chosen in the order in which they were seated, new ones on places that have become free.
+
+    So rows that stay have the neighbours they had, and what was made for these together is of use again.
+    """
+    kept = [each if each in chosen else None for each in seats[: len(chosen)]]
+    others = iter([each for each in chosen if each not in kept])
+    return [next(others) if each is None else each for each in kept] + list(others)
 
 
 def _group(drawing: Drawing) -> object:

@@ -24,8 +24,9 @@ from typing import Any, Protocol
 import msgspec
 import zmq
 
-from ..errors import BusyError, SealsmithError
+from ..errors import BusyError, ConfigError, SealsmithError
 from .messages import (
+    MAX_REQUEST_BYTES,
     Cancel,
     Drain,
     Drained,
@@ -52,9 +53,10 @@ IDLE_S = 0.1
 """How long nothing may happen before the core is asked again: its deadlines pass without a message."""
 STUCK_S = 0.02
 """How soon events are sent again that a client had no room for."""
-MAX_MESSAGE_BYTES = 8 << 20
 HIGH_WATER = 8
 """Messages in flight to one client; each may be a picture. What is beyond waits in its outbox."""
+UNREAD_MS = 60_000
+"""How long a drained engine stays for what its clients were sent and have not read."""
 MAX_UNREAD = 256
 """Answers a client may leave unread before it is given no more work."""
 CRASHED_STATUS = 70
@@ -75,7 +77,7 @@ class EngineCore(Protocol):
         ...
 
     def cancel(self, request_id: str) -> None:
-        """Ends a request within one step, by an event `Failed`; one it does not know is no error."""
+        """Ends a request at once, by an event `Failed`; one it does not know is no error."""
         ...
 
     def step(self) -> bool:
@@ -97,6 +99,8 @@ CoreFactory = Callable[[Mapping[str, Any], Callable[[], None]], EngineCore]
 class _Client:
     outbox: Outbox = field(default_factory=Outbox)
     requests: set[str] = field(default_factory=set)
+    is_told: bool = False
+    """Whether it knows that all is finished."""
 
 
 class Host:
@@ -121,7 +125,7 @@ class Host:
             if fd >= 0:
                 poller.register(fd, zmq.POLLIN)
         has_more = False
-        while not (self._is_draining and self._is_done()):
+        while not (self._is_draining and self._is_done() and self._take_leave()):
             ready = dict(poller.poll(self._patience_ms(has_more)))
             if parent_fd is not None and parent_fd in ready and not os.read(parent_fd, 4096):
                 log.warning("the process that started this engine is gone; so is the engine")
@@ -130,20 +134,25 @@ class Host:
                 os.read(self._wake_fd, 4096)
             self._receive()
             has_more = self._core.step()
-            for event in self._core.events():
-                self._put(event)
+            self._collect()
             self._flush()
-        for identity in list(self._clients):
-            self._send(identity, Drained())
+        self._socket.setsockopt(zmq.LINGER, UNREAD_MS)
 
     def _patience_ms(self, has_more: bool) -> int:
         if has_more:
             return 0
         is_stuck = any(len(client.outbox) for client in self._clients.values())
-        return int(1000 * (STUCK_S if is_stuck else IDLE_S))
+        is_leaving = self._is_draining and self._is_done()
+        return int(1000 * (STUCK_S if is_stuck or is_leaving else IDLE_S))
 
     def _is_done(self) -> bool:
         return not self._owners and not any(len(client.outbox) for client in self._clients.values())
+
+    def _take_leave(self) -> bool:
+        """Whether every client has been told that all is finished; one without room for it is told later."""
+        for identity, client in list(self._clients.items()):
+            client.is_told = client.is_told or self._send(identity, Drained())
+        return all(client.is_told for client in self._clients.values())
 
     def _receive(self) -> None:
         """Everything that has come."""
@@ -172,6 +181,7 @@ class Host:
         elif isinstance(message, Cancel):
             if self._owners.get(message.id) == identity:
                 self._core.cancel(message.id)
+                self._collect()  # its id is free for what comes next
         elif isinstance(message, Ping):
             self._send(identity, Pong())
         elif isinstance(message, Drain):
@@ -186,9 +196,14 @@ class Host:
         self._send(identity, Welcome(self._incarnation, os.getpid(), dict(self._core.about)))
 
     def _submit(self, identity: bytes, client: _Client, request: Draw) -> None:
-        if request.id in self._owners:  # the same picture, asked for again
+        owner = self._owners.get(request.id)
+        if owner == identity:  # the same picture, asked for again
             return
         try:
+            if owner is not None:
+                raise ConfigError(
+                    f"another client's request is called {request.id!r}", "give each an id of its own"
+                )
             if self._is_draining:
                 raise BusyError("the engine is about to end", "send it again; another one will start")
             if client.outbox.num_last >= MAX_UNREAD:
@@ -199,6 +214,11 @@ class Host:
         else:
             self._owners[request.id] = identity
             client.requests.add(request.id)
+
+    def _collect(self) -> None:
+        """What happened in the core, into the clients' outboxes."""
+        for event in self._core.events():
+            self._put(event)
 
     def _put(self, event: Event) -> None:
         """Into its client's outbox; what belongs to a client that is gone goes nowhere."""
@@ -242,7 +262,7 @@ def bound_socket(context: "zmq.Context[zmq.Socket[bytes]]", endpoint: str) -> "z
     socket = context.socket(zmq.ROUTER)
     socket.setsockopt(zmq.ROUTER_MANDATORY, 1)
     socket.setsockopt(zmq.SNDHWM, HIGH_WATER)
-    socket.setsockopt(zmq.MAXMSGSIZE, MAX_MESSAGE_BYTES)
+    socket.setsockopt(zmq.MAXMSGSIZE, MAX_REQUEST_BYTES)
     socket.setsockopt(zmq.LINGER, 1000)
     socket.bind(endpoint)
     return socket

@@ -215,10 +215,11 @@ def retry_after_s(queue: FairQueue, tenant: str, cost_per_s: float | None) -> fl
     return min(max(oldest.cost / (cost_per_s * part), MIN_RETRY_S), MAX_RETRY_S)
 
 
-def expired_error(request: Waiting) -> DeadlineError:
-    """What the owner of an expired request is told."""
+def expired_error(request: Waiting, again_s: float = MIN_RETRY_S) -> DeadlineError:
+    """What the owner of an expired request is told; after `again_s` seconds there may be room."""
     waited = request.deadline_s - request.arrived_s
     return DeadlineError(
         f"the request was not begun within the {waited:.3g} s it gave",
         "nothing was drawn; send it again, with a later deadline",
+        again_s,
     )

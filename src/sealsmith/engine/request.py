@@ -63,9 +63,10 @@ class Event:
 
 @dataclass(frozen=True)
 class Queued(Event):
-    """It waits for its turn."""
+    """It waits for its turn, with so many others of all tenants, which came before it."""
 
     name = "queued"
+    num_ahead: int
 
 
 @dataclass(frozen=True)

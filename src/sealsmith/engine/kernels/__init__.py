@@ -44,11 +44,12 @@ class Kernel(Protocol):
         ...
 
 
-def kernel_for(pool: Pool, name: str = "auto", fold_bytes: int = 0) -> Kernel:
+def kernel_for(pool: Pool, name: str = "auto", fold_bytes: int = 0, deterministic: bool = False) -> Kernel:
     """The implementation called `name`; "auto": the fastest one for the device the pool is on.
 
     Units: `fold_bytes`, memory the CPU's kernel may take for weights with seals in them; 0: none.
-    Raises: ConfigError for a name there is none of.
+    `deterministic`: at one shape of the batch no bit of a segment's rows depends on the other segments.
+    Raises: ConfigError for a name there is none of, or one that needs a package that is not here.
     """
     if name == "auto":
         name = "triton" if pool.device.type == "cuda" else "cpu"
@@ -59,9 +60,14 @@ def kernel_for(pool: Pool, name: str = "auto", fold_bytes: int = 0) -> Kernel:
     if name == "cpu":
         from .cpu import CpuKernel
 
-        return CpuKernel(pool, fold_bytes)
+        return CpuKernel(pool, fold_bytes, deterministic)
     if name == "triton":
-        from .triton import TritonKernel
+        try:
+            from .triton import TritonKernel
+        except ModuleNotFoundError as error:
+            raise ConfigError(
+                f"the kernel 'triton' needs the package {error.name}", "pip install 'sealsmith[triton]'"
+            ) from error
 
         return TritonKernel(pool)
     raise ConfigError(f"there is no kernel {name!r}", "use auto, reference, cpu or triton")

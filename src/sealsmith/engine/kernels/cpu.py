@@ -1,33 +1,32 @@
-"""The CPU's kernel: two thin products a segment, or one product with the segment's own weight.
+"""The CPU's kernel: two thin products beside a layer, or one product with each segment's own weight.
 
-A segment is computed by itself, in shapes that are its own: no rank is padded to a neighbour's, nothing is stacked
-anew when a request joins or leaves, and no bit of a request's part depends on who else is there. In narrow layers
-with many pixels the thin products are not thin at all (at 128 channels and rank 8 they add a quarter to a linear
-layer's time). There, while the strengths last, the change is put into a copy of the layer's weight once (folds.py),
-and from then on the segment costs what the base costs.
+In narrow layers with many pixels the thin products are not thin at all (at 96 channels and rank 8 they add a sixth
+to a linear layer's multiplications, and more to its time). There, while the strengths last, the change is put into
+a copy of the layer's weight once (folds.py, slots.py), and from then on the segment costs what the base costs.
+Elsewhere segments of one rank share the thin products (thin.py); no rank is padded to a neighbour's. Which way a
+layer's segments go is settled in the first pass after the batch was composed, and kept.
 """
 
 from collections.abc import Sequence
-from itertools import groupby
+from itertools import groupby, pairwise
 
 import torch
 from torch import Tensor, nn
 
 from ..pool import Lease, Pool
-from ..segments import Part, Segment, expand, shrink
-from . import Forward, check_rows
-from .folds import Fold, Folds, Run, apply_folds, can_fold, fold, is_worth_folding
-
-Operand = tuple[Tensor, Tensor]
-"""down [R, ...] and up [R, O] of all parts of a segment, one behind the other, the factors in `up`."""
+from ..segments import Part, Segment
+from . import Forward, check_rows, folds, slots
+from .thin import ConvolutionThin, LinearThin, Operand, thin_of
 
 
 class CpuKernel:
     name = "cpu"
 
-    def __init__(self, pool: Pool, fold_bytes: int = 0):
+    def __init__(self, pool: Pool, fold_bytes: int = 0, deterministic: bool = False):
+        """`deterministic`: every segment by itself, and no weight is folded."""
         self.pool = pool
-        self.folds = Folds(fold_bytes)
+        self.folds = folds.Folds(0 if deterministic else fold_bytes)
+        self.deterministic = deterministic
         self._dense: dict[Lease, dict[str, Operand]] = {}
 
     def layer(self, path: str, module: nn.Module, base: Forward) -> "CpuLayer":
@@ -43,6 +42,12 @@ class CpuKernel:
             layers[part.path] = self.pool.read(part.lease, part.path)
         return layers[part.path]
 
+    def operand(self, parts: Sequence[Part]) -> Operand:
+        """The matrices of several parts as those of one."""
+        pairs = [self.dense(part) for part in parts]
+        ups = [up * part.factor for part, (_, up) in zip(parts, pairs, strict=True)]
+        return torch.cat([down for down, _ in pairs]), torch.cat(ups)
+
 
 class CpuLayer:
     def __init__(self, kernel: CpuKernel, path: str, module: nn.Module, base: Forward):
@@ -50,65 +55,113 @@ class CpuLayer:
         self._path = path
         self._module = module
         self._base = base
-        self._can_fold = kernel.folds.limit_bytes > 0 and can_fold(module)
+        self._can_fold = kernel.folds.limit_bytes > 0 and folds.can_fold(module)
+        self._slots: slots.Slots | None = None
         self._segments: Sequence[Segment] = ()
-        self._operands: dict[tuple[Part, ...], Operand] = {}
+        self._shape: torch.Size | None = None
+        """Of the input rows that the following were made for."""
+        self._multiplied: Sequence[slots.Run] = ()
+        self._convolved: Sequence[folds.Run] = ()
+        self._thin: Sequence[LinearThin | ConvolutionThin] = ()
 
     def arrange(self, segments: Sequence[Segment]) -> None:
         self._segments = segments
-        wanted = {segment.parts for segment in segments if segment.parts}
-        self._operands = {parts: self._operands[parts] for parts in wanted & self._operands.keys()}
-        self._kernel.folds.use(self._path, wanted)
+        self._shape, self._multiplied, self._convolved, self._thin = None, (), (), ()
+        self._kernel.folds.use(self._path, {segment.parts for segment in segments if segment.parts})
 
     def forward(self, x: Tensor) -> Tensor:
         check_rows(x, self._segments)
-        folds = [self._fold(segment, x) for segment in self._segments]
-        y = apply_folds(self._module, x, self._runs(folds)) if any(folds) else self._base(x)
-        for segment, own in zip(self._segments, folds, strict=True):
-            if segment.parts and own is None:
-                self._add(segment, x, y)
+        if x.shape[1:] != self._shape:
+            self._settle(x)
+        if self._multiplied:
+            y = slots.multiply(x, self._module, self._multiplied)
+        elif self._convolved:
+            assert isinstance(self._module, nn.Conv2d)
+            y = folds.convolve(x, self._module, self._convolved)
+        else:
+            y = self._base(x)
+        for thin in self._thin:
+            thin.add(x, y)
         return y
 
-    def _fold(self, segment: Segment, x: Tensor) -> Fold | None:
-        """The weight with the segment's parts in it, where that is the cheaper way and there is room for it."""
+    def _settle(self, x: Tensor) -> None:
+        """Settles each segment's way, and makes what it takes; after an error nothing is settled."""
+        self._shape, self._multiplied, self._convolved, self._thin = None, (), (), ()
+        wanted = [segment if self._is_to_be_folded(segment, x) else None for segment in self._segments]
+        if not any(wanted):
+            folded = [False] * len(wanted)
+        elif isinstance(self._module, nn.Conv2d):
+            own = [self._fold(self._module, segment, x) if segment else None for segment in wanted]
+            folded = [each is not None for each in own]
+            self._convolved = self._runs(own) if any(folded) else ()
+        else:
+            places = self._places(wanted)
+            folded = [place is not None for place in places]
+            self._multiplied = self._own_slots.runs(self._segments, places) if any(folded) else ()
+        pairs = zip(self._segments, folded, strict=True)
+        beside = [segment for segment, is_folded in pairs if segment.parts and not is_folded]
+        self._thin = self._products(beside, x)
+        self._shape = x.shape[1:]
+
+    def _is_to_be_folded(self, segment: Segment, x: Tensor) -> bool:
         if not self._can_fold or not segment.parts or not segment.is_lasting:
-            return None
-        rank = sum(part.place.rank for part in segment.parts)
-        if not is_worth_folding(self._module, x[segment.start : segment.stop], rank):
-            return None
-        folds = self._kernel.folds
-        own = folds.get(self._path, segment.parts)
-        if own is None and folds.has_room(self._module):
-            own = fold(self._module, *self._operand(segment.parts), x[segment.start : segment.stop].shape)
-            folds.put(self._path, segment.parts, own)
+            return False
+        return folds.is_worth_folding(self._module, (segment.num_rows, *x.shape[1:]), _rank(segment))
+
+    def _fold(self, module: nn.Conv2d, segment: Segment, x: Tensor) -> folds.Fold | None:
+        """The convolution's weight with the segment's parts in it, if there is room for it."""
+        store = self._kernel.folds
+        own = store.get(self._path, segment.parts)
+        if own is None and store.reserve(folds.bytes_of(module)):
+            with store.reserved(folds.bytes_of(module)):
+                operand = self._kernel.operand(segment.parts)
+                own = folds.fold(module, *operand, (segment.num_rows, *x.shape[1:]))
+            store.put(self._path, segment.parts, own)
         return own
 
-    def _runs(self, folds: Sequence[Fold | None]) -> list[Run]:
-        """The batch cut where the weight changes."""
+    def _runs(self, own: Sequence[folds.Fold | None]) -> list[folds.Run]:
+        """The batch cut where the convolution's weight changes."""
         runs = []
-        for own, group in groupby(zip(folds, self._segments, strict=True), key=lambda pair: pair[0]):
+        for fold, group in groupby(zip(own, self._segments, strict=True), key=lambda pair: pair[0]):
             segments = [segment for _, segment in group]
-            runs.append((segments[0].start, segments[-1].stop, own))
+            runs.append((segments[0].start, segments[-1].stop, fold))
         return runs
 
-    def _add(self, segment: Segment, x: Tensor, y: Tensor) -> None:
-        """Adds the parts to the segment's rows of y, in place."""
-        down, up = (each.to(x.dtype) for each in self._operand(segment.parts))
-        thin = shrink(self._module, x[segment.start : segment.stop], down)
-        rows = y[segment.start : segment.stop]
-        if not rows.is_contiguous():
-            rows += expand(self._module, thin, up)
-        elif isinstance(self._module, nn.Conv2d):
-            num_rows, outputs = rows.shape[:2]
-            wide = rows.view(num_rows, outputs, -1)
-            wide.baddbmm_(up.T.expand(num_rows, -1, -1), thin.reshape(num_rows, len(up), -1))
-        else:
-            rows.view(-1, rows.shape[-1]).addmm_(thin.reshape(-1, len(up)), up)
+    @property
+    def _own_slots(self) -> slots.Slots:
+        if self._slots is None:
+            self._slots = slots.Slots(self._module, self._kernel.folds)
+        return self._slots
 
-    def _operand(self, parts: tuple[Part, ...]) -> Operand:
-        if parts not in self._operands:
-            pairs = [self._kernel.dense(part) for part in parts]
-            downs = [down for down, _ in pairs]
-            ups = [up * part.factor for part, (_, up) in zip(parts, pairs, strict=True)]
-            self._operands[parts] = torch.cat(downs), torch.cat(ups)
-        return self._operands[parts]
+    def _places(self, wanted: Sequence[Segment | None]) -> list[int | None]:
+        """The slots of the wanted segments' weights, as far as there is room."""
+        parts = {folds.contents(segment.parts): segment.parts for segment in wanted if segment}
+        keys = [folds.contents(segment.parts) for segment in wanted if segment]
+        places = iter(self._own_slots.place(keys, lambda key: self._kernel.operand(parts[key])))
+        return [next(places) if segment else None for segment in wanted]
+
+    def _products(self, segments: Sequence[Segment], x: Tensor) -> list[LinearThin | ConvolutionThin]:
+        """The thin products of these segments: one of each kind for neighbours of the same shape."""
+        groups: list[list[Segment]] = [list(segments[:1])] if segments else []
+        for before, segment in pairwise(segments):
+            if self._kernel.deterministic or not _are_alike(before, segment):
+                groups.append([])
+            groups[-1].append(segment)
+        return [
+            thin_of(self._module, group[0].start, group[-1].stop, [self._operand(each, x) for each in group])
+            for group in groups
+        ]
+
+    def _operand(self, segment: Segment, x: Tensor) -> Operand:
+        down, up = self._kernel.operand(segment.parts)
+        return down.to(x.dtype), up.to(x.dtype)
+
+
+def _rank(segment: Segment) -> int:
+    return sum(part.place.rank for part in segment.parts)
+
+
+def _are_alike(before: Segment, segment: Segment) -> bool:
+    """Whether two segments lie side by side and have the same shape."""
+    is_next = before.stop == segment.start
+    return is_next and before.num_rows == segment.num_rows and _rank(before) == _rank(segment)

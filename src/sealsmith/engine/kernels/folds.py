@@ -1,12 +1,15 @@
 """Weights with seals in them, one copy of a layer's weight a seal: bought once, then as cheap as the base's own.
 
 The copies live under a limit of bytes and stay behind for the next request for the same seal at the same strength;
-the longest unused go first. Not for: the base's own weights, which nobody here touches (adapters/fuse.py does).
+of convolutions', the longest unused go first. Linear layers' lie in slots (slots.py) under the same limit; a slot
+takes another weight when its own is unused, but its bytes are never given back. Not for: the base's own weights,
+which nobody here touches (adapters/fuse.py does).
 """
 
 import math
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,28 +18,30 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ..segments import Part
+from .slots import Key
 
-LINEAR_COST = 7.0
-CONVOLUTION_COST = 35.0
-"""What reading one more weight costs a pass, in multiplications of a thin product: is what folding loses and saves.
-Measured on one core (AVX-512, float32): 0.1 and 0.5 ns a weight, 15 ps a multiplication."""
+LINEAR_COST, POINTWISE_COST, CONVOLUTION_COST = 2.5, 3.0, 17.0
+"""What one more weight costs a pass, in multiplications of the thin products: is what folding loses and saves."""
+SMALL_CONVOLUTION_COST = 50.0
+"""The same for every pixel of each input: a convolution of few rows is slower. All measured on one core (AVX-512,
+float32), where a multiplication of thin products takes 20 to 60 ps (docs/log.md)."""
 
 
 @dataclass(frozen=True, eq=False)
 class Fold:
-    """One layer's weight with certain parts in it."""
+    """A convolution's weight with certain parts in it."""
 
     weight: Tensor
-    """[I, O]; of a convolution in oneDNN's own layout."""
+    """[O, I] where the kernel is one pixel; else in oneDNN's own layout."""
     num_bytes: int
 
 
-_Key = tuple[str, tuple[tuple[str, float], ...]]
-"""A layer, and the seals (contents and factor) in its weight."""
+_Key = tuple[str, Key]
+"""A layer, and the seals in its weight."""
 
 
 class Folds:
-    """The copies there are, the longest unused first."""
+    """Convolutions' copies, the longest unused first, and the bytes that all copies take, slots' among them."""
 
     def __init__(self, limit_bytes: int):
         self.limit_bytes = limit_bytes
@@ -54,19 +59,30 @@ class Folds:
             self._folds.move_to_end(key)
         return self._folds.get(key)
 
-    def has_room(self, module: nn.Module) -> bool:
-        """Whether there is room for one more copy of the module's weight, once unused ones were thrown away."""
-        wanted = _bytes_of(module)
+    def reserve(self, num_bytes: int) -> bool:
+        """Whether there is room for so many more bytes, once unused copies have gone; then they are taken."""
         for key in list(self._folds):
-            if self.num_bytes + wanted <= self.limit_bytes:
+            if self.num_bytes + num_bytes <= self.limit_bytes:
                 break
             if key not in self._used.get(key[0], ()):
                 self.num_bytes -= self._folds.pop(key).num_bytes
-        return self.num_bytes + wanted <= self.limit_bytes
+        if self.num_bytes + num_bytes > self.limit_bytes:
+            return False
+        self.num_bytes += num_bytes
+        return True
+
+    @contextmanager
+    def reserved(self, num_bytes: int) -> Iterator[None]:
+        """A context that makes what bytes were reserved for; they are given back when it fails."""
+        try:
+            yield
+        except BaseException:
+            self.num_bytes -= num_bytes
+            raise
 
     def put(self, path: str, parts: tuple[Part, ...], fold: Fold) -> None:
+        """Keeps a copy, for whose bytes there was room."""
         self._folds[_key(path, parts)] = fold
-        self.num_bytes += fold.num_bytes
 
 
 def can_fold(module: nn.Module) -> bool:
@@ -84,60 +100,76 @@ def can_fold(module: nn.Module) -> bool:
     return True
 
 
-def is_worth_folding(module: nn.Module, x: Tensor, rank: int) -> bool:
-    """Whether the thin products of that rank for these rows cost more than reading another weight.
+def is_worth_folding(module: nn.Module, x_shape: Sequence[int], rank: int) -> bool:
+    """Whether the thin products of that rank for rows of this shape cost more than reading another weight.
 
     A question of the rows' own shape alone, so that the answer is the same in every company.
     """
     outputs, *inputs = _weight(module).shape
-    if isinstance(module, nn.Conv2d):
-        pixels = x.shape[0] * x.shape[2] * x.shape[3] // math.prod(module.stride)
-        cost = CONVOLUTION_COST
+    num_weights = outputs * math.prod(inputs)
+    if not isinstance(module, nn.Conv2d):
+        pixels, cost = math.prod(x_shape[:-1]), LINEAR_COST * num_weights
     else:
-        pixels, cost = x.numel() // x.shape[-1], LINEAR_COST
-    num_inputs = math.prod(inputs)
-    return pixels * rank * (num_inputs + outputs) > cost * num_inputs * outputs
+        pixels = x_shape[0] * x_shape[2] * x_shape[3] // math.prod(module.stride)
+        if is_pointwise(module):
+            cost = POINTWISE_COST * num_weights
+        else:
+            cost = CONVOLUTION_COST * num_weights + SMALL_CONVOLUTION_COST * pixels * inputs[0]
+    return pixels * rank * (math.prod(inputs) + outputs) > cost
 
 
-def fold(module: nn.Module, down: Tensor, up: Tensor, x_shape: torch.Size) -> Fold:
-    """A copy of the layer's weight plus `up @ down`: down [R, I] or [R, I, kh, kw], up [R, O].
+def is_pointwise(module: nn.Conv2d) -> bool:
+    """Whether the convolution is one product of matrices a picture."""
+    return module.kernel_size == module.stride == (1, 1) and module.padding == (0, 0)
+
+
+def fold(module: nn.Conv2d, down: Tensor, up: Tensor, x_shape: Sequence[int]) -> Fold:
+    """A copy of the layer's weight plus `up @ down`: down [R, I, kh, kw], up [R, O].
 
     `x_shape` is the shape that the copy is laid out for; it takes others too.
     """
     weight = _weight(module).detach()
-    changed = torch.addmm(weight.flatten(1).T, down.flatten(1).T, up)
-    if isinstance(module, nn.Conv2d):
+    changed = torch.addmm(weight.flatten(1), up.T, down.flatten(1))
+    if not is_pointwise(module):
         reorder: Any = torch._C._nn.mkldnn_reorder_conv2d_weight
         changed = reorder(
-            changed.T.reshape(weight.shape).to_mkldnn(),
+            changed.view(weight.shape).to_mkldnn(),
             module.padding,
             module.stride,
             module.dilation,
             module.groups,
             list(x_shape),
         )
-    return Fold(changed, _bytes_of(module))
+    return Fold(changed, bytes_of(module))
 
 
 Run = tuple[int, int, Fold | None]
-"""Rows from, to, and the weight they are multiplied by; None: the layer's own."""
+"""Rows from, to, and the weight they are convolved with; None: the layer's own."""
 
 
-def apply_folds(module: nn.Module, x: Tensor, runs: Sequence[Run]) -> Tensor:
+def convolve(x: Tensor, module: nn.Conv2d, runs: Sequence[Run]) -> Tensor:
     """The layer's output, each run by its own weight. The runs lie side by side and cover x."""
-    if isinstance(module, nn.Conv2d):
-        outputs = [_convolve(module, x[start:stop], own) for start, stop, own in runs]
-        return torch.cat(outputs) if len(outputs) > 1 else outputs[0]
-    own_weight = _weight(module).detach().T
-    bias: Any = module.bias
-    y = x.new_empty(*x.shape[:-1], own_weight.shape[1])
+    if is_pointwise(module):
+        return _multiply(x, module, runs)
+    outputs = [_convolve(module, x[start:stop], own) for start, stop, own in runs]
+    return torch.cat(outputs) if len(outputs) > 1 else outputs[0]
+
+
+def _multiply(x: Tensor, module: nn.Conv2d, runs: Sequence[Run]) -> Tensor:
+    """A convolution of one pixel as products of matrices, which need no other layout of what they read."""
+    base = _weight(module).detach().flatten(1)
+    y = x.new_empty(len(x), len(base), *x.shape[2:])
     for start, stop, own in runs:
-        rows, out = x[start:stop].reshape(-1, x.shape[-1]), y[start:stop].view(-1, y.shape[-1])
-        weight = own_weight if own is None else own.weight
-        if bias is None:
-            torch.mm(rows, weight, out=out)
+        weight = base if own is None else own.weight
+        weights, rows, out = (
+            weight.expand(stop - start, -1, -1),
+            x[start:stop].flatten(2),
+            y[start:stop].flatten(2),
+        )
+        if module.bias is None:
+            torch.bmm(weights, rows, out=out)
         else:
-            torch.addmm(bias.detach(), rows, weight, out=out)
+            torch.baddbmm(module.bias.detach()[:, None], weights, rows, out=out)
     return y
 
 
@@ -155,10 +187,15 @@ def _weight(module: nn.Module) -> Tensor:
     return module.weight
 
 
-def _bytes_of(module: nn.Module) -> int:
-    weight = _weight(module)
-    return weight.numel() * weight.itemsize
+def bytes_of(module: nn.Module) -> int:
+    """What one copy of its weight takes."""
+    return _weight(module).nbytes
 
 
 def _key(path: str, parts: tuple[Part, ...]) -> _Key:
-    return path, tuple((part.lease.key, part.factor) for part in parts)
+    return path, contents(parts)
+
+
+def contents(parts: Sequence[Part]) -> Key:
+    """What is in a weight that has these parts in it, wherever the seals lie in the pool."""
+    return tuple((part.lease.key, part.factor) for part in parts)

@@ -35,11 +35,16 @@ class TritonKernel:
         """The pages of all held seals, one seal's behind the other's."""
         self.starts: dict[Lease, int] = {}
         """Where a seal's begin in it."""
+        self.generation = 0
+        """Of the page table; a plan of an older one points at other seals' pages."""
 
     def layer(self, path: str, module: nn.Module, base: Forward) -> "TritonLayer":
         return TritonLayer(self, module, base)
 
     def hold(self, leases: Sequence[Lease]) -> None:
+        if [*leases] == [*self.starts]:
+            return
+        self.generation += 1
         pages: list[int] = []
         self.starts = {}
         for lease in leases:
@@ -71,6 +76,8 @@ class TritonLayer:
         self._base = base
         self._segments: Sequence[Segment] = ()
         self._plan: _Plan | None = None
+        self._generation = 0
+        """Of the page table that the plan was made for."""
 
     def arrange(self, segments: Sequence[Segment]) -> None:
         self._segments = segments
@@ -79,12 +86,12 @@ class TritonLayer:
     def forward(self, x: Tensor) -> Tensor:
         check_rows(x, self._segments)
         y = self._base(x)
-        if self._plan is None:
-            self._plan = self._planned()
+        if self._plan is None or self._generation != self._kernel.generation:
+            self._plan, self._generation = self._planned(), self._kernel.generation
         return self._add(self._plan, x, y) if len(self._plan.parts) else y
 
     def _planned(self) -> _Plan:
-        """Made at the first pass, when the kernel's page table holds every seal of the batch."""
+        """Made in a pass, when the kernel's page table holds every seal of the batch."""
         changed = [segment for segment in self._segments if segment.parts]
         segments: list[list[int]] = []
         parts: list[list[int]] = []

@@ -1,0 +1,108 @@
+"""Seals beside a layer on the CPU, as two thin products for several segments at once.
+
+A convolution's `down` is not applied as a convolution: with few outputs that wastes most of every vector register,
+and each call turns the whole input into another layout. Instead every pixel is multiplied by all kh x kw places of
+`down` in one product, and the places are added up where they belong (`fold` is col2im):
+
+    x [B, I, H, W]  ->  [B, R kh kw, H W]  ->  col2im  ->  [B, R, h, w]  ->  times up, added to y [B, O, h, w]
+
+Shape letters: S segments of P rows each, B = S P, N tokens (or pixels).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from ..segments import shrink
+
+Operand = tuple[Tensor, Tensor]
+"""down [R, ...] and up [R, O] of all parts of a segment, one behind the other, the factors in `up`."""
+
+
+@dataclass(frozen=True)
+class LinearThin:
+    """Of segments side by side, all of one rank and number of rows."""
+
+    start: int
+    stop: int
+    down: Tensor
+    """[S, I, R]"""
+    up: Tensor
+    """[S, R, O]"""
+
+    def add(self, x: Tensor, y: Tensor) -> None:
+        """Adds what the seals do to the segments' rows of y, in place."""
+        rows, num_segments = y[self.start : self.stop], len(self.up)
+        thin = torch.bmm(x[self.start : self.stop].reshape(num_segments, -1, x.shape[-1]), self.down)
+        if rows.is_contiguous():
+            rows.view(num_segments, -1, rows.shape[-1]).baddbmm_(thin, self.up)
+        else:
+            rows += torch.bmm(thin, self.up).view(rows.shape)
+
+
+@dataclass(frozen=True)
+class ConvolutionThin:
+    """Of segments side by side, all of one rank and number of rows."""
+
+    start: int
+    stop: int
+    module: nn.Conv2d
+    downs: Tensor
+    """[B, R kh kw, I], the places of `down` in reverse; where `is_spread` says no, [S, R, I, kh, kw]"""
+    up: Tensor
+    """[B, O, R]"""
+
+    def add(self, x: Tensor, y: Tensor) -> None:
+        """Adds what the seals do to the segments' rows of y, in place."""
+        rows = y[self.start : self.stop]
+        thin = self._thin(x[self.start : self.stop], tuple(rows.shape[2:])).flatten(2)
+        if rows.is_contiguous():
+            rows.view(*rows.shape[:2], -1).baddbmm_(self.up, thin)
+        else:
+            rows += torch.bmm(self.up, thin).view(rows.shape)
+
+    def _thin(self, x: Tensor, size: tuple[int, ...]) -> Tensor:
+        """[B, R, h, w]"""
+        if not is_spread(self.module):
+            rows = x.split(len(x) // len(self.downs))
+            pairs = zip(rows, self.downs, strict=True)
+            return torch.cat([shrink(self.module, each, down) for each, down in pairs])
+        spread = torch.bmm(self.downs, x.flatten(2))
+        kernel, dilation = self.module.kernel_size, self.module.dilation
+        if kernel == (1, 1):
+            return spread
+        return functional.fold(spread, size, kernel, dilation, _reverse_padding(self.module))
+
+
+def thin_of(
+    module: nn.Module, start: int, stop: int, operands: Sequence[Operand]
+) -> LinearThin | ConvolutionThin:
+    """The products for segments from row `start` to `stop`, with operands of one rank."""
+    up = torch.stack([up for _, up in operands])
+    if not isinstance(module, nn.Conv2d):
+        down = torch.stack([down.T for down, _ in operands])
+        return LinearThin(start, stop, down, up)
+    num_rows = (stop - start) // len(operands)
+    downs = torch.stack([down for down, _ in operands])
+    if is_spread(module):
+        reverse = downs.flip(3, 4).permute(0, 1, 3, 4, 2)  # [S, R, kh, kw, I]
+        downs = reverse.flatten(1, 3).repeat_interleave(num_rows, 0)
+    return ConvolutionThin(start, stop, module, downs, up.mT.repeat_interleave(num_rows, 0))
+
+
+def is_spread(module: nn.Conv2d) -> bool:
+    """Whether the convolution is a product for each place of its kernel: stride 1, and no more zeros than that."""
+    if module.stride != (1, 1) or module.groups != 1 or module.padding_mode != "zeros":
+        return False
+    return not isinstance(module.padding, str) and min(_reverse_padding(module)) >= 0
+
+
+def _reverse_padding(module: nn.Conv2d) -> tuple[int, int]:
+    """What col2im has to cut off, so that as much is left as the convolution's padding leaves."""
+    assert not isinstance(module.padding, str)
+    sizes = zip(module.kernel_size, module.dilation, module.padding, strict=True)
+    height, width = [(kernel - 1) * dilation - padding for kernel, dilation, padding in sizes]
+    return height, width
