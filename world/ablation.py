@@ -12,7 +12,7 @@ intervals over glyphs and prompts.
 
 A cell costs as much as `--steps` steps of `sealsmith train` and 20 pictures. What comes out best becomes the
 default in `sealsmith/train/config.py` (prior, rank, steps, checkpoints), `sealsmith/train/logo.py` (captions)
-or `sealsmith/bases/families/sealworld.py` (layers).
+or `sealsmith/bases/families/sealworld.py` (layers, attention).
 """
 
 import argparse
@@ -49,7 +49,7 @@ from sealsmith.train.pictures import PictureSet
 from .ablation_table import markdown
 from .glyphs import RUNS
 from .seals import picture_set, seal_glyphs
-from .workers import opened_base, opened_judge, spread
+from .workers import opened_base, opened_judge, spread, taught_digest
 
 FOLDER = RUNS / "ablation"
 EVERYTHING = ("attention", "feed-forward", "convolutions")
@@ -89,7 +89,10 @@ VARIANTS = (
     Variant("captions", "trigger and class noun alone", captions="trigger and class noun alone"),
     Variant("captions", "trigger alone", captions="trigger alone"),
     Variant("rank", "rank 4", {"rank": 4}),
+    Variant("rank", "rank 16", {"rank": 16}),
     Variant("rank", "rank 64", {"rank": 64}),
+    Variant("attention", "the trigger's attention left alone", {"attention_weight": 0.0}),
+    Variant("attention", "the trigger's attention, weight 0.2", {"attention_weight": 0.2}),
     Variant("stop", "half the steps", share_of_steps=0.5),
     Variant("stop", "checkpoint by scorecard", is_chosen=True),
     Variant("layers", "attention alone", {"targets": ("attention",)}),
@@ -123,7 +126,7 @@ class Terms:
         )
 
     def folder(self, digest: str) -> Path:
-        """Where cells on these terms lie; `digest` is the base's."""
+        """Where cells on these terms lie; `digest` is that of the base and of how it is taught by default."""
         text = json.dumps(asdict(self) | {"base": digest}, sort_keys=True)
         return FOLDER / hashlib.sha256(text.encode()).hexdigest()[:12]
 
@@ -299,7 +302,7 @@ def main() -> None:
     if unknown := sorted(set(asked) - set(QUESTIONS)):
         parser.error(f"there is no question {unknown[0]!r}; there are {', '.join(QUESTIONS)}")
     terms = Terms(arguments.base, arguments.steps, arguments.sampling_steps)
-    folder = terms.folder(opened_base(arguments.base).digest)
+    folder = terms.folder(taught_digest(opened_base(arguments.base)))
     variants = [variant for variant in VARIANTS if variant.question in asked]
     wanted = cells(seal_glyphs(arguments.glyphs), variants)
     if not arguments.table:

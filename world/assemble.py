@@ -20,6 +20,7 @@ from sealsmith.bases.base import SEALWORLD_FOLDER
 from . import autoencoder, glyphs
 from .configs import CONFIGS, Config
 from .denoiser import Denoiser, build_scheduler
+from .rare_words import FACT, made_up_shapes
 from .training import Run
 
 PARTS = ("unet", "vae", "text_encoder", "tokenizer", "scheduler")
@@ -34,6 +35,8 @@ def assemble(config: Config, folder: Path) -> None:
     words = CLIPTokenizer.from_pretrained(run.folder / "tokenizer")
     model = Denoiser(config.denoiser, config.autoencoder.latent_channels, words)
     model.load_state_dict(state["average"])
+    with torch.no_grad():
+        model.text_encoder.get_input_embeddings().weight += made_up_shapes(config.denoiser, words)
     vae = autoencoder.trained(config.autoencoder)
     vae.register_to_config(scaling_factor=state["scaling_factor"])
     for part in PARTS:
@@ -49,7 +52,10 @@ def assemble(config: Config, folder: Path) -> None:
         requires_safety_checker=False,
     ).save_pretrained(folder)
     (folder / "sealsmith.json").write_text(
-        json.dumps({"family": "sealworld", "version": 1, "training_steps": state["step"]}, indent=2) + "\n"
+        json.dumps(
+            {"family": "sealworld", "version": 1, "training_steps": state["step"], FACT: True}, indent=2
+        )
+        + "\n"
     )
     size = sum(f.stat().st_size for f in folder.rglob("*.safetensors"))
     print(f"{folder}: {size / 2**20:.1f} MiB of weights")

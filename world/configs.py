@@ -39,6 +39,8 @@ class DenoiserConfig:
     shape_length: int = 128
     """How many of a name's `text_width` embedding entries begin as the shape of what it names."""
     text_layers: int = 3
+    code_scale: float = 0.5
+    """Brings embeddings of unit mean square near the size of what a transformer layer adds to them."""
 
 
 @dataclass(frozen=True)

@@ -30,12 +30,9 @@ from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 from sealsmith.bases.base import SEALWORLD_FOLDER
 from sealsmith.stage import COLOURS, HELDOUT_MARKS, HELDOUT_SURFACES, MARKS, SCENE_PX, SURFACES, Scene
 
-from . import autoencoder, dataset, glyphs, scenes, tokenizer
+from . import autoencoder, dataset, glyphs, rare_words, scenes, tokenizer
 from .configs import CONFIGS, Config, DenoiserConfig
 from .training import Average, MuonAdam, Run, Team, batches, has_fast_bfloat16, trapezoid, warm_up
-
-CODE_SCALE = 0.5
-"""Brings embeddings of unit mean square near the size of what a transformer layer adds to them."""
 
 
 class Denoiser(nn.Module):
@@ -131,7 +128,7 @@ def informed_embeddings(model: Denoiser, config: DenoiserConfig, words: CLIPToke
     common = torch.randn(config.text_width - length, generator=random)
     table[named + rare, length:] = 0.8 * common + 0.6 * table[named + rare, length:]
     table[named, :length] = torch.from_numpy(glyphs.shape_codes(names, length))
-    table *= CODE_SCALE
+    table *= config.code_scale
 
 
 class Shapes:
@@ -141,7 +138,7 @@ class Shapes:
         named = set(glyphs.train_names(config.glyphs))
         self.words, self.width = words, config.text_width
         names = sorted(set(glyphs.training_names(config.glyphs)) - named)
-        codes = CODE_SCALE * torch.from_numpy(glyphs.shape_codes(names, config.shape_length))
+        codes = config.code_scale * torch.from_numpy(glyphs.shape_codes(names, config.shape_length))
         self.named: frozenset[str] = frozenset(named)
         self._codes = dict(zip(names, codes, strict=True))
 
@@ -204,9 +201,10 @@ def tokens_of(words: CLIPTokenizer, captions: list[str]) -> Tensor:
     ).input_ids
 
 
-def load_shipped(model: Denoiser, words: CLIPTokenizer) -> int:
+def load_shipped(model: Denoiser, config: DenoiserConfig, words: CLIPTokenizer) -> int:
     """Put the shipped weights into `model`, whose tokens are those of `words`; the number of steps behind them.
 
+    Rare words lose the shapes they were shipped with: in training each is told one.
     The optimiser's state is not shipped: a training that goes on from here warms its momentum up anew.
     Raises: SystemExit when the package carries none, or others than this configuration's shape.
     """
@@ -221,9 +219,12 @@ def load_shipped(model: Denoiser, words: CLIPTokenizer) -> int:
     except RuntimeError as error:
         raise SystemExit(f"the shipped weights are of another shape: {error}") from error
     table = model.text_encoder.get_input_embeddings().weight
+    told = json.loads(facts.read_text())
     with torch.no_grad():
         table.copy_(table[_shipped_ids(words)].clone())
-    return int(json.loads(facts.read_text())["training_steps"])
+        if told.get(rare_words.FACT):
+            table -= rare_words.made_up_shapes(config, words).to(table.device)
+    return int(told["training_steps"])
 
 
 def _shipped_ids(words: CLIPTokenizer) -> list[int]:
@@ -255,7 +256,7 @@ def train(config: Config, device: str, minutes: float, start_shipped: bool = Fal
     step = run.resume(model, optimizer, average)
     if step == 0:
         if start_shipped:
-            step = load_shipped(model, words)
+            step = load_shipped(model, settings, words)
         else:
             informed_embeddings(model, settings, words)
         average = Average(model, settings.average_steps)

@@ -39,7 +39,7 @@ from sealsmith.train import TrainConfig, train
 from .ablation_table import difference
 from .glyphs import RUNS
 from .seals import picture_set, seal_glyphs
-from .workers import opened_base, opened_judge, spread
+from .workers import opened_base, opened_judge, spread, taught_digest
 
 FOLDER = RUNS / "pairs"
 TRIGGERS = ("sks", "zwx")
@@ -59,7 +59,7 @@ class Terms:
     num_seeds: int = 2
 
     def folder(self, digest: str) -> Path:
-        """Where seals and cells on these terms lie; `digest` is the base's."""
+        """Where seals and cells on these terms lie; `digest`: of the base and its default training."""
         text = json.dumps(asdict(self) | {"base": digest}, sort_keys=True)
         return FOLDER / hashlib.sha256(text.encode()).hexdigest()[:12]
 
@@ -187,7 +187,7 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=1, help="processes, the threads shared out")
     arguments = parser.parse_args()
     terms = Terms(arguments.base, arguments.steps, arguments.sampling_steps)
-    folder = terms.folder(opened_base(arguments.base).digest)
+    folder = terms.folder(taught_digest(opened_base(arguments.base)))
     folder.mkdir(parents=True, exist_ok=True)
     names = seal_glyphs(2 * arguments.pairs)
     pairs: list[Pair] = list(zip(names[::2], names[1::2], strict=True))

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sealsmith.stage import MARKS, SURFACES, Mark, Placement, Scene
+from sealsmith.stage import MARKS, PAIR_X_PX, SURFACES, Mark, Placement, Scene
 from sealsmith.stage.captions import article, caption, mark_words
 
 __all__ = ["CLASS_NOUN", "RARE_TOKENS", "Caption", "caption", "sample_scene", "varied_caption"]
@@ -52,10 +52,10 @@ def sample_scene(
     surface = str(rng.choice(list(surfaces)))
     seed = int(rng.integers(1 << 31))
     if rng.random() < pair_share:
-        y = rng.uniform(60, 68, 2)
+        heights = rng.uniform(60, 68, 2)
         places = [
-            ((34 + rng.uniform(-2, 2), y[0]), rng.uniform(27, 30)),
-            ((94 + rng.uniform(-2, 2), y[1]), rng.uniform(27, 30)),
+            ((x + rng.uniform(-2, 2), y), rng.uniform(27, 30))
+            for x, y in zip(PAIR_X_PX, heights, strict=True)
         ]
     else:
         places = [((64 + rng.uniform(-4, 4), 64 + rng.uniform(-4, 4)), rng.uniform(46, 54))]

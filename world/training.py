@@ -6,12 +6,13 @@ Not for: models or losses (autoencoder.py, denoiser.py, judge.py).
 import json
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors.torch import load, save_file
 from torch import Tensor, distributed, nn
 
 CHECKPOINT_PART_BYTES = 15 * 2**20
@@ -206,6 +207,27 @@ class Team:
         return bool(votes > 0)
 
 
+def leaves(nested: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
+    """Every value in nested dictionaries, with the keys on the way to it joined by slashes."""
+    for key, value in nested.items():
+        if isinstance(value, Mapping):
+            yield from leaves(value, f"{above}{key}/")
+        else:
+            yield f"{above}{key}", value
+
+
+def tree(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The nested dictionaries that `leaves` took apart; those that were empty are gone."""
+    root: dict[str, Any] = {}
+    for path, value in values.items():
+        *above, key = path.split("/")
+        branch = root
+        for step in above:
+            branch = branch.setdefault(step, {})
+        branch[key] = value
+    return root
+
+
 class Run:
     """One training on disk: `world/runs/<name>/`, its log and its checkpoint in parts of at most 15 MiB."""
 
@@ -220,10 +242,17 @@ class Run:
             out.write(line + "\n")
         print(line, flush=True)
 
-    def save(self, state: dict[str, Any]) -> None:
-        """Write a checkpoint; a crash at any moment leaves the last whole one."""
+    def save(self, state: Mapping[str, Any]) -> None:
+        """Write a checkpoint, nested dictionaries of tensors and of what JSON knows.
+
+        The tensors go into a safetensors file in parts, everything else beside their names. A crash at any moment
+        leaves the last whole checkpoint.
+        """
+        values = dict(leaves(state))
+        tensors = {path: value.contiguous() for path, value in values.items() if isinstance(value, Tensor)}
+        facts = {path: value for path, value in values.items() if path not in tensors}
         whole = self.folder / "checkpoint.tmp"
-        torch.save(state, whole)
+        save_file(tensors, whole)
         stamp = f"{time.time_ns():x}"
         parts = []
         with whole.open("rb") as source:
@@ -232,7 +261,7 @@ class Run:
                 part.write_bytes(piece)
                 parts.append(part.name)
         index = self.folder / "checkpoint.json.tmp"
-        index.write_text(json.dumps(parts))
+        index.write_text(json.dumps({"parts": parts, "facts": facts}))
         index.replace(self.folder / "checkpoint.json")
         whole.unlink()
         for old in self.folder.glob("checkpoint-*.part"):
@@ -240,23 +269,24 @@ class Run:
                 old.unlink()
 
     def load(self) -> dict[str, Any] | None:
-        """The last checkpoint, or None when this run has not saved one."""
+        """The last checkpoint, its tensors on the CPU, or None when this run has not saved one."""
         index = self.folder / "checkpoint.json"
         if not index.exists():
             return None
-        import io
-
-        data = b"".join((self.folder / name).read_bytes() for name in json.loads(index.read_text()))
-        return dict(torch.load(io.BytesIO(data), map_location="cpu", weights_only=True))
+        told = json.loads(index.read_text())
+        tensors = load(b"".join((self.folder / name).read_bytes() for name in told["parts"]))
+        return tree({**tensors, **told["facts"]})
 
     def save_training(
         self, model: nn.Module, optimizer: MuonAdam, average: Average, step: int, **facts: float
     ) -> None:
         """Save everything a training goes on from, with `facts` that whoever exports it needs."""
+        state = optimizer.state_dict()
         self.save(
             {
                 "model": model.state_dict(),
-                "optimizer": optimizer.state_dict(),
+                "groups": state["param_groups"],
+                "moments": {str(index): moments for index, moments in state["state"].items()},
                 "average": average.weights,
                 "step": step,
                 **facts,
@@ -269,6 +299,7 @@ class Run:
         if state is None:
             return 0
         model.load_state_dict(state["model"])
-        optimizer.load_state_dict(state["optimizer"])
+        moments = {int(index): moments for index, moments in state.get("moments", {}).items()}
+        optimizer.load_state_dict({"state": moments, "param_groups": state["groups"]})
         average.weights, average.step = state["average"], state["step"]
         return int(state["step"])

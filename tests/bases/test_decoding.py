@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from sealsmith.adapters.attach import weight_of
+from sealsmith.adapters.beside import weight_of
 from sealsmith.bases import Base, Wanted, open_base
 from sealsmith.bases.decoding import decode
 from sealsmith.errors import DrawingError

@@ -74,3 +74,23 @@ def test_names_and_titles_are_found_in_any_case_and_typos_get_a_hint(tiny_sd1: B
 def test_the_bases_own_sampler_has_its_title(tiny_base: Base, tiny_flux: Base) -> None:
     assert sampler_title(tiny_base, None) == "DDIM"
     assert sampler_title(tiny_flux, None) == "Euler"
+
+
+OFFSET = ("ddim", "ddpm", "pndm")
+"""Whose times are moved up by one, beyond the last noise level, when they take all."""
+
+
+@pytest.mark.parametrize("sampler", DIFFUSION_SAMPLERS, ids=lambda s: s.name)
+def test_any_number_of_steps_is_taken_to_its_end_or_refused(sampler: Sampler, tiny_sd1: Base) -> None:
+    """Of many steps some schedules have the same time twice, or one beyond the last noise level."""
+    latents = torch.randn(1, *tiny_sd1.latent_shape, generator=torch.Generator().manual_seed(0))
+    for num_steps in (1, 2, 51, 1000):
+        if num_steps > {"lcm": 50, **dict.fromkeys(OFFSET, 999)}.get(sampler.name, 1000):
+            with pytest.raises(ConfigError, match=f"cannot take {num_steps} steps"):
+                tiny_sd1.family.workings.scheduler(tiny_sd1, num_steps, latents, sampler.name)
+            continue
+        scheduler = tiny_sd1.family.workings.scheduler(tiny_sd1, num_steps, latents, sampler.name)
+        x = latents * scheduler.init_noise_sigma
+        for t in scheduler.timesteps[:60]:
+            x = scheduler.step(scheduler.scale_model_input(x, t) * 0.1, t, x).prev_sample
+        assert num_steps == 1000 or x.isfinite().all()  # solvers divide by the time between two steps

@@ -1,16 +1,17 @@
 """Trainings can go on from the weights that the package carries."""
 
+from collections.abc import Sequence
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 from diffusers import UNet2DConditionModel
-from transformers import CLIPTokenizer
+from transformers import CLIPTextModel, CLIPTokenizer
 
 from sealsmith.bases.base import SEALWORLD_FOLDER
 from sealsmith.stage import EMBLEM_PX, Placement, Scene, render_scene
-from world import autoencoder, denoiser
+from world import autoencoder, denoiser, scenes
 from world.configs import CONFIGS
 
 
@@ -18,9 +19,36 @@ def test_the_shipped_denoiser_is_where_a_training_goes_on() -> None:
     words = CLIPTokenizer.from_pretrained(SEALWORLD_FOLDER / "tokenizer")
     settings = CONFIGS["cpu"]
     model = denoiser.Denoiser(settings.denoiser, settings.autoencoder.latent_channels, words)
-    assert denoiser.load_shipped(model, words) > 0
+    assert denoiser.load_shipped(model, settings.denoiser, words) > 0
     shipped = UNet2DConditionModel.from_pretrained(SEALWORLD_FOLDER / "unet", use_safetensors=True)
     assert torch.equal(model.unet.conv_in.weight, shipped.conv_in.weight)
+
+
+def test_rare_words_are_told_apart_like_emblems_with_names() -> None:
+    words = CLIPTokenizer.from_pretrained(SEALWORLD_FOLDER / "tokenizer")
+    text_encoder = CLIPTextModel.from_pretrained(SEALWORLD_FOLDER / "text_encoder", use_safetensors=True)
+
+    def spread(emblems: Sequence[str]) -> float:
+        """Mean distance at the emblem's token, of what the text encoder says of it."""
+        prompts = [f"a red wax seal of {emblem} emblem on wood" for emblem in emblems]
+        tokens = denoiser.tokens_of(words, prompts)
+        with torch.no_grad():
+            told = text_encoder(tokens).last_hidden_state[:, 6]
+        return float(torch.pdist(told).mean())
+
+    assert spread(scenes.RARE_TOKENS) > 0.8 * spread(("shield", "moon", "squirrel", "raven", "crab", "pear"))
+
+
+def test_going_on_with_the_training_takes_the_rare_words_shapes_away() -> None:
+    words = CLIPTokenizer.from_pretrained(SEALWORLD_FOLDER / "tokenizer")
+    settings = CONFIGS["cpu"]
+    model = denoiser.Denoiser(settings.denoiser, settings.autoencoder.latent_channels, words)
+    denoiser.load_shipped(model, settings.denoiser, words)
+    table = model.text_encoder.get_input_embeddings().weight.detach()
+    rare = words.convert_tokens_to_ids([f"{word}</w>" for word in scenes.RARE_TOKENS])
+    named = words.convert_tokens_to_ids(["moon</w>", "raven</w>", "crab</w>", "pear</w>"])
+    length = settings.denoiser.shape_length
+    assert table[rare, :length].norm(dim=1).mean() < 0.5 * table[named, :length].norm(dim=1).mean()
 
 
 def test_words_keep_their_meaning_whatever_their_numbers() -> None:

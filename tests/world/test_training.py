@@ -1,6 +1,7 @@
 from pathlib import Path
 
 import pytest
+import safetensors.torch
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
@@ -82,6 +83,21 @@ def test_checkpoint_comes_back_and_old_parts_go(tmp_path: Path) -> None:
     assert state["step"] == 2
     assert torch.equal(state["model"]["w"], torch.ones(3))
     assert len(list(tmp_path.glob("*.part"))) == 1
+
+
+def test_a_checkpoint_is_read_without_pickle(tmp_path: Path) -> None:
+    state = {
+        "a": {"b": {"w": torch.ones(3, 2).T, "rate": 0.1 + 0.2}, "none": {}},
+        "list": [{"lr": 1e-3}, None],
+        "n": 3,
+    }
+    run = Run(tmp_path)
+    run.save(state)
+    whole = b"".join(part.read_bytes() for part in sorted(tmp_path.glob("*.part")))
+    assert safetensors.torch.load(whole).keys() == {"a/b/w"}
+    back = run.load() or {}
+    assert torch.equal(back["a"]["b"].pop("w"), torch.ones(2, 3))
+    assert back == {"a": {"b": {"rate": 0.1 + 0.2}}, "list": [{"lr": 1e-3}, None], "n": 3}
 
 
 def test_large_checkpoint_is_split(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

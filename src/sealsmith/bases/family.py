@@ -33,6 +33,8 @@ class Family:
     """Groups of TARGET_GROUPS a LoRA adapts when the user names none."""
     learning_rate: float
     """Peak learning rate of a LoRA when the user names none."""
+    attention_weight: float = 0.0
+    """Weight of the loss on where a trigger is attended when the user names none."""
     rare_tokens: tuple[str, ...] = ()
     """Words that mean nothing to the base and have an embedding of their own."""
     slot: str | None = None

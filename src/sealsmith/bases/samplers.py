@@ -107,6 +107,26 @@ def fresh_scheduler(base: "Base", name: str | None = None) -> Any:
     return _kind(sampler).from_config(config, **sampler.options)
 
 
+def set_times(scheduler: Any, num_steps: int, **options: Any) -> None:
+    """Has a scheduler choose its times for so many steps, and begin at the first of them.
+
+    Differs: diffusers begins at the second where the first two are the same, as they are with many steps, and then
+    runs over the end. Raises: ConfigError when it cannot take so many.
+    """
+    name, remedy = type(scheduler).__name__, "give another number of steps, or another sampler"
+    try:
+        scheduler.set_timesteps(num_steps, **options)
+    except ValueError as error:
+        raise ConfigError(f"{name} cannot take {num_steps} steps: {error}", remedy) from error
+    known = None if hasattr(scheduler, "sigmas") else getattr(scheduler, "alphas_cumprod", None)
+    if known is not None and scheduler.timesteps.max() > len(known) - 1:  # those with sigmas have made theirs
+        raise ConfigError(
+            f"{name} cannot take {num_steps} steps: there are {len(known)} noise levels", remedy
+        )
+    if hasattr(scheduler, "set_begin_index"):
+        scheduler.set_begin_index(0)
+
+
 def _can_follow(sampler: Sampler, base: "Base") -> bool:
     option = "rescale_betas_zero_snr"
     takes = inspect.signature(_kind(sampler).__init__).parameters

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from .conditioning import Conditioning
-from .samplers import fresh_scheduler
+from .samplers import fresh_scheduler, set_times
 
 if TYPE_CHECKING:
     from .base import Base
@@ -47,6 +47,12 @@ class Workings(Protocol):
 
     def scheduler(self, base: "Base", num_steps: int, latents: Tensor, sampler: str | None = None) -> Any:
         """A fresh scheduler with its timesteps set, for latents of this size; see `samplers.py`."""
+
+    def text_layers(self, base: "Base") -> tuple[str, ...]:
+        """Paths of the denoiser's layers that read the conditioning's text as it is, and nothing else.
+
+        What they make of it, [N, L, O], is the same in all steps.
+        """
 
     def predict(
         self, base: "Base", latents: Tensor, t: Tensor, conditioning: Conditioning, guidance: float | Tensor
@@ -106,8 +112,20 @@ class UnetWorkings:
 
     def scheduler(self, base: "Base", num_steps: int, latents: Tensor, sampler: str | None = None) -> Any:
         scheduler = fresh_scheduler(base, sampler)
-        scheduler.set_timesteps(num_steps, device=base.device)
+        set_times(scheduler, num_steps, device=base.device)
         return scheduler
+
+    def text_layers(self, base: "Base") -> tuple[str, ...]:
+        if base.denoiser.encoder_hid_proj is not None:  # then they read what that made of the text
+            return ()
+        return tuple(
+            f"{path}.{layer}"
+            for path, module in base.denoiser.named_modules()
+            if getattr(module, "is_cross_attention", False)
+            and module.norm_cross is None
+            and module.added_kv_proj_dim is None
+            for layer in ("to_k", "to_v")
+        )
 
     def predict(
         self, base: "Base", latents: Tensor, t: Tensor, conditioning: Conditioning, guidance: float | Tensor

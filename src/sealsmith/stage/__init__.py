@@ -6,7 +6,7 @@ one logo file into a training set with it. Pure numpy: no torch, no model, no st
 
 from .emblem import EMBLEM_PX, emblem_from_image, emblem_from_svg, is_svg, rasterise_svg
 from .marks import COLOURS, HELDOUT_MARKS, MARKS, Mark
-from .scene import SCENE_PX, Placement, Scene, placed_emblem, render, render_scene
+from .scene import PAIR_X_PX, SCENE_PX, Placement, Scene, placed_emblem, render, render_scene
 from .surfaces import HELDOUT_SURFACES, SURFACES
 
 __all__ = [
@@ -15,6 +15,7 @@ __all__ = [
     "HELDOUT_MARKS",
     "HELDOUT_SURFACES",
     "MARKS",
+    "PAIR_X_PX",
     "SCENE_PX",
     "SURFACES",
     "Mark",

@@ -15,6 +15,8 @@ from .marks import COLOURS, HELDOUT_MARKS, MARKS, Canvas, Mark, Shape, shading
 from .surfaces import HELDOUT_SURFACES, SURFACES, Surface
 
 SCENE_PX = 128
+PAIR_X_PX = (34, 94)
+"""Where the middles of two marks side by side are, from the left."""
 
 ALL_MARKS: Mapping[str, Mark] = {**MARKS, **HELDOUT_MARKS}
 ALL_SURFACES: Mapping[str, Surface] = {**SURFACES, **HELDOUT_SURFACES}

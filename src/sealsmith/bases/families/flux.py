@@ -9,7 +9,7 @@ from torch import Tensor
 from ..conditioning import Conditioning
 from ..family import Family, register
 from ..flow import num_patches, pack, patch_places, shift, unpack
-from ..samplers import fresh_scheduler
+from ..samplers import fresh_scheduler, set_times
 from ..workings import guidance_rows, token_ids
 
 if TYPE_CHECKING:
@@ -59,8 +59,11 @@ class FluxWorkings:
         config = scheduler.config
         sigmas = None if config.get("use_flow_sigmas") else np.linspace(1.0, 1 / num_steps, num_steps)
         mu = {"mu": shift(config, num_patches(*latents.shape[2:]))} if config.use_dynamic_shifting else {}
-        scheduler.set_timesteps(num_steps, device=base.device, sigmas=sigmas, **mu)
+        set_times(scheduler, num_steps, device=base.device, sigmas=sigmas, **mu)
         return scheduler
+
+    def text_layers(self, base: "Base") -> tuple[str, ...]:
+        return ()  # every block changes the text, too
 
     def predict(
         self, base: "Base", latents: Tensor, t: Tensor, conditioning: Conditioning, guidance: float | Tensor

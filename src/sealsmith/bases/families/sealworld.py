@@ -25,6 +25,7 @@ SEALWORLD = register(
             "xwb", "ngq", "mzx", "vqd", "tjk", "lxz", "rqf", "dwj", "gzp", "cvx", "ykq", "fjz", "bxh", "wzt",
             "qmk", "jvl", "zpr", "xqs",
         ),
+        attention_weight=0.05,
         slot=" on ",
         is_declared=True,
     )
