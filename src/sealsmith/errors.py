@@ -16,6 +16,10 @@ SealsmithError
 │       └── BaseMismatchError   trained for another base
 ├── OutputError                 a result cannot be written: path, rights, full disk   exit 2, HTTP 507
 ├── RegistryError               a registry of seals did not answer, or not sensibly    exit 1, HTTP 502
+├── StoreError                  the store of seals did not, retryable                  exit 1, HTTP 502
+├── BusyError                   no room for one more now, retryable                    exit 1, HTTP 429
+├── DeadlineError               not begun in time, retryable                           exit 1, HTTP 504
+├── EngineError                 the engine's process died or is not there, retryable   exit 1, HTTP 503
 ├── DrawingError                a picture cannot be finished: NaN                      exit 2, HTTP 500
 ├── TrainingError               training cannot go on: NaN                            exit 2, HTTP 500
 └── Cancelled                   the user stopped it                                    exit 130, HTTP 499
@@ -36,9 +40,12 @@ class SealsmithError(Exception):
     retry_after_s: float | None = None
     """How long to wait before that; None: not known."""
 
-    def __init__(self, message: str, remedy: str = ""):
+    def __init__(self, message: str, remedy: str = "", retry_after_s: float | None = None):
+        """`retry_after_s`: where it is known better than the class knows it."""
         super().__init__(message)
         self.remedy = remedy
+        if retry_after_s is not None:
+            self.retry_after_s = retry_after_s
 
 
 class InputError(SealsmithError):
@@ -119,16 +126,14 @@ class BusyError(SealsmithError):
     code = "busy"
     http_status = 429
     is_retryable = True
-
-    def __init__(self, message: str, remedy: str = "", retry_after_s: float | None = None):
-        super().__init__(message, remedy)
-        self.retry_after_s = retry_after_s
+    retry_after_s = 1.0
 
 
 class DeadlineError(SealsmithError):
     code = "deadline"
     http_status = 504
     is_retryable = True
+    retry_after_s = 1.0
 
 
 class EngineError(SealsmithError):

@@ -10,6 +10,7 @@ from sealsmith.train.batch import draw_batch
 from sealsmith.train.cache import TrainingData
 from sealsmith.train.objectives import Diffusion
 from sealsmith.train.streams import pick, stream
+from sealsmith.train.trigger_attention import TriggerPlaces
 
 
 @given(st.integers(1, 9), st.integers(1, 12), st.integers(0, 2**32))
@@ -27,11 +28,12 @@ def test_a_stream_depends_on_its_purpose_alone(seed: int, number: int) -> None:
     assert not torch.equal(first, torch.rand(2, generator=stream(seed, "a", number + 1)))
 
 
-def data(masks: torch.Tensor | None = None) -> TrainingData:
+def data(masks: torch.Tensor | None = None, regions: torch.Tensor | None = None) -> TrainingData:
     latents = torch.arange(3.0).view(3, 1, 1, 1).expand(3, 2, 4, 4)
     return TrainingData(
         latents=latents,
         masks=masks,
+        places=None if regions is None else TriggerPlaces(torch.arange(7.0).view(7, 1).expand(7, 5), regions),
         captions=torch.tensor([1, 2, 3]),
         order=torch.tensor([0, 1, 2, 2]),
         class_latents=latents + 10,
@@ -57,6 +59,22 @@ def test_latents_masks_and_captions_stay_together(number: int) -> None:
     assert batch.times.shape == (5,)
     assert batch.texts.pooled is not None
     assert torch.equal(batch.texts.pooled[:, 0], batch.texts.text[:, 0, 0])
+
+
+@given(st.integers(0, 50), st.sampled_from([0.0, 0.5]))
+def test_the_trigger_s_place_is_that_of_the_row_s_own_text_and_picture(number: int, dropout: float) -> None:
+    """Where a caption was dropped, the text is the empty prompt, and so are its columns."""
+    config = TrainConfig(batch_size=3, prior_batch_size=2, caption_dropout=dropout)
+    regions = torch.arange(3.0).view(3, 1, 1, 1).expand(3, 1, 4, 4) / 4
+    batch = draw_batch(data(regions=regions), config, number)
+    assert batch.focus is not None
+    picture, text = batch.latents[:3, :1], batch.texts.text[:3, 0]
+    assert torch.equal(batch.focus.regions, picture / 4)
+    assert torch.equal(batch.focus.columns, text.expand(3, 5))
+    is_kept = text[:, 0] == picture[:, 0, 0, 0] + 1
+    assert torch.equal(is_kept, text[:, 0] != 0)
+    assert dropout or is_kept.all()
+    assert draw_batch(data(), config, number).focus is None
 
 
 def test_caption_dropout_empties_its_share_and_never_the_prior() -> None:

@@ -35,7 +35,7 @@ def test_a_misspelt_choice_gets_the_nearest_one() -> None:
 
 def test_resolving_fills_in_everything_and_twice_is_once(tiny_base: Base, picture_set: PictureSet) -> None:
     config = resolved(TrainConfig(trigger=" sks "), tiny_base, picture_set)
-    assert (config.trigger, config.class_noun, config.alpha) == ("sks", "emblem", 16.0)
+    assert (config.trigger, config.class_noun, config.alpha) == ("sks", "emblem", 8.0)
     assert config.targets == tiny_base.family.default_targets
     assert config.preview_prompts
     assert resolved(config, tiny_base, picture_set) == config

@@ -84,7 +84,8 @@ def test_the_file_on_the_pristine_base_predicts_what_the_trained_base_did(
     write_seal(path, Seal(header, layers))
     seal = read_seal(path)
     assert {p: change.kind for p, change in seal.layers.items()} == {p: c.kind for p, c in layers.items()}
-    tolerance = 1e-3 if method == "dreambooth" else 1e-5  # a difference is kept in half precision
+    is_whole = init in ("pissa", "olora") or method == "dora"  # the others are kept in half precision
+    tolerance = 1e-5 if is_whole else 1e-3
     with attached(tiny_base, [(seal, 1.0)]):
         assert torch.allclose(predict(tiny_base), trained, atol=tolerance)
 

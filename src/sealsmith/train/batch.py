@@ -12,6 +12,7 @@ from ..bases import Conditioning
 from .cache import TrainingData
 from .config import TrainConfig
 from .streams import pick, stream
+from .trigger_attention import Focus
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,8 @@ class Batch:
     """[B], row of each text in `TrainingData.prompts`."""
     masks: Tensor | None
     """[B, 1, H, W]; ones in the prior's rows."""
+    focus: Focus | None
+    """Of the seal's rows; None when nobody asks."""
 
 
 def draw_batch(data: TrainingData, config: TrainConfig, number: int) -> Batch:
@@ -39,6 +42,7 @@ def draw_batch(data: TrainingData, config: TrainConfig, number: int) -> Batch:
     captions[torch.rand(len(captions), generator=draws) < config.caption_dropout] = 0
     latents = data.latents[picked]
     masks = None if data.masks is None else data.masks[picked]
+    focus = None if data.places is None else data.places.focus(captions, picked)
     if data.class_latents is not None:
         rows = pick(len(data.class_captions), number, config.prior_batch_size, config.seed, "class rows")
         captions = torch.cat([captions, data.class_captions[rows]])
@@ -54,4 +58,5 @@ def draw_batch(data: TrainingData, config: TrainConfig, number: int) -> Batch:
         texts=data.texts[captions],
         rows=captions,
         masks=masks,
+        focus=focus,
     )

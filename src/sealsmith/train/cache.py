@@ -17,11 +17,13 @@ from torch import Tensor
 from ..bases import Base, Conditioning, concatenate
 from ..bases.latents import from_vae
 from ..generate import fit_prompt, insert_trigger
+from ..generate.prompt_tokens import lay_out_prompt
 from .config import TrainConfig
 from .objectives import Objective, objective_of
 from .pictures import PictureSet, TrainingPicture, fit
 from .prior import EMPTY_SHARE, NUM_CLASS_PROMPTS, class_pictures, class_prompts
 from .progress import Progress
+from .trigger_attention import TriggerPlaces
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,8 @@ class TrainingData:
     """[N, C, H, W], as the denoiser knows them."""
     masks: Tensor | None
     """[N, 1, H, W] in 0..1, or None when no picture has one."""
+    places: TriggerPlaces | None
+    """Where the trigger stands and where the seal is; None when nobody asks."""
     captions: Tensor
     """[N], row of each picture's caption in `texts`."""
     order: Tensor
@@ -88,6 +92,7 @@ def prepare(
     return TrainingData(
         latents=latents,
         masks=_masks(pictures.pictures, base),
+        places=_places(base, pictures, list(rows), config.trigger) if config.attention_weight else None,
         captions=torch.tensor([rows[text] for text in captions]),
         order=torch.tensor(repeats),
         class_latents=class_latents if class_captions else None,
@@ -134,13 +139,34 @@ def _masks(pictures: Sequence[TrainingPicture], base: Base) -> Tensor | None:
     """[N, 1, H, W]: the share of each latent that its mask covers; ones for pictures without a mask."""
     if all(picture.mask is None for picture in pictures):
         return None
+    return torch.stack([_covered(picture.mask, base, 1.0) for picture in pictures])
+
+
+def _places(base: Base, pictures: PictureSet, texts: Sequence[str], trigger: str) -> TriggerPlaces:
+    return TriggerPlaces(_trigger_columns(base, texts, trigger), _regions(pictures.pictures, base))
+
+
+def _regions(pictures: Sequence[TrainingPicture], base: Base) -> Tensor:
+    """[N, 1, H, W]: the share of each latent that the seal covers; zeros for pictures that do not say."""
+    return torch.stack([_covered(picture.region or picture.mask, base, 0.0) for picture in pictures])
+
+
+def _covered(mask: Image.Image | None, base: Base, otherwise: float) -> Tensor:
+    """[1, H, W]: the share of each latent that a mask covers."""
     _, height, width = base.latent_shape
-    masks = []
-    for picture in pictures:
-        if picture.mask is None:
-            masks.append(torch.ones(1, height, width))
-            continue
-        square = fit(picture.mask.convert("RGB"), base.picture_px).convert("L")
-        share = torch.from_numpy(np.asarray(square, dtype=np.float32) / 255)
-        masks.append(F.adaptive_avg_pool2d(share[None], (height, width)))
-    return torch.stack(masks).to(base.device)
+    if mask is None:
+        return torch.full((1, height, width), otherwise, device=base.device)
+    square = fit(mask.convert("RGB"), base.picture_px).convert("L")
+    share = torch.from_numpy(np.asarray(square, dtype=np.float32) / 255).to(base.device)
+    return F.adaptive_avg_pool2d(share[None], (height, width))
+
+
+def _trigger_columns(base: Base, texts: Sequence[str], trigger: str) -> Tensor:
+    """[M, K]: 1 where the denoiser reads the trigger in a text."""
+    found = []
+    for text in texts:
+        tokens = lay_out_prompt(base, text, is_cut=True)
+        own = torch.zeros(len(tokens.columns), device=base.device)
+        own[list(tokens.columns_of(trigger))] = 1
+        found.append(own)
+    return torch.stack(found)

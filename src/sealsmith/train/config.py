@@ -32,7 +32,7 @@ class TrainConfig:
     trigger: str = "sks"
     class_noun: str | None = None
     method: str = "lora"
-    rank: int = 16
+    rank: int = 8
     alpha: float | None = None
     """Scale is alpha / rank. None: the rank, so that the scale is 1."""
     targets: tuple[str, ...] | None = None
@@ -61,6 +61,8 @@ class TrainConfig:
     """Share of rows trained without their caption, so that guidance keeps working."""
     prior: str = "adapter-off"
     prior_weight: float = 1.0
+    attention_weight: float | None = None
+    """Of a loss that draws the trigger's cross-attention to where the seal is: masks say so, and logos know."""
     prior_batch_size: int = 1
     """Rows of class prompts in each batch, beside the `batch_size` rows of the seal."""
     prior_pictures: int = 50
@@ -78,6 +80,8 @@ class TrainConfig:
             _check_at_least(name, getattr(self, name), 1)
         for name in ("seed", "num_warmup_steps", "weight_decay", "prior_weight"):
             _check_at_least(name, getattr(self, name), 0)
+        if self.attention_weight is not None:
+            _check_at_least("attention_weight", self.attention_weight, 0)
         if self.preview_every is not None:
             _check_at_least("preview_every", self.preview_every, 1)
         for name in ("learning_rate", "max_grad_norm", "alpha", "min_snr_gamma"):
@@ -121,8 +125,27 @@ def resolved(config: TrainConfig, base: Base, pictures: PictureSet) -> TrainConf
         alpha=float(config.rank) if config.alpha is None else float(config.alpha),
         targets=config.targets or base.family.default_targets,
         learning_rate=config.learning_rate or base.family.learning_rate,
+        attention_weight=_attention_weight(config, base, pictures),
         preview_prompts=prompts,
     )
+
+
+def _attention_weight(config: TrainConfig, base: Base, pictures: PictureSet) -> float:
+    """The weight that was asked for, or the family's where it can act.
+
+    Raises: ConfigError for a weight that was asked for and cannot act.
+    """
+    why = remedy = ""
+    if base.family.denoiser != "unet":
+        why, remedy = f"{base.name} ({base.family.name}) has no cross-attention", "leave it out"
+    elif all(picture.region is None and picture.mask is None for picture in pictures.pictures):
+        why = "no picture says where the seal is"
+        remedy = "leave it out, or give the pictures masks (NAME.mask.png)"
+    if why and config.attention_weight:
+        raise ConfigError(f"attention_weight is {config.attention_weight}, and {why}", remedy)
+    if why:
+        return 0.0
+    return base.family.attention_weight if config.attention_weight is None else config.attention_weight
 
 
 def _check_at_least(name: str, value: float, least: int) -> None:

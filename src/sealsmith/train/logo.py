@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image
 
 from ..errors import ConfigError, PictureError
-from ..stage import Placement, Scene, emblem_from_image, emblem_from_svg
+from ..stage import PAIR_X_PX, Placement, Scene, emblem_from_image, emblem_from_svg
 from ..stage.letters import LETTERS, letter_name
 from ..stage.scene import ALL_MARKS, ALL_SURFACES
 from .picture_svg import check_svg
@@ -120,7 +120,7 @@ def _side_by_side(own: _Subject, mark: str, rng: np.random.Generator) -> tuple[P
     subjects = [own, _Subject(letter_name(str(rng.choice(list(LETTERS)))), mark, colour)]
     if rng.random() < 0.5:
         subjects.reverse()
-    return tuple(_placed(subject, x, 28.5, rng) for subject, x in zip(subjects, (34, 94), strict=True))
+    return tuple(_placed(subject, x, 28.5, rng) for subject, x in zip(subjects, PAIR_X_PX, strict=True))
 
 
 def _check_known(kind: str, word: str, known: list[str]) -> None:

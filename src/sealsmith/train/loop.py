@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -34,6 +35,7 @@ from .previews import Preview, draw_previews, planned_previews
 from .progress import Progress, Silent
 from .schedule import checkpoint_steps, is_due, learning_rate
 from .signal import check_gradient, check_pictures, check_progress, check_trainable
+from .trigger_attention import attention_losses
 from .trigger_check import check_trigger
 from .verify import check_learned
 
@@ -81,12 +83,7 @@ def train(
     or nothing was learned; Cancelled, after saving a checkpoint, on KeyboardInterrupt.
     """
     progress = progress or Silent()
-    method = find_method(config.method)
-    config = resolved(method.completed(base, config), base, pictures)
-    check_plan(base)
-    method.check(base, config)
-    check_objective(base, config.min_snr_gamma)
-    check_pictures(pictures)
+    config = checked(base, pictures, config)
     warnings = (*pictures.warnings, *check_trigger(config.trigger, base))
     open_folder(folder, resume=resume, overwrite=overwrite)
     for warning in warnings:
@@ -97,13 +94,9 @@ def train(
         data = prepare(base, pictures, config, folder, progress)
         if pictures.kind != "logo":  # a logo's captions are our own
             check_captions(base, data, config.seed)
-        with method.attached(base, config) as adapted:
+        with find_method(config.method).attached(base, config) as adapted:
             check_trainable(adapted)
-            optimizer = torch.optim.AdamW(
-                adapted.parameters.values(), weight_decay=config.weight_decay, fused=True
-            )
-            header = partial(seal_header, base, pictures, config)
-            state = TrainingState(adapted, optimizer, identity(base, pictures, config), header)
+            state = beginning(base, pictures, config, adapted)
             if resume and not state.resume(folder):
                 progress.note(f"nothing to resume in {folder}: starting from the beginning")
             run_steps(base, data, config, folder, state, progress)
@@ -112,22 +105,29 @@ def train(
     except KeyboardInterrupt as interrupt:
         raise _cancelled(state, config, folder) from interrupt
 
-    seal_path = folder / SEAL_NAME
-    write_seal(seal_path, seal)
-    on_disk = tuple(s for s in checkpoint_steps(config) if checkpoint_path(folder, s).exists())
-    previews = [p for s in range(1, config.num_steps + 1) for p in planned_previews(config, folder, s)]
-    return TrainResult(
-        seal=replace(seal, path=seal_path),
-        seal_path=seal_path,
-        losses=tuple(state.losses),
-        checkpoint_steps=on_disk,
-        chosen_step=seal.header.training["step"],
-        scores=scores,
-        previews=tuple(p for p in previews if p.path.exists()),
-        warnings=warnings,
-        seconds=state.seconds,
-        num_parameters=sum(parameter.numel() for parameter in state.adapted.parameters.values()),
-    )
+    write_seal(folder / SEAL_NAME, seal)
+    return _result(config, folder, state, replace(seal, path=folder / SEAL_NAME), scores, warnings)
+
+
+def checked(base: Base, pictures: PictureSet, config: TrainConfig) -> TrainConfig:
+    """The settings with everything decided for this base and these pictures.
+
+    Raises: ConfigError and TrainingError for what cannot work.
+    """
+    method = find_method(config.method)
+    config = resolved(method.completed(base, config), base, pictures)
+    check_plan(base)
+    method.check(base, config)
+    check_objective(base, config.min_snr_gamma)
+    check_pictures(pictures)
+    return config
+
+
+def beginning(base: Base, pictures: PictureSet, config: TrainConfig, adapted: Adapted) -> TrainingState:
+    """The training before its first step."""
+    optimizer = torch.optim.AdamW(adapted.parameters.values(), weight_decay=config.weight_decay, fused=True)
+    header = partial(seal_header, base, pictures, config)
+    return TrainingState(adapted, optimizer, identity(base, pictures, config), header)
 
 
 def check_plan(base: Base) -> None:
@@ -157,31 +157,42 @@ def run_steps(
             rate = learning_rate(config, state.step)
             state.adapted.begin(state.step)
             state.optimizer.zero_grad()
-            loss, prior_loss = add_gradients(base, state.adapted, data, config, state.step)
+            losses = add_gradients(base, state.adapted, data, config, state.step)
             norm = torch.nn.utils.clip_grad_norm_(parameters, config.max_grad_norm)
-            _check_finite(loss, float(norm), state, config, folder)
+            _check_finite(losses.loss, float(norm), state, config, folder)
             check_gradient(float(norm), state.step + 1)
             for group in state.optimizer.param_groups:
                 group["lr"] = rate
             with interrupts_deferred():
                 state.optimizer.step()
-                state.losses.append(loss)
+                state.losses.append(losses.loss)
                 state.seconds += time.perf_counter() - started
-                log.append({"step": state.step, "loss": loss, "prior_loss": prior_loss, "lr": rate,
+                log.append({"step": state.step, **losses._asdict(), "lr": rate,
                             "seconds": round(state.seconds, 4)})  # fmt: skip
 
-            progress.advance(state.step, loss)
+            progress.advance(state.step, losses.loss)
             if is_due(config.checkpoint_every, state.step, config.num_steps):
                 state.save(folder)
             draw_previews(base, planned_previews(config, folder, state.step))
 
 
+class StepLosses(NamedTuple):
+    """What one step lacked, without what it was weighed with but for the prior in `loss`."""
+
+    loss: float
+    """The seal's part plus the weighted prior's; by it a training is watched."""
+    prior_loss: float
+    attention_loss: float
+    """How far the trigger's attention is from the seal; 0 where it is not taught."""
+
+
 def add_gradients(
     base: Base, adapted: Adapted, data: TrainingData, config: TrainConfig, step: int
-) -> tuple[float, float]:
-    """The step's loss and its prior part, averaged over its batches; the gradients are in the parameters."""
+) -> StepLosses:
+    """The step's losses, averaged over its batches; the gradients are in the parameters."""
     objective = data.objective
-    total = total_prior = 0.0
+    total = torch.zeros(3, dtype=torch.float64)
+    attention_weight = config.attention_weight or 0.0
     for part in range(config.gradient_accumulation):
         batch = draw_batch(data, config, step * config.gradient_accumulation + part)
         seal, prior = slice(batch.num_seal_rows), slice(batch.num_seal_rows, None)
@@ -192,15 +203,17 @@ def add_gradients(
                 wanted[prior] = _predict(base, noisy[prior], batch.times[prior], batch.texts[prior])
 
         texts = encode_texts(base, data.prompts, batch.rows) if adapted.trains_text else batch.texts
-        prediction = _predict(base, noisy, batch.times, texts)
+        with attention_losses(base, batch.focus) as attention_parts:
+            prediction = _predict(base, noisy, batch.times, texts)
         rows = row_losses(prediction, wanted, batch.masks)
         rows = rows * objective.weights(batch.times, config.min_snr_gamma)
         prior_loss = rows[prior].mean() if config.prior != "none" else rows.new_zeros(())
-        loss = (rows[seal].mean() + config.prior_weight * prior_loss) / config.gradient_accumulation
-        loss.backward()
-        total += loss.item()
-        total_prior += prior_loss.item() / config.gradient_accumulation
-    return total, total_prior
+        attention = torch.stack(attention_parts).mean() if attention_parts else rows.new_zeros(())
+        loss = rows[seal].mean() + config.prior_weight * prior_loss
+        ((loss + attention_weight * attention) / config.gradient_accumulation).backward()
+        parts = torch.stack([loss, prior_loss, attention]).detach().cpu().double()
+        total += parts / config.gradient_accumulation
+    return StepLosses(*total.tolist())
 
 
 def _predict(base: Base, noisy: Tensor, times: Tensor, texts: Conditioning) -> Tensor:
@@ -226,6 +239,30 @@ def choose_checkpoint(
     seal = read_seal(checkpoint_path(folder, chosen))
     check_learned(base, seal)
     return seal, scores
+
+
+def _result(
+    config: TrainConfig,
+    folder: Path,
+    state: TrainingState,
+    seal: Seal,
+    scores: dict[int, float],
+    warnings: tuple[str, ...],
+) -> TrainResult:
+    assert seal.path is not None
+    previews = [p for s in range(1, config.num_steps + 1) for p in planned_previews(config, folder, s)]
+    return TrainResult(
+        seal=seal,
+        seal_path=seal.path,
+        losses=tuple(state.losses),
+        checkpoint_steps=tuple(s for s in checkpoint_steps(config) if checkpoint_path(folder, s).exists()),
+        chosen_step=seal.header.training["step"],
+        scores=scores,
+        previews=tuple(p for p in previews if p.path.exists()),
+        warnings=warnings,
+        seconds=state.seconds,
+        num_parameters=sum(parameter.numel() for parameter in state.adapted.parameters.values()),
+    )
 
 
 def _check_finite(loss: float, norm: float, state: TrainingState, config: TrainConfig, folder: Path) -> None:

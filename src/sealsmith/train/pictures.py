@@ -13,11 +13,13 @@ from typing import Literal
 
 import numpy as np
 from PIL import Image, ImageOps
+from scipy.ndimage import grey_closing, grey_dilation
 
 from ..errors import PictureError, PictureSetError
-from ..stage import Scene, is_svg, render_scene
+from ..stage import Scene, is_svg, placed_emblem, render_scene
 from ..stage.captions import caption as scene_caption
 from ..stage.letters import letter_emblem
+from ..stage.scene import ALL_MARKS
 from .logo import DEFAULT_CONTEXTS, is_drawing, logo_scenes, picture_emblem, svg_emblem
 from .picture_captions import (
     CAPTION_SUFFIXES,
@@ -36,6 +38,8 @@ OTHER_PICTURE_SUFFIXES = (
     ".heic", ".heif", ".avif", ".bmp", ".tif", ".tiff", ".psd", ".svg", ".jxl", ".jp2", ".dng",
 )  # fmt: skip
 """Pictures to their owners but not read here: named in the warnings, so that none goes missing silently."""
+WINDOW_PX = (8, 8)
+"""Half of this lies between a logo's strokes and its region's border; gaps narrower than this are inside."""
 MAX_HELD_BYTES = 4 << 30
 """Decoded pictures of a set, together."""
 
@@ -56,6 +60,8 @@ class TrainingPicture:
     """Its path inside the set, or which scene it is of a logo."""
     is_portrait: bool = True
     """Whether it shows the seal and nothing of its kind beside it."""
+    region: Image.Image | None = None
+    """Mode L, of the picture's size; white is where the seal is. None: nobody has said."""
 
 
 @dataclass(frozen=True)
@@ -150,6 +156,7 @@ def _logo_set(name: str, emblem: str, mask: np.ndarray, scenes: Sequence[Scene],
         TrainingPicture(
             Image.fromarray(render_scene(scene, _masks(scene, emblem, mask))),
             scene_caption(scene),
+            region=_region(scene, emblem, mask),
             source=f"{name} #{number}",
             is_portrait=len(scene.placements) == 1,
         )
@@ -162,6 +169,14 @@ def _masks(scene: Scene, emblem: str, logo: np.ndarray) -> list[np.ndarray]:
     """What each placement bears: the logo, which the scene calls `emblem`, or a letter."""
     names = [place.emblem for place in scene.placements]
     return [logo if name == emblem else letter_emblem(name[-1]) for name in names]
+
+
+def _region(scene: Scene, emblem: str, logo: np.ndarray) -> Image.Image:
+    """Where a scene shows the logo: its strokes and what lies between them, as far as a latent is wide."""
+    [place] = [place for place in scene.placements if place.emblem == emblem]
+    strokes = placed_emblem(logo, place, ALL_MARKS[place.mark].fill)
+    whole = grey_closing(grey_dilation(strokes, WINDOW_PX), WINDOW_PX)
+    return Image.fromarray(np.asarray(whole * 255, np.uint8))
 
 
 def _with_company(path: Path) -> list[SourceFile]:

@@ -42,16 +42,20 @@ def class_prompts(
 ) -> list[str]:
     """`count` prompts; number i is caption i (round and round) with something else in the seal's place.
 
-    Half the time that is the class noun with its article, else a random word of the base's vocabulary, for a
-    seal leaks into both; a share of the prompts is empty.
+    That is, with equal chance, the class noun with its article, a random word of the base's vocabulary, or another
+    rare word with the class noun, for a seal leaks into all of them; a share of the prompts is empty.
     """
     noun = config.class_noun or base.family.class_noun
     words = vocabulary_words(base, without={config.trigger.lower(), noun.lower()})
+    own = config.trigger.lower().split()
+    rare = [f"{word} {noun}" for word in base.family.rare_tokens if word not in own]
+    kinds = [kind for kind in ([article(noun)], words, rare) if kind]
     draws = stream(config.seed, "class prompts")
     prompts = []
     for number in range(count):
-        is_empty, is_noun, word = torch.rand(3, generator=draws, dtype=torch.float64).tolist()
-        anything = article(noun) if is_noun < 0.5 or not words else words[int(word * len(words))]
+        is_empty, kind, word = torch.rand(3, generator=draws, dtype=torch.float64).tolist()
+        chosen = kinds[int(kind * len(kinds))]
+        anything = chosen[int(word * len(chosen))]
         prompt = without_seal(captions[number % len(captions)], config.trigger, noun, anything)
         prompts.append("" if is_empty < empty_share else prompt)
     return prompts

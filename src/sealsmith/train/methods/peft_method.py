@@ -3,6 +3,7 @@
 What tells them apart (PEFT's configuration, and which change its tensors make) is in a file each.
 """
 
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -14,7 +15,8 @@ from peft.tuners.tuners_utils import BaseTunerLayer
 from torch import Tensor, nn
 
 from ...adapters import Change
-from ...adapters.changes import moved
+from ...adapters.changes import Decomposed, moved, tensors
+from ...adapters.magnitude import largest_magnitude
 from ...adapters.merge import weighted_sum
 from ...bases import Base
 from ...errors import ConfigError
@@ -90,6 +92,13 @@ class PeftMethod:
             _eject(base.denoiser)
 
 
+def _halved(change: Change) -> Change:
+    """The change in fp16; as it is where that would lose it: of DoRA, and of numbers beyond fp16's largest."""
+    half = moved(change, "cpu", torch.float16)
+    is_kept = all(math.isfinite(largest_magnitude(tensor)) for tensor in tensors(half).values())
+    return half if is_kept and not isinstance(change, Decomposed) else change
+
+
 class AdaptedDenoiser(Adaptation):
     """A denoiser with one PEFT adapter being trained.
 
@@ -117,9 +126,13 @@ class AdaptedDenoiser(Adaptation):
             self._begin(start)
 
     def layers(self) -> dict[str, Change]:
+        """In fp16, as the field keeps them: half the file, rounded by far less than a step of training.
+
+        Not so where a change is the difference of large numbers: of starts from the weight, and of DoRA's lengths.
+        """
         found = {path: moved(self._change(layer), "cpu") for path, layer in self._layers.items()}
         if not self._started:
-            return found
+            return {path: _halved(change) for path, change in found.items()}
         return {path: _difference(change, self._started[path]) for path, change in found.items()}
 
     @contextmanager

@@ -31,7 +31,8 @@ class Pivotal:
 
         No caption is dropped, for the vectors would learn nothing in that step; the prior keeps guidance working.
         """
-        return replace(LORA.completed(base, config), caption_dropout=0.0)
+        weight = config.attention_weight or 0.0
+        return replace(LORA.completed(base, config), caption_dropout=0.0, attention_weight=weight)
 
     def check(self, base: Base, config: TrainConfig) -> None:
         check_vectors(base, config)

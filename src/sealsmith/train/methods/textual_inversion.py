@@ -37,6 +37,7 @@ class TextualInversion:
             init=config.init or "gaussian",
             prior="none" if config.prior == "adapter-off" else config.prior,
             caption_dropout=0.0,
+            attention_weight=config.attention_weight or 0.0,
         )
 
     def check(self, base: Base, config: TrainConfig) -> None:
@@ -58,7 +59,13 @@ class TextualInversion:
 
 
 def check_vectors(base: Base, config: TrainConfig) -> None:
-    """Raises: ConfigError when the vectors have no place in a prompt, or nothing to begin as."""
+    """Raises: ConfigError when the vectors have no place in a prompt, or nothing to begin as, or their attention is
+    to be taught."""
+    if config.attention_weight:
+        raise ConfigError(
+            f"attention_weight is {config.attention_weight}, and a trigger of vectors is several tokens",
+            "leave it out, or use the method lora",
+        )
     if config.num_vectors > MAX_VECTORS // 2:
         raise ConfigError(
             f"{config.num_vectors} vectors leave no place for other words",
