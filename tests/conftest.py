@@ -5,7 +5,6 @@ Folders are written once a session; each test gets a `Base` of its own, so that 
 
 from pathlib import Path
 
-import hypothesis
 import pytest
 from hypothesis import settings
 
@@ -14,9 +13,6 @@ from sealsmith.bench.tiny_bases import write_flux, write_sd1, write_sdxl, write_
 
 settings.register_profile("unhurried", deadline=None)  # a busy machine is no failure
 settings.load_profile("unhurried")
-
-hypothesis.settings.register_profile("sealsmith", deadline=None)  # how long it takes is no law
-hypothesis.settings.load_profile("sealsmith")
 
 
 @pytest.fixture(scope="session")

@@ -59,6 +59,19 @@ def test_the_tables_end_in_advice(paths, tiny_base_folder, capsys):
     assert printed.splitlines()[-1].startswith("advice: ")
 
 
+def test_seals_without_a_common_layer_are_said_to_have_none(
+    paths, tiny_base, tiny_base_folder, tmp_path, capsys
+):
+    write_seal(paths[1], random_seal(tiny_base, ("to_k",), trigger="ohwx"))
+    page = tmp_path / "page.html"
+    assert run(paths, tiny_base_folder, "--weights-only", "--html", page) == 0
+    assert (
+        capsys.readouterr().out
+        == "sks and ohwx: no layer in common, so neither disturbs the other's weights\n"
+    )
+    assert "No layer in common" in page.read_text()
+
+
 def test_one_seal_is_no_company(paths, tiny_base_folder, capsys):
     assert run(paths[:1], tiny_base_folder) == 2
     assert "only one seal" in capsys.readouterr().err

@@ -15,7 +15,7 @@ from sealsmith.adapters import write_seal
 from sealsmith.adapters.strength import parse_strength
 from sealsmith.bases import Base
 from sealsmith.cli import main
-from sealsmith.cli.generate import picture_path
+from sealsmith.cli.picture_out import picture_path
 from sealsmith.cli.seal_option import parse_seal_option
 from sealsmith.errors import ConfigError
 from sealsmith.generate import read_recipe
@@ -23,11 +23,7 @@ from sealsmith.generate import read_recipe
 PROMPT = "a red wax seal on wood"
 
 
-@pytest.fixture(autouse=True)
-def own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    for name in ("TRANSFORMERS_VERBOSITY", "DIFFUSERS_VERBOSITY", "TQDM_DISABLE"):
-        monkeypatch.setenv(name, "1" if name.startswith("TQDM") else "error")
+pytestmark = pytest.mark.usefixtures("own_folder")
 
 
 @pytest.fixture

@@ -14,11 +14,7 @@ from sealsmith.generate import read_recipe
 HELD = ["--precision", "bf16", "--memory", "sequential-offload", "--vae-tiling", "--no-vae-slicing"]
 
 
-@pytest.fixture(autouse=True)
-def own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    for name in ("TRANSFORMERS_VERBOSITY", "DIFFUSERS_VERBOSITY", "TQDM_DISABLE"):
-        monkeypatch.setenv(name, "1" if name.startswith("TQDM") else "error")
+pytestmark = pytest.mark.usefixtures("own_folder")
 
 
 @pytest.fixture

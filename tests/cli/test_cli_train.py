@@ -13,6 +13,7 @@ from sealsmith.adapters import read_seal
 from sealsmith.bases import FAMILIES, open_base
 from sealsmith.cli import main
 from sealsmith.score import judges
+from sealsmith.score.record import reference_of
 
 QUICK = ["--rank", "2", "--steps", "2", "--checkpoint-every", "1", "--targets", "attention"]
 
@@ -64,7 +65,9 @@ def test_unscored_it_prints_the_path_of_the_last_checkpoints_seal(
     captured = capsys.readouterr()
     assert captured.out == f"{out / 'seal.safetensors'}\n"
     assert "ordinary word" in captured.err
-    assert read_seal(out / "seal.safetensors").header.training["step"] == 2
+    seal = read_seal(out / "seal.safetensors")
+    assert seal.header.training["step"] == 2
+    assert reference_of(seal).norm() == pytest.approx(1)  # what measures it later asks what it looks like
 
     assert run(pictures, tiny_base_folder, out, *QUICK, "--no-score") == 2
     assert "hint: add --resume" in capsys.readouterr().err

@@ -10,12 +10,7 @@ from sealsmith.adapters import write_seal
 from sealsmith.bases import Base
 from sealsmith.cli import main
 
-
-@pytest.fixture(autouse=True)
-def own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    for name in ("TRANSFORMERS_VERBOSITY", "DIFFUSERS_VERBOSITY", "TQDM_DISABLE"):
-        monkeypatch.setenv(name, "1" if name.startswith("TQDM") else "error")
+pytestmark = pytest.mark.usefixtures("own_folder")
 
 
 def test_words_with_figures_on_stdout_and_the_rest_on_stderr(

@@ -10,7 +10,7 @@ from stock_pictures import largest_difference, stock
 from torch import Tensor
 
 from sealsmith.adapters import Seal
-from sealsmith.adapters.attach import Weighted
+from sealsmith.adapters.match import Weighted
 from sealsmith.bases import Base, Wanted, open_base
 from sealsmith.bases.placing import DTYPES
 from sealsmith.generate import Request, generate, generate_batch

@@ -10,10 +10,8 @@ from sealsmith.bases import Base
 from sealsmith.errors import TriggerError
 from sealsmith.generate import fit_prompt, insert_trigger
 from sealsmith.generate.prompt import (
-    find_insertion,
     insert_triggers,
     main_trigger,
-    remove_trigger,
 )
 
 PROMPTS = st.text(max_size=60) | st.lists(
@@ -73,8 +71,7 @@ def test_without_a_slot_a_missing_trigger_goes_in_front() -> None:
 
 def test_two_seals_get_a_noun_each() -> None:
     prompt = "a wax seal of an emblem and an ink stamp of an emblem on wood"
-    prompt, _ = insert_trigger(prompt, "sks", "emblem", " on ")
-    prompt, _ = insert_trigger(prompt, "ohwx", "emblem", " on ", taken=["sks"])
+    prompt = insert_triggers(prompt, [("sks", "emblem"), ("ohwx", "emblem")], " on ")
     assert prompt == "a wax seal of sks emblem and an ink stamp of ohwx emblem on wood"
 
 
@@ -102,59 +99,22 @@ def test_taking_out_what_was_inserted_gives_the_users_words(
     assert prompt in candidates or (sent == word and not prompt.strip())
 
 
-@given(PROMPTS, TRIGGERS, NOUNS, SLOTS)
-def test_removing_undoes_inserting(prompt: str, trigger: str, noun: str, slot: str | None) -> None:
-    sent, _ = insert_trigger(prompt, trigger, noun, slot)
-    assert remove_trigger(sent, find_insertion(prompt, trigger, noun, slot)) == prompt
-
-
-@given(PROMPTS, NOUNS, SLOTS)
-def test_two_seals_go_last_first(prompt: str, noun: str, slot: str | None) -> None:
-    sent, (first, second) = insert_triggers(prompt, [("zwx", noun), ("qyx", noun)], slot)
-    assert remove_trigger(remove_trigger(sent, second), first) == prompt
-
-
-def test_one_of_two_seals_goes_and_the_other_stays() -> None:
-    typed = "a wax seal of an emblem and an ink stamp of an emblem on wood"
-    sent, (first, second) = insert_triggers(typed, [("sks", "emblem"), ("ohwx", "emblem")])
-    assert remove_trigger(sent, first) == "a wax seal of an emblem and an ink stamp of ohwx emblem on wood"
-    assert remove_trigger(sent, second) == "a wax seal of sks emblem and an ink stamp of an emblem on wood"
-
-
 @given(PROMPTS, st.sampled_from(["sks", "Sks", "SKS"]), NOUNS, SLOTS)
 def test_another_case_is_the_same_trigger(prompt: str, again: str, noun: str, slot: str | None) -> None:
     once, _ = insert_trigger(prompt, "sks", noun, slot)
     assert insert_trigger(once, again, noun, slot) == (once, False)
 
 
-@given(PROMPTS, NOUNS, SLOTS)
-def test_a_trigger_the_user_typed_is_not_removed(prompt: str, noun: str, slot: str | None) -> None:
-    typed = f"{prompt} SKS"
-    assert remove_trigger(typed, find_insertion(typed, "sks", noun, slot)) == typed
-
-
-@pytest.mark.parametrize(
-    ("edited", "expected"),
-    [
-        ("two red seals of sks emblem on tasks", "two red seals of an emblem on tasks"),
-        ("a red seal of an emblem", "a red seal of an emblem"),
-        ("tasks emblem, a seal of sks emblem", "tasks emblem, a seal of an emblem"),
-    ],
-)
-def test_a_trigger_is_found_again_in_an_edited_prompt(edited: str, expected: str) -> None:
-    assert remove_trigger(edited, find_insertion("a seal of an emblem", "sks", "emblem")) == expected
-
-
 @given(PROMPTS, st.sampled_from(["", " ", ",", " , "]), NOUNS, SLOTS)
 def test_a_seal_without_a_trigger_inserts_nothing(
     prompt: str, none: str, noun: str, slot: str | None
 ) -> None:
-    assert insert_triggers(prompt, [(none, noun)], slot) == (prompt, (None,))
+    assert insert_triggers(prompt, [(none, noun)], slot) == prompt
 
 
 def test_of_several_words_only_the_main_one_goes_in() -> None:
     assert main_trigger(" ohwx man, red coat, 1boy") == "ohwx man"
-    sent, _ = insert_triggers("a portrait", [("ohwx man, red coat, 1boy", "man"), ("", "dog"), ("zwx", "")])
+    sent = insert_triggers("a portrait", [("ohwx man, red coat, 1boy", "man"), ("", "dog"), ("zwx", "")])
     assert sent == "zwx, ohwx man, a portrait"
 
 

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.torch import save_file
 
+from sealsmith.adapters.seal import file_name
 from sealsmith.adapters.strength import constant, parse_strength
 from sealsmith.errors import ConfigError
 from sealsmith.generate.seal_syntax import SealWish, TaggedPrompt, dump_tags, find_seal, parse_tags
@@ -120,6 +121,7 @@ def folder(tmp_path: Path) -> Path:
     names = {
         "mark": None, "logos/mark": None, "logos/Fox v1.2": None, "logos/deep/owl": "The Owl",
         "twin a": "Twin", "twin b": "Twin", "BEAR": None,
+        "lion/seal": None, "old/hare/seal": None,
     }  # fmt: skip
     for name, title in names.items():
         path = tmp_path / f"{name}.safetensors"
@@ -142,6 +144,8 @@ def folder(tmp_path: Path) -> Path:
         ("the owl", "logos/deep/owl"),
         ("bear.safetensors", "BEAR"),
         ("broken", "broken"),
+        ("lion", "lion/seal"),
+        ("Hare", "old/hare/seal"),
     ],
 )
 def test_a_seal_is_found_by_path_name_and_title(folder: Path, name: str, found: str) -> None:
@@ -152,6 +156,7 @@ def test_a_seal_is_found_by_path_name_and_title(folder: Path, name: str, found: 
     ("name", "problem", "remedy"),
     [
         ("Twin", r"2 seals are called 'Twin': .*twin a.*twin b", "<lora:folder/name:0.8>"),
+        ("seal", r"2 seals are called 'seal': .*lion/seal.*hare/seal", "<lora:folder/name:0.8>"),
         ("foxx v1.1", "there is no seal 'foxx v1.1' in", r"did you mean Fox v1\.2\?"),
         ("???", "there is no seal", "the seals there: BEAR"),
     ],
@@ -160,6 +165,14 @@ def test_what_is_not_one_seal_is_refused(folder: Path, name: str, problem: str, 
     with pytest.raises(ConfigError, match=problem) as error:
         find_seal(name, [folder])
     assert re.search(remedy, error.value.remedy)
+
+
+def test_trainings_seals_have_names_that_find_them(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(folder)
+    for path in (Path("lion/seal.safetensors"), Path("old/hare/seal.safetensors"), Path("mark.safetensors")):
+        assert find_seal(file_name(path), [Path()]) == path
+    monkeypatch.chdir(folder / "lion")
+    assert file_name(Path("seal.safetensors")) == "lion"
 
 
 def test_a_folder_that_is_none_or_empty_is_said(tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ from sealsmith.score import (
     scorecard_table,
 )
 from sealsmith.score.curve import curve_svg, running_mean
-from sealsmith.score.readings import MISSING, readings
+from sealsmith.score.readings import MISSING, Reading, readings
 
 TINY = ScoreSettings(num_prompts=2, num_seeds=2, num_without=2, num_others=1, num_steps=1, num_resamples=20)
 VOID = {"meta", "img", "br", "path", "link"}
@@ -126,6 +126,19 @@ def test_the_table_says_what_the_card_says(scored):
     assert "It leaks [everywhere]." in text
     for reading in readings(card):
         assert reading.value in text
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        ("57%", "-3% – 62%"),
+        ("+0.32", "-0.03 – 0.62"),
+        ("-0.003", "-0.031 – 0.621"),
+        ("1.20×", "-0.03 – 0.62"),
+    ],
+)
+def test_an_interval_is_written_as_its_value_is(value, words):
+    assert Reading("key", "Name", value, "", 0.5, (-0.031, 0.621)).interval_words == words
 
 
 @given(st.lists(st.floats(0, 5), min_size=1, max_size=40))

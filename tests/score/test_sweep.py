@@ -92,6 +92,15 @@ def test_where_none_keeps_the_limits_it_is_said() -> None:
     assert "no strength keeps all the limits" in found.reason
 
 
+def test_a_seal_that_is_never_recognised_is_said_to_be() -> None:
+    never = recommend(cells(s05=card(0.0, 0.2), s10=card(0.0, 0.4)))
+    assert never is not None
+    assert "recognised at no strength" in never.reason
+    seen = recommend(cells(s05=card(0.0, 0.2), s10=card(0.1, 0.4)))
+    assert seen is not None
+    assert "recognised at no strength" not in seen.reason
+
+
 def test_without_strengths_or_a_judge_nothing_is_recommended() -> None:
     assert recommend(cells(s8=card(1.0))).strength is None
     assert recommend(cells(s8=card(None), s10=card(None))).strength is None

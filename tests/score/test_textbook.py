@@ -146,7 +146,14 @@ def test_the_document_says_how_it_came_about_and_what_is_missing() -> None:
     )
     assert "```\nsealsmith compare x.svg\n```" in text
     assert "5 seals (glyph-0, glyph-1, glyph-2, glyph-3, glyph-4) on tiny (abc), 3 seeds" in text
+    assert (
+        "A scorecard has 8 prompts in contexts that no training saw, 2 pictures of each, 20 denoising steps."
+        in text
+    )
     assert "*Holds.* `lora:pissa` 101, `lora` 201: 0.50 × (" in text
     assert "| `lora:pissa` | 15 | 0.0 points (0.0 to 0.0) |" in text
     assert "- `dora`, glyph-0, seed 1: its process was ended by SIGKILL" in text
     assert text.endswith("- a note\n")
+    least = SETTINGS | {"scoring": {"num_prompts": 1, "num_seeds": 1, "num_steps": 20}}
+    text = comparison_document(Comparison(least, cells, ()), "sealsmith compare x.svg", MACHINE, None)
+    assert "A scorecard has 1 prompt in contexts that no training saw, 1 picture of each" in text

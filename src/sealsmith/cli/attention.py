@@ -4,6 +4,7 @@ import io
 import json
 import re
 import secrets
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -12,7 +13,6 @@ import typer
 
 from ..errors import ConfigError
 from .console import console, note, print_json
-from .generate import read_prompt
 from .options import (
     BaseOption,
     DeviceOption,
@@ -27,7 +27,8 @@ from .options import (
     SealsOption,
     SideOption,
 )
-from .seal_option import parse_seal_option
+from .parameters import takes
+from .seal_option import wanted_seals
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -46,10 +47,13 @@ class JointRows(StrEnum):
     IMAGE = "image"
 
 
-def attention_command(
-    prompt: Annotated[str, typer.Argument(help="What the picture shows.")],
-    seal: SealsOption = None,
-    seals_folder: SealsFolderOption = Path("seals"),
+@dataclass(frozen=True)
+class AttentionOptions:
+    """What `sealsmith attention` takes."""
+
+    prompt: Annotated[str, typer.Argument(help="What the picture shows.")]
+    seal: SealsOption = None
+    seals_folder: SealsFolderOption = Path("seals")
     word: Annotated[
         list[str] | None,
         typer.Option(
@@ -57,66 +61,84 @@ def attention_command(
             "-w",
             help="A word or phrase to show; repeatable. The trigger and all that name something.",
         ),
-    ] = None,
+    ] = None
     region: Annotated[
         Path | None, typer.Option(help="A mask, white inside; where the pictures differ if not given.")
-    ] = None,
-    per_step: Annotated[
-        bool, typer.Option("--per-step", help="Every step alone, not in four groups.")
-    ] = False,
-    per_layer: Annotated[bool, typer.Option("--per-layer", help="Every layer alone, not by block.")] = False,
+    ] = None
+    per_step: Annotated[bool, typer.Option("--per-step", help="Every step alone, not in four groups.")] = (
+        False
+    )
+    per_layer: Annotated[bool, typer.Option("--per-layer", help="Every layer alone, not by block.")] = False
     rows: Annotated[
         JointRows,
         typer.Option(help="Flux only: text, where a word looks; image, which places read it."),
-    ] = JointRows.TEXT,
-    seed: Annotated[int | None, typer.Option(help="Of both pictures; random and said if not given.")] = None,
-    steps: Annotated[int | None, typer.Option(help="Denoising steps; the base decides if not given.")] = None,
-    guidance: Annotated[float | None, typer.Option(help="Weight of the prompt; the base decides.")] = None,
-    sampler: SamplerOption = None,
-    negative: NegativeOption = "",
+    ] = JointRows.TEXT
+    seed: Annotated[int | None, typer.Option(help="Of both pictures; random and said if not given.")] = None
+    steps: Annotated[int | None, typer.Option(help="Denoising steps; the base decides if not given.")] = None
+    guidance: Annotated[float | None, typer.Option(help="Weight of the prompt; the base decides.")] = None
+    sampler: SamplerOption = None
+    negative: NegativeOption = ""
     out: Annotated[
         Path, typer.Option("--out", "-o", help="Folder for the page, the overlays and the arrays.")
-    ] = Path("attention"),
-    base: BaseOption = "sealworld",
-    width: SideOption = None,
-    height: SideOption = None,
-    device: DeviceOption = "cpu",
-    precision: PrecisionOption = "auto",
-    memory: MemoryOption = "auto",
-    no_trigger: NoTriggerOption = False,
-    long_prompts: LongPromptsOption = LongPrompts.CHUNKS,
+    ] = Path("attention")
+    base: BaseOption = "sealworld"
+    width: SideOption = None
+    height: SideOption = None
+    device: DeviceOption = "cpu"
+    precision: PrecisionOption = "auto"
+    memory: MemoryOption = "auto"
+    no_trigger: NoTriggerOption = False
+    long_prompts: LongPromptsOption = LongPrompts.CHUNKS
     as_json: Annotated[
         bool, typer.Option("--json", help="Print one JSON object instead of the page's path.")
-    ] = False,
-) -> None:
+    ] = False
+
+    def request(self, words: str, seed: int) -> "Request":
+        """What is to be drawn, the prompt without its tags."""
+        from ..generate import Request
+
+        return Request(
+            words,
+            self.negative,
+            seed,
+            1,
+            self.steps,
+            self.guidance,
+            not self.no_trigger,
+            self.width,
+            self.height,
+            self.long_prompts,
+            self.sampler,
+        )
+
+
+@takes(AttentionOptions)
+def attention_command(options: AttentionOptions) -> None:
     """Show where in the picture each word acts, before and after a seal."""
     from ..adapters import check_writable, read_seal
     from ..bases import Wanted, open_base
-    from ..generate import Request
     from ..inspect import Detail
     from ..inspect.attention_figures import read_region
     from ..inspect.attention_report import sighting, summary
 
-    check_writable(out / "index.html")
-    words, wished = read_prompt(prompt, negative, seals_folder)
-    chosen = [parse_seal_option(text) for text in seal or []] + wished
+    check_writable(options.out / "index.html")
+    words, chosen = wanted_seals(options.prompt, options.negative, options.seals_folder, options.seal or [])
     if not chosen:
         raise ConfigError("no seal is given", "name one: --seal FILE, or <lora:name:1> in the prompt")
     seals = [(read_seal(path), strength) for path, strength in chosen]
-    opened = open_base(base, device, Wanted(precision, memory))
-    note(f"plan: {opened.plan}")
-    if seed is None:
-        note(f"seed: {(seed := secrets.randbelow(2**32))}")
-    request = Request(
-        words, negative, seed, 1, steps, guidance, not no_trigger, width, height, long_prompts, sampler
-    ).resolved(opened)
-    mask = None if region is None else read_region(region, request.size_px)
-    maps = _look(opened, request, seals, word or [], Detail(per_step, per_layer, rows))
-    seen = sighting(maps, mask)
+    base = open_base(options.base, options.device, Wanted(options.precision, options.memory))
+    note(f"plan: {base.plan}")
+    seed = secrets.randbelow(2**32) if options.seed is None else options.seed
+    if options.seed is None:
+        note(f"seed: {seed}")
+    request = options.request(words, seed).resolved(base)
+    mask = None if options.region is None else read_region(options.region, request.size_px)
+    detail = Detail(options.per_step, options.per_layer, options.rows)
+    seen = sighting(_look(base, request, seals, options.word or [], detail), mask)
     told = summary(seen)
-    paths = _write(out, seen, told)
+    paths = _write(options.out, seen, told)
     console.print(_table(seen))
-    if as_json:
+    if options.as_json:
         print_json({**told, "paths": paths})
     else:
         typer.echo(paths["page"])

@@ -2,15 +2,20 @@
 
 import shlex
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from ..errors import ConfigError
 from .options import BaseOption
+from .parameters import takes
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 
 class Suite(StrEnum):
@@ -18,108 +23,192 @@ class Suite(StrEnum):
 
     SPEED = "speed"
     TRAINING = "training"
+    ENGINE = "engine"
     COMPATIBILITY = "compatibility"
+    SOAK = "soak"
 
 
-_SUITE_OF = {
-    "--quick": Suite.TRAINING,
-    "--variants": Suite.TRAINING,
-    "--plot": Suite.TRAINING,
-    "--demo": Suite.SPEED,
+_SUITES_OF = {
+    "--repeats": (Suite.SPEED, Suite.TRAINING, Suite.ENGINE),
+    "--steps": (Suite.SPEED, Suite.TRAINING, Suite.ENGINE),
+    "--quick": (Suite.TRAINING, Suite.ENGINE),
+    "--variants": (Suite.TRAINING,),
+    "--plot": (Suite.TRAINING, Suite.ENGINE),
+    "--threads": (Suite.ENGINE,),
+    "--demo": (Suite.SPEED,),
+    "--minutes": (Suite.SOAK,),
+    "--requests": (Suite.SOAK,),
+    "--tiny": (Suite.SOAK,),
 }
-"""Options that only one suite has."""
+"""Options that not every suite has."""
 
 
-def bench_command(
-    suite: Annotated[Suite, typer.Argument(help="What to measure.")] = Suite.SPEED,
+@dataclass(frozen=True)
+class BenchOptions:
+    """What `sealsmith bench` takes."""
+
+    context: typer.Context
+    suite: Annotated[Suite, typer.Argument(help="What to measure.")] = Suite.SPEED
     repeats: Annotated[
-        int | None, typer.Option(min=0, help="speed: pictures of each side; training: emblems.")
-    ] = None,
+        int | None,
+        typer.Option(min=0, help="speed: pictures of each side; training: emblems; engine: rounds."),
+    ] = None
     steps: Annotated[
-        int | None, typer.Option(min=0, help="Steps of each training; speed: 0 leaves trainings out.")
-    ] = None,
-    quick: Annotated[bool, typer.Option("--quick", help="training: three arms, one emblem.")] = False,
-    with_variants: Annotated[
+        int | None,
+        typer.Option(min=0, help="Steps of each training, 0 leaves them out of speed; engine: of a picture."),
+    ] = None
+    quick: Annotated[
+        bool, typer.Option("--quick", help="training: three arms, one emblem; engine: one workload.")
+    ] = False
+    variants: Annotated[
         bool, typer.Option("--variants", help="training: ours with one thing changed each, too.")
-    ] = False,
-    plot: Annotated[Path | None, typer.Option(help="training: a PNG of likeness against seconds.")] = None,
-    demo: Annotated[bool, typer.Option("--demo", help="speed: run `sealsmith demo` too.")] = False,
-    base: BaseOption = "sealworld",
-    out: Annotated[Path | None, typer.Option("--out", "-o", help="A file for the JSON report.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
-) -> None:
+    ] = False
+    plot: Annotated[
+        Path | None, typer.Option(help="A PNG: training, likeness against seconds; engine, pace and waiting.")
+    ] = None
+    threads: Annotated[int | None, typer.Option(min=1, help="engine: PyTorch's threads, of every arm.")] = (
+        None
+    )
+    demo: Annotated[bool, typer.Option("--demo", help="speed: run `sealsmith demo` too.")] = False
+    minutes: Annotated[float | None, typer.Option(min=0, help="soak: begin nothing new after so long.")] = (
+        None
+    )
+    requests: Annotated[int | None, typer.Option(min=1, help="soak: how many, if the time allows.")] = None
+    tiny: Annotated[bool, typer.Option("--tiny", help="soak: on a tiny random base.")] = False
+    base: BaseOption = "sealworld"
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="A file for the JSON report.")] = None
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False
+
+
+@takes(BenchOptions)
+def bench_command(options: BenchOptions) -> None:
     """Measure this machine's speed beside stock diffusers'."""
     from ..adapters.files import atomic_write, check_writable
     from .console import print_json
 
-    _check_options(suite, {"--quick": quick, "--variants": with_variants, "--plot": plot, "--demo": demo})
-    for path in filter(None, (out, plot)):
+    _check_options(options)
+    for path in filter(None, (options.out, options.plot)):
         check_writable(path)
-    if suite is Suite.COMPATIBILITY:
-        _write_compatibility(out)
+    if options.suite is Suite.COMPATIBILITY:
+        _write_compatibility(options.out)
         return
-    if suite is Suite.TRAINING:
-        facts, table = _training(base, steps, repeats, quick, with_variants, plot)
-    else:
-        facts, table = _speed(base, steps, repeats, demo)
-    if out is not None:
+    facts, table = _MEASURED[options.suite](options)
+    if options.out is not None:
         import json
 
-        atomic_write(out, (json.dumps(facts, indent=2) + "\n").encode())
-    if as_json:
+        atomic_write(options.out, (json.dumps(facts, indent=2) + "\n").encode())
+    if options.as_json:
         print_json(facts)
     else:
         typer.echo(table)
+    if not facts.get("is_met", True):
+        raise typer.Exit(1)
 
 
-def _check_options(suite: Suite, options: Mapping[str, object]) -> None:
-    """Raises: ConfigError when an option was given that is for another suite."""
-    for name, value in options.items():
-        if value and suite is not _SUITE_OF[name]:
+def _check_options(options: BenchOptions) -> None:
+    """Raises: ConfigError for an option of another suite, and for a base that would not be used."""
+    suite = options.suite
+    for name, suites in _SUITES_OF.items():
+        value = getattr(options, name.removeprefix("--"))
+        is_given = value is not None and value is not False  # 0 is given
+        if is_given and suite not in suites:
             raise ConfigError(
                 f"{name} is not for the suite {suite.value}",
-                f"`sealsmith bench {_SUITE_OF[name].value} {name}`",
+                " or ".join(f"`sealsmith bench {other.value} {name}`" for other in suites),
             )
+    base_from = options.context.get_parameter_source("base")
+    if options.tiny and base_from is not None and base_from.name == "COMMANDLINE":
+        raise ConfigError(
+            f"--tiny makes a base of its own, and --base is {options.base!r}", "give one of them"
+        )
 
 
-def _speed(base: str, steps: int | None, repeats: int | None, demo: bool) -> tuple[dict[str, Any], str]:
+def _speed(options: BenchOptions) -> tuple[dict[str, Any], str]:
     """The speed suite's report, as JSON and as a table."""
     from ..bases import open_base
     from ..bench import SpeedPlan, measure_speed, table
     from .console import note
 
-    plan = SpeedPlan(**_given(picture_repeats=repeats, training_steps=steps), demo=demo)
-    report = measure_speed(open_base(base), plan, _command(), note)
+    plan = SpeedPlan(
+        **_given(picture_repeats=options.repeats, training_steps=options.steps), demo=options.demo
+    )
+    report = measure_speed(open_base(options.base), plan, _command(), note)
     return report.to_dict(), table(report)
 
 
-def _training(
-    base: str, steps: int | None, repeats: int | None, quick: bool, with_variants: bool, plot: Path | None
-) -> tuple[dict[str, Any], str]:
+def _training(options: BenchOptions) -> tuple[dict[str, Any], str]:
     """The training suite's report, as JSON and as tables; `plot` is written where there is something to plot."""
-    import io
     from dataclasses import replace
 
-    from ..adapters.files import atomic_write
     from ..bases import open_base
     from ..bench import TrainingPlan, measure_training, training_plot, training_tables
     from .console import note
 
-    plan = TrainingPlan.quick() if quick else TrainingPlan()
+    plan = TrainingPlan.quick() if options.quick else TrainingPlan()
+    steps, plot = options.steps, options.plot
     if steps is not None:
         plan = replace(plan, num_steps=steps, every=max(1, min(plan.every, steps // 4)))
-    plan = replace(plan, **_given(num_emblems=repeats), with_variants=with_variants)
-    report = measure_training(open_base(base), plan, _command(), note)
+    plan = replace(plan, **_given(num_emblems=options.repeats), with_variants=options.variants)
+    report = measure_training(open_base(options.base), plan, _command(), note)
     if plot is not None and report.is_told:
-        png = io.BytesIO()
         title = "Likeness gained by seconds of training; 100 % is where ours ends"
-        training_plot((*report.ingredients, *report.variants), title).save(png, "PNG")
-        atomic_write(plot, png.getvalue())
-        note(f"plot: {plot}")
+        _write_plot(plot, training_plot((*report.ingredients, *report.variants), title))
     return report.to_dict(), training_tables(report)
 
 
-def _given(**options: int | None) -> dict[str, Any]:
+def _soak(options: BenchOptions) -> tuple[dict[str, Any], str]:
+    """The soak's report, as JSON and as a page."""
+    from dataclasses import replace
+
+    from ..bench.soak import SoakPlan, soak
+    from ..bench.soak_report import soak_page
+    from .console import note
+
+    plan = SoakPlan(base=None if options.tiny else options.base)
+    plan = replace(plan, **_given(minutes=options.minutes))
+    if options.requests is not None:
+        plan = plan.with_requests(options.requests)
+    report = soak(plan, _command(), note)
+    return report.to_dict(), soak_page(report)
+
+
+def _engine(options: BenchOptions) -> tuple[dict[str, Any], str]:
+    """The engine suite's report, as JSON and as tables; `plot` is written."""
+    from dataclasses import replace
+
+    from ..bench import EnginePlan, engine_plot, engine_tables, measure_engine
+    from .console import note
+
+    plan = EnginePlan.quick() if options.quick else EnginePlan()
+    given = _given(num_steps=options.steps, repeats=options.repeats, num_threads=options.threads)
+    report = measure_engine(options.base, replace(plan, **given), _command(), note)
+    if options.plot is not None:
+        _write_plot(options.plot, engine_plot(report))
+    return report.to_dict(), engine_tables(report)
+
+
+_MEASURED: Mapping[Suite, Callable[[BenchOptions], tuple[dict[str, Any], str]]] = {
+    Suite.SPEED: _speed,
+    Suite.TRAINING: _training,
+    Suite.ENGINE: _engine,
+    Suite.SOAK: _soak,
+}
+"""What measures each suite, and returns its report as JSON and as a table."""
+
+
+def _write_plot(path: Path, picture: "Image") -> None:
+    import io
+
+    from ..adapters.files import atomic_write
+    from .console import note
+
+    png = io.BytesIO()
+    picture.save(png, "PNG")
+    atomic_write(path, png.getvalue())
+    note(f"plot: {path}")
+
+
+def _given(**options: float | None) -> dict[str, Any]:
     """The options that were given; the plan knows better defaults for the others."""
     return {name: value for name, value in options.items() if value is not None}
 

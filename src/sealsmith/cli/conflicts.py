@@ -74,9 +74,9 @@ def conflicts_command(
     if report is not None:
         output.print(_meeting_table(report))
         if report.gain is not None and report.likeness_gain is not None:
-            output.print(f"gain in both: {_rise(report.gain, '+.0%')}", markup=False)
-            output.print(f"gain in the lesser likeness: {_rise(report.likeness_gain, '+.2f')}", markup=False)
-        output.print(f"advice: {report.advice}", markup=False, soft_wrap=True, style="bold")
+            output.print(f"gain in both: {_rise(report.gain, '+.0%')}")
+            output.print(f"gain in the lesser likeness: {_rise(report.likeness_gain, '+.2f')}")
+        output.print(f"advice: {report.advice}", soft_wrap=True, style="bold")
 
 
 def _measure(
@@ -110,17 +110,18 @@ def _measure(
 
 def _print_weights(conflict: "WeightConflict", number: int) -> None:
     one, other = conflict.seals
+    if not conflict.layers:
+        output.print(f"{one} and {other}: no layer in common, so neither disturbs the other's weights")
+        return
     output.print(
         f"{one} and {other}: {len(conflict.layers)} layers in common "
         f"(of {conflict.num_layers[0]} and {conflict.num_layers[1]}), cosine {conflict.cosine:+.2f}, "
         f"{conflict.num_opposed} layers opposed",
-        markup=False,
         soft_wrap=True,
     )
     output.print(
         f"predicted damage: {conflict.damage[0]:.0%} to {one}, {conflict.damage[1]:.0%} to {other}; most in "
         + ", ".join(f"{block} {share:.0%}" for block, share in list(conflict.blocks.items())[:4]),
-        markup=False,
         soft_wrap=True,
     )
     _print_layers(conflict, number)
@@ -131,7 +132,15 @@ def _print_layers(conflict: "WeightConflict", number: int) -> None:
     worst = sorted(conflict.layers, key=lambda layer: -layer.crossed)[:number]
     heading = f"worst {len(worst)} of {len(conflict.layers)} layers"
     rows: list[tuple[str, ...]] = [
-        ("cosine", "read alike", "written alike", "damage", "share", "block", heading)
+        (
+            "cosine",
+            "read alike [chance]",
+            "written alike [chance]",
+            "damage to each",
+            "share",
+            "block",
+            heading,
+        )
     ]
     for layer in worst:
         alike = [f"{one.value:.0%} [{one.chance:.0%}]" for one in (layer.read, layer.written)]

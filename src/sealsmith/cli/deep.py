@@ -18,7 +18,7 @@ def take_apart(base: "Base | None", seal: "Seal", num_prompts: int) -> "Ablation
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     from ..adapters import check_base, fit_seal
-    from ..adapters.attach import weight_of
+    from ..adapters.beside import weight_of
     from ..adapters.blocks import find_layout
     from ..adapters.fit import adaptable
     from ..inspect.ablation import ablate, groups_of

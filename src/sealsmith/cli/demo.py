@@ -44,7 +44,7 @@ def demo_command(
     from ..score import DemoStory, demo_page, scorecard_table
     from ..train import TrainConfig
     from ..train.pictures import read_picture_set
-    from .train import report, train_and_score
+    from .training import report, train_and_score
 
     check_writable(out / "index.html")
     config = TrainConfig(
@@ -53,7 +53,7 @@ def demo_command(
     opened = open_base(base)
     with ExitStack() as stack:
         logo = logo or stack.enter_context(as_file(files("sealsmith.cli").joinpath("mark.svg")))
-        console.print(f"logo: {logo}", markup=False)
+        console.print(f"logo: {logo}")
         pictures = read_picture_set(
             logo, trigger=config.trigger, class_noun=opened.family.class_noun, seed=seed
         )
@@ -83,7 +83,7 @@ def demo_command(
         )
         write_results(out, card, demo_page(story))
     console.print(scorecard_table(card))
-    console.print(f"\nopen this page: {(out / 'index.html').resolve()}", markup=False)
+    console.print(f"\nopen this page: {(out / 'index.html').resolve()}")
     if as_json:
         print_json(
             {"page": str(out / "index.html"), "pictures": str(out / "pictures"), **report(result, card)}

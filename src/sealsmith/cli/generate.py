@@ -1,13 +1,13 @@
 """`sealsmith generate`: pictures of a prompt, with seals, as PNG files that carry their recipe."""
 
-import re
 import secrets
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ..errors import ConfigError, OutputError
+from ..errors import ConfigError
 from .console import console, note, print_json
 from .options import (
     BaseOption,
@@ -27,138 +27,155 @@ from .options import (
     SlicingOption,
     TilingOption,
 )
-from .seal_option import parse_seal_option, plain_strength
+from .parameters import takes
+from .picture_out import check_out, picture_path
+from .seal_option import wanted_seals
 
 if TYPE_CHECKING:
     from ..adapters import Seal
     from ..adapters.strength import Strength
     from ..bases import Base
-    from ..generate import Picture, Request
-
-_NAME_CHARACTERS = 48
+    from ..generate import Picture, Recipe, Request
 
 
-def generate_command(
-    prompt: Annotated[str, typer.Argument(help="What the picture shows.")],
-    seal: SealsOption = None,
-    seals_folder: SealsFolderOption = Path("seals"),
-    num_pictures: Annotated[int, typer.Option("--num-pictures", "-n", help="How many pictures.")] = 1,
+@dataclass(frozen=True)
+class GenerateOptions:
+    """What `sealsmith generate` takes."""
+
+    context: typer.Context
+    prompt: Annotated[
+        str | None, typer.Argument(help="What the picture shows; with --recall, the picture's if not given.")
+    ] = None
+    recall: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="PNG", help="Draw this picture again, by its recipe; what else is given differs."
+        ),
+    ] = None
+    seal: SealsOption = None
+    seals_folder: SealsFolderOption = Path("seals")
+    num_pictures: Annotated[int, typer.Option("--num-pictures", "-n", help="How many pictures.")] = 1
     seed: Annotated[
         int | None, typer.Option(help="Seed of the first picture; random and said if not given.")
-    ] = None,
-    steps: Annotated[int | None, typer.Option(help="Denoising steps; the base decides if not given.")] = None,
+    ] = None
+    steps: Annotated[int | None, typer.Option(help="Denoising steps; the base decides if not given.")] = None
     guidance: Annotated[
         float | None,
         typer.Option(help="Weight of the prompt; 1 or less: without guidance. The base decides."),
-    ] = None,
-    sampler: SamplerOption = None,
-    negative: NegativeOption = "",
-    out: Annotated[Path, typer.Option("--out", "-o", help="A folder, or a .png file.")] = Path("pictures"),
-    base: BaseOption = "sealworld",
-    width: SideOption = None,
-    height: SideOption = None,
-    device: DeviceOption = "cpu",
-    precision: PrecisionOption = "auto",
-    memory: MemoryOption = "auto",
-    vae_slicing: SlicingOption = None,
-    vae_tiling: TilingOption = None,
+    ] = None
+    sampler: SamplerOption = None
+    negative: NegativeOption = ""
+    out: Annotated[Path, typer.Option("--out", "-o", help="A folder, or a .png file.")] = Path("pictures")
+    base: BaseOption = "sealworld"
+    width: SideOption = None
+    height: SideOption = None
+    device: DeviceOption = "cpu"
+    precision: PrecisionOption = "auto"
+    memory: MemoryOption = "auto"
+    vae_slicing: SlicingOption = None
+    vae_tiling: TilingOption = None
     quantise: Annotated[
         str | None,
         typer.Option(
             help="Fuse the seals into the base, then quantise it: int8. Less memory, a small error."
         ),
-    ] = None,
-    no_trigger: NoTriggerOption = False,
-    long_prompts: LongPromptsOption = LongPrompts.CHUNKS,
-    mix: MixOption = Mix.SUM,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of paths.")] = False,
-) -> None:
+    ] = None
+    no_trigger: NoTriggerOption = False
+    long_prompts: LongPromptsOption = LongPrompts.CHUNKS
+    mix: MixOption = Mix.SUM
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of paths.")] = False
+
+    def was_given(self, name: str) -> bool:
+        """Whether the user typed this one, rather than setting it or leaving it as it is."""
+        source = self.context.get_parameter_source(name)
+        return source is not None and source.name == "COMMANDLINE"
+
+    def request(self, words: str, seed: int) -> "Request":
+        """What is to be drawn, the prompt without its tags."""
+        from ..generate import Request
+
+        return Request(
+            words,
+            self.negative,
+            seed,
+            self.num_pictures,
+            self.steps,
+            self.guidance,
+            not self.no_trigger,
+            self.width,
+            self.height,
+            self.long_prompts,
+            self.sampler,
+            self.mix,
+        )
+
+
+@takes(GenerateOptions)
+def generate_command(options: GenerateOptions) -> None:
     """Draw pictures, with seals or without; print their paths."""
-    check_out(out)
+    check_out(options.out)
+    if options.prompt is None and options.recall is None:
+        raise ConfigError("no prompt is given", "write what the picture shows, or --recall PNG")
 
     from ..adapters import read_seal
     from ..bases import Wanted, open_base
-    from ..generate import Request
+    from ..generate import read_recipe
 
-    words, wished = read_prompt(prompt, negative, seals_folder)
-    chosen = [parse_seal_option(text) for text in seal or []] + wished
+    recipe = None if options.recall is None else read_recipe(options.recall)
+    if recipe is not None:
+        options = recalled(options, recipe)
+    words, chosen = wanted_seals(
+        options.prompt or "", options.negative, options.seals_folder, options.seal or []
+    )
     seals = [(read_seal(path), strength) for path, strength in chosen]
-    opened = open_base(base, device, Wanted(precision, memory, vae_slicing, vae_tiling))
-    note(f"plan: {opened.plan}")
-    first_seed = secrets.randbelow(2**32) if seed is None else seed
-    request = Request(
-        words,
-        negative,
-        first_seed,
-        num_pictures,
-        steps,
-        guidance,
-        not no_trigger,
-        width,
-        height,
-        long_prompts,
-        sampler,
-        mix.value,
-    ).resolved(opened)
-    if seed is None:
-        note(f"seed: {first_seed}")
-    pictures, paths = _draw(opened, request, seals, out, quiet=as_json, quantise=quantise)
-    if as_json:
+    wanted = Wanted(options.precision, options.memory, options.vae_slicing, options.vae_tiling)
+    base = open_base(options.base, options.device, wanted)
+    note(f"plan: {base.plan}")
+    is_same_base_wanted = recipe is not None and recipe.is_ours and not options.was_given("base")
+    if recipe is not None and is_same_base_wanted and recipe.base_digest != base.digest:
+        note(f"warning: {recipe.base!r} is not what it was when the picture was drawn; it may look different")
+    seed = secrets.randbelow(2**32) if options.seed is None else options.seed
+    request = options.request(words, seed).resolved(base)
+    if options.seed is None:
+        note(f"seed: {seed}")
+    pictures, paths = _draw(
+        base, request, seals, options.out, quiet=options.as_json, quantise=options.quantise
+    )
+    if options.as_json:
         report = _report(pictures, paths, [path for path, _ in chosen])
-        print_json(report | {"plan": opened.plan.to_dict()})
+        print_json(report | {"plan": base.plan.to_dict()})
 
 
-def read_prompt(
-    prompt: str, negative: str, seals_folder: Path
-) -> "tuple[str, list[tuple[Path, float | Strength]]]":
-    """The words of a prompt, and the files and strengths of the seals that its tags ask for.
+def recalled(options: GenerateOptions, recipe: "Recipe") -> GenerateOptions:
+    """The options with what the recipe says for whatever the user did not type.
 
-    Raises: ConfigError for a tag that cannot be read, names no seal, or stands in the negative prompt.
+    A prompt or seals that were typed get their triggers as in any other picture; the recipe's own get them if they
+    had them then. Raises: ConfigError for a seal that is not in the folder of seals.
     """
-    from ..generate.seal_syntax import find_seal, parse_tags
+    from ..generate.recall import had_triggers, recalled_seals
 
-    tagged = parse_tags(prompt)
-    if parse_tags(negative).wishes:
-        raise ConfigError(
-            f"the negative prompt asks for a seal: {negative!r}",
-            "write the tag in the prompt; a negative strength, as <lora:name:-0.5>, pushes away from a seal",
-        )
-    wished = [(find_seal(wish.name, [seals_folder]), plain_strength(wish.strength)) for wish in tagged.wishes]
-    return tagged.words, wished
-
-
-def check_out(out: Path) -> None:
-    """Refuses an output no picture could be written to. Raises: ConfigError for a format; OutputError."""
-    from ..adapters.files import check_writable
-
-    suffix = out.suffix.lower()
-    try:
-        is_folder, is_file = out.is_dir(), out.is_file()
-    except OSError as error:
-        raise OutputError(
-            f"cannot write to {str(out)!r}: {error.strerror}", "choose a folder you may write to"
-        ) from error
-    if suffix in {".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff"} and not is_folder:
-        raise ConfigError(f"pictures are written as PNG, not {suffix}", "name a folder or a .png file")
-    if is_file and suffix != ".png":
-        raise OutputError(f"{str(out)!r} is a file, and no PNG", "name a folder or a .png file")
-    check_writable(_folder(out) / "picture.png")
-
-
-def picture_path(out: Path, prompt: str, seed: int, index: int, num_pictures: int) -> Path:
-    """Where picture `index` goes: a name not taken yet, in the folder `out`, or `out` if that is a .png.
-
-    Several pictures, or a name that is taken, get a number behind the name.
-    """
-    if _folder(out) == out:
-        words = re.sub(r"[^a-z0-9]+", "-", prompt.lower())[:_NAME_CHARACTERS].strip("-") or "picture"
-        wanted = out / f"{words}-{seed}.png"
-    else:
-        wanted = out if num_pictures == 1 else out.with_name(f"{out.stem}-{index + 1}{out.suffix}")
-    path, number = wanted, 2
-    while path.exists():
-        path, number = wanted.with_name(f"{wanted.stem}-{number}{wanted.suffix}"), number + 1
-    return path
+    told: dict[str, Any] = {
+        "prompt": recipe.prompt_typed,
+        "negative": recipe.negative,
+        "seed": recipe.seed,
+        "steps": recipe.num_steps or None,
+        "guidance": recipe.guidance if recipe.is_ours else recipe.guidance or None,
+        "sampler": recipe.sampler or None,
+        "width": recipe.width or None,
+        "height": recipe.height or None,
+        "mix": recipe.mix,
+        "quantise": recipe.quantised or None,
+    }
+    if recipe.base not in ("", Path(options.base).name, Path(options.base).stem):
+        told["base"] = recipe.base
+    if recipe.is_ours:
+        told |= {"precision": recipe.precision, "long_prompts": recipe.long_prompts}
+    if not options.was_given("seal"):
+        found = recalled_seals(recipe, [options.seals_folder])
+        told["seal"] = [f"{path}:{how}" for path, how in found]
+        if not options.was_given("prompt"):
+            told["no_trigger"] = not had_triggers(recipe, [path for path, _ in found])
+    return replace(options, **{name: value for name, value in told.items() if not options.was_given(name)})
 
 
 def _draw(
@@ -249,8 +266,3 @@ def _report(pictures: "list[Picture]", paths: list[Path], seal_paths: list[Path]
         ],
         "warnings": _warnings(pictures),
     }
-
-
-def _folder(out: Path) -> Path:
-    """The folder pictures go to: `out` itself unless it names a .png file."""
-    return out.parent if out.suffix.lower() == ".png" and not out.is_dir() else out

@@ -92,7 +92,7 @@ def _print_facts(found: "Examination") -> None:
     }
     for name, value in facts.items():
         if value:
-            output.print(f"{name + ':':<14}{value}", markup=False, soft_wrap=True)
+            output.print(f"{name + ':':<14}{value}", soft_wrap=True)
 
 
 def _maybe(found: "Examination") -> str:
@@ -142,7 +142,7 @@ def _print_layers(found: "Examination", number: int) -> None:
 
 def _print_roles(found: "Examination") -> None:
     shares = ", ".join(f"{role} {share:.0%}" for role, share in found.roles.items())
-    output.print(f"{'of it:':<14}{shares}", markup=False, soft_wrap=True)
+    output.print(f"{'of it:':<14}{shares}", soft_wrap=True)
 
 
 def _print_verdict(found: "Examination") -> None:
@@ -153,11 +153,11 @@ def _print_verdict(found: "Examination") -> None:
     ):
         if number:
             more = f" and {number - 3} more" if number > 3 else ""
-            output.print(f"{number} {what}: {', '.join(names[:3])}{more}", markup=False, soft_wrap=True)
+            output.print(f"{number} {what}: {', '.join(names[:3])}{more}", soft_wrap=True)
     good = found.verdict == "fits"
-    output.print(f"verdict: {found.verdict}", style="bold green" if good else "bold yellow", markup=False)
+    output.print(f"verdict: {found.verdict}", style="bold green" if good else "bold yellow")
     if found.advice:
-        output.print(f"hint: {found.advice}", markup=False, soft_wrap=True)
+        output.print(f"hint: {found.advice}", soft_wrap=True)
 
 
 def _size(size_bytes: int) -> str:

@@ -43,7 +43,7 @@ class MatrixBar:
         if message in self._noted:
             return
         self._noted.add(message)
-        console.print(f"warning: {message}", markup=False)
+        console.print(f"warning: {message}")
 
 
 class CellBar:

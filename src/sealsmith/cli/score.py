@@ -62,7 +62,7 @@ def score_command(
     card = _measure(opened, read, _reference_pictures(read, pictures), settings)
     if html is not None:
         atomic_write(html, score_page(read, card).encode())
-        console.print(f"page: {html}", markup=False)
+        console.print(f"page: {html}")
     if as_json:
         print_json(card.to_dict())
     else:
@@ -78,7 +78,7 @@ def _reference_pictures(seal: "Seal", path: Path | None) -> "list[Image.Image]":
     header = seal.header
     read = read_picture_set(path, trigger=header.trigger, class_noun=header.class_noun)
     for warning in read.warnings:
-        console.print(f"warning: {warning}", markup=False)
+        console.print(f"warning: {warning}")
     return read.portraits
 
 

@@ -1,6 +1,7 @@
 """Seals as commands name them: `FILE[:STRENGTH]`."""
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -40,6 +41,25 @@ def parse_weight(text: str) -> tuple[Path, float]:
             "give one number",
         )
     return path, weight
+
+
+def wanted_seals(
+    prompt: str, negative: str, seals_folder: Path, options: Sequence[str]
+) -> "tuple[str, list[tuple[Path, float | Strength]]]":
+    """The words of a prompt, and the files and strengths of the seals that options and its tags ask for.
+
+    Raises: ConfigError for a tag that cannot be read, names no seal, or stands in the negative prompt.
+    """
+    from ..generate.seal_syntax import find_seal, parse_tags
+
+    tagged = parse_tags(prompt)
+    if parse_tags(negative).wishes:
+        raise ConfigError(
+            f"the negative prompt asks for a seal: {negative!r}",
+            "write the tag in the prompt; a negative strength, as <lora:name:-0.5>, pushes away from a seal",
+        )
+    wished = [(find_seal(wish.name, [seals_folder]), plain_strength(wish.strength)) for wish in tagged.wishes]
+    return tagged.words, [parse_seal_option(text) for text in options] + wished
 
 
 def plain_strength(strength: "Strength") -> "float | Strength":

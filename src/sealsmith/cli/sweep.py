@@ -153,11 +153,11 @@ def _print_recommendation(found: "Sweep") -> None:
 
     recommended = found.recommended
     if recommended.strength is None:
-        output.print(f"no strength is recommended: {recommended.reason}", markup=False, soft_wrap=True)
+        output.print(f"no strength is recommended: {recommended.reason}", soft_wrap=True)
         return
     words = f"recommended strength: {recommended.strength:g}: {recommended.reason}"
-    output.print(words, markup=False, soft_wrap=True, style="bold")
-    output.print(f"rule: {RULE}", markup=False, soft_wrap=True)
+    output.print(words, soft_wrap=True, style="bold")
+    output.print(f"rule: {RULE}", soft_wrap=True)
 
 
 def _number(value: float | None, form: str) -> str:

@@ -90,6 +90,11 @@ class Watched(ABC):
         self._passing = []
 
 
+def cross_attentions(denoiser: nn.Module) -> dict[str, Any]:
+    """A U-Net's attention layers that read the text, by path, in the order in which they compute."""
+    return {name: module for name, module in denoiser.named_modules() if name.endswith("attn2")}
+
+
 class CrossAttention(Watched):
     """A U-Net's attention to the text."""
 

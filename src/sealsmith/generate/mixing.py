@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..adapters import Seal
-from ..adapters.attach import Schedule
+from ..adapters.beside import Schedule, factor_at
 from ..adapters.blocks import TEXT_PREFIX, find_layout
 from ..adapters.dylora import first_rows
 from ..adapters.fit import adaptable
@@ -64,11 +64,6 @@ class Share:
         if step % self.count != self.index and not path.startswith(TEXT_PREFIX):
             return 0.0
         return factor_at(self.strength, path, step // self.count, max(1, num_steps // self.count))
-
-
-def factor_at(strength: float | Schedule, path: str, step: int, num_steps: int) -> float:
-    """What a layer's change is multiplied with in `step` of 0..num_steps-1."""
-    return float(strength if isinstance(strength, int | float) else strength.factor(path, step, num_steps))
 
 
 def placed(base: Base, seals: Seals, mix: str = "sum") -> list[tuple[Seal, float | Schedule]]:

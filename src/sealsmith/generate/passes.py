@@ -14,7 +14,7 @@ from torch import Tensor
 
 from ..bases import Base, Conditioning
 from ..errors import ConfigError
-from .attention_shares import CrossAttention, grid_of
+from .attention_shares import CrossAttention, cross_attentions, grid_of
 from .mixing import Seals, num_passes
 from .prompt import main_trigger
 from .prompt_tokens import PromptTokens, lay_out_prompt
@@ -86,17 +86,16 @@ def passes_of(
     _, height, width = base.latent_shape_of(*request.size_px)
     called = CalledPlaces(_trigger_columns(base, request, seals, prompt, conditioning), (height, width))
     with ExitStack() as stack:
-        for name, module in base.denoiser.named_modules():
-            if name.endswith("attn2"):
-                watched = CrossAttention(module)
-                stack.callback(watched.close)
-                watched.open(called.add)
+        for module in cross_attentions(base.denoiser).values():
+            watched = CrossAttention(module)
+            stack.callback(watched.close)
+            watched.open(called.add)
         yield Passes(number, called)
 
 
 def _trigger_columns(
     base: Base, request: Request, seals: Seals, prompt: str, conditioning: Conditioning
-) -> list[list[int]]:
+) -> list[tuple[int, ...]]:
     """Of each seal's trigger, its columns in the text [N, K, D] that the denoiser reads."""
     triggers = [main_trigger(seal.header.trigger) for seal, _ in seals]
     num_chunks = conditioning.text.shape[1] // int(base.prompt_tokenizer.model_max_length)
@@ -104,11 +103,11 @@ def _trigger_columns(
     return [_columns(tokens, seal.name, word) for (seal, _), word in zip(seals, triggers, strict=True)]
 
 
-def _columns(tokens: PromptTokens, name: str, trigger: str) -> list[int]:
-    if not trigger or not tokens.has(trigger):
+def _columns(tokens: PromptTokens, name: str, trigger: str) -> tuple[int, ...]:
+    columns = tokens.columns_of(trigger)
+    if not columns:
         raise ConfigError(
             f"seals are to be masked by their triggers, and the prompt does not call {name!r} by its {trigger!r}",
             "write every seal's trigger in the prompt, or mix by composite",
         )
-    rows = tokens.find(trigger)
-    return [place for place, row in enumerate(tokens.columns) if row in rows]
+    return columns

@@ -203,7 +203,7 @@ def sent_prompt(base: Base, request: Request, seals: Seals) -> tuple[str, list[s
     prompt, workings = request.prompt, base.family.workings
     if request.use_trigger:
         wanted = [(seal.header.trigger, seal.header.class_noun) for seal, _ in seals]
-        prompt, _ = insert_triggers(prompt, wanted, base.family.slot)
+        prompt = insert_triggers(prompt, wanted, base.family.slot)
     warnings = []
     is_cut = request.long_prompts == "cut" or not workings.chunk_tokenizers(base)
     if is_cut:

@@ -1,4 +1,4 @@
-"""Words before they are encoded: a trigger put in once and taken out again, and kept inside the encoder's limit."""
+"""Words before they are encoded: a trigger put in once, and kept inside the encoder's limit."""
 
 import re
 from collections.abc import Collection, Sequence
@@ -8,46 +8,10 @@ from typing import Any
 from ..errors import TriggerError
 
 
-@dataclass(frozen=True)
-class Insertion:
-    """One trigger put into a prompt: from the character `start` on, `old` became `new`."""
-
-    trigger: str
-    start: int
-    old: str
-    new: str
-
-
 def insert_trigger(
     prompt: str, trigger: str, class_noun: str, slot: str | None = None, taken: Collection[str] = ()
 ) -> tuple[str, bool]:
-    """The prompt with its trigger in it once, and whether it had to be inserted; see `find_insertion`."""
-    insertion = find_insertion(prompt, trigger, class_noun, slot, taken)
-    return _insert(prompt, insertion), insertion is not None
-
-
-def insert_triggers(
-    prompt: str, wanted: Sequence[tuple[str, str]], slot: str | None = None
-) -> tuple[str, tuple[Insertion | None, ...]]:
-    """The prompt with the main trigger of every seal in it, and what was put in for each, in order.
-
-    `wanted` has (trigger, class noun) of each seal. None stands for a seal whose trigger was there already, or
-    which has none.
-    """
-    insertions: list[Insertion | None] = []
-    triggers = [main_trigger(trigger) for trigger, _ in wanted]
-    for index, (trigger, (_, noun)) in enumerate(zip(triggers, wanted, strict=True)):
-        taken = [other for other in triggers[:index] if other]
-        insertion = find_insertion(prompt, trigger, noun, slot, taken) if trigger else None
-        prompt = _insert(prompt, insertion)
-        insertions.append(insertion)
-    return prompt, tuple(insertions)
-
-
-def find_insertion(
-    prompt: str, trigger: str, class_noun: str, slot: str | None = None, taken: Collection[str] = ()
-) -> Insertion | None:
-    """How a missing trigger goes into a prompt; None when it is there.
+    """The prompt with its trigger in it once, and whether it had to be inserted.
 
     A trigger already there as a whole word, in any case, is left as it is. A missing one goes, in this order:
     before the class noun, in place of its "a" or "an" ("a seal of an emblem" -> "a seal of sks emblem"),
@@ -60,31 +24,27 @@ def find_insertion(
     if not trigger:
         raise TriggerError("the trigger is blank", "name a rare word, e.g. sks")
     if _whole_word(trigger).search(prompt):
-        return None
+        return prompt, False
     noun = _free_noun(prompt, class_noun.strip(), taken)
     if noun is not None:
-        return Insertion(trigger, noun.start(), prompt[noun.start() : noun.start("noun")], f"{trigger} ")
+        return f"{prompt[: noun.start()]}{trigger} {prompt[noun.start('noun') :]}", True
     if slot and slot in prompt and " of " not in prompt:
-        return Insertion(trigger, prompt.rindex(slot), "", f" of {trigger}")
-    if prompt.strip():
-        return Insertion(trigger, 0, "", f"{trigger}, ")
-    return Insertion(trigger, 0, prompt, trigger)
+        start = prompt.rindex(slot)
+        return f"{prompt[:start]} of {trigger}{prompt[start:]}", True
+    return f"{trigger}, {prompt}" if prompt.strip() else trigger, True
 
 
-def remove_trigger(prompt: str, insertion: Insertion | None) -> str:
-    """The prompt without the trigger that was put into it, for when its seal is put aside.
+def insert_triggers(prompt: str, wanted: Sequence[tuple[str, str]], slot: str | None = None) -> str:
+    """The prompt with the main trigger of every seal in it; `wanted` has (trigger, class noun) of each.
 
-    Undoes the insertion where it was made, or, if the prompt was edited since, where its words stand now; nothing
-    else changes. Several insertions go last first. None leaves the prompt alone: the user typed the trigger.
-    The insertion of a finished picture is `find_insertion` of the prompt as typed, which its recipe keeps.
+    Who wants to put a seal aside goes back to the prompt as it was typed, which a picture's recipe keeps.
     """
-    if insertion is None:
-        return prompt
-    places = [match.start() for match in _whole(insertion.new).finditer(prompt)]
-    if not places:
-        return prompt
-    start = min(places, key=lambda place: abs(place - insertion.start))
-    return prompt[:start] + insertion.old + prompt[start + len(insertion.new) :]
+    taken: list[str] = []
+    for words, noun in wanted:
+        if trigger := main_trigger(words):
+            prompt, _ = insert_trigger(prompt, trigger, noun, slot, taken)
+            taken.append(trigger)
+    return prompt
 
 
 def main_trigger(triggers: str) -> str:
@@ -138,22 +98,8 @@ def find_run(ids: Sequence[int], part: Sequence[int]) -> list[int]:
     return [start for start in range(last + 1) if list(ids[start : start + len(part)]) == list(part)]
 
 
-def _insert(prompt: str, insertion: Insertion | None) -> str:
-    if insertion is None:
-        return prompt
-    end = insertion.start + len(insertion.old)
-    return prompt[: insertion.start] + insertion.new + prompt[end:]
-
-
 def _whole_word(word: str) -> re.Pattern[str]:
     return re.compile(rf"(?<!\w){re.escape(word)}(?!\w)", re.IGNORECASE)
-
-
-def _whole(words: str) -> re.Pattern[str]:
-    """`words` where they are no part of longer ones; spaces and commas at their ends need no such care."""
-    before = r"(?<!\w)" if words[0].isalnum() else ""
-    behind = r"(?!\w)" if words[-1].isalnum() else ""
-    return re.compile(before + re.escape(words) + behind)
 
 
 def _free_noun(prompt: str, noun: str, taken: Collection[str]) -> re.Match[str] | None:

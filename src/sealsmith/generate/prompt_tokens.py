@@ -80,6 +80,11 @@ class PromptTokens:
             )
         return tuple(sorted({row for start in starts for row in range(start, start + len(wanted))}))
 
+    def columns_of(self, word: str) -> tuple[int, ...]:
+        """Columns of the denoiser's text where a word or phrase stands; none where it does not."""
+        rows = self.find(word) if self.has(word) else ()
+        return tuple(column for column, row in enumerate(self.columns) if row in rows)
+
 
 def lay_out_prompt(
     base: Base, prompt: str, together: Sequence[str] = (), is_cut: bool = False, num_chunks: int = 1

@@ -83,6 +83,11 @@ class Recipe:
     quantised: str = ""
     """What the base was quantised to with the seals in it, e.g. "int8"; empty: not at all."""
 
+    @property
+    def is_ours(self) -> bool:
+        """Whether Sealsmith wrote it; another tool leaves things out, which are 0, empty or a default here."""
+        return self.version.startswith("sealsmith ")
+
 
 _RECIPE = TypeAdapter(Recipe)
 

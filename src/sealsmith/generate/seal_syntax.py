@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..adapters.seal import file_name
 from ..adapters.strength import Strength, dump_strength, parse_strength
 from ..adapters.tensor_file import read_header
 from ..errors import ConfigError, SealFormatError
@@ -83,16 +84,17 @@ def dump_tag(wish: SealWish) -> str:
 
 
 def find_seal(name: str, folders: Sequence[Path]) -> Path:
-    """The seal file that `name` means: the path below a folder, the file's name, or one its header gives.
+    """The seal file that `name` means: the path below a folder, the file's name, a training's folder, or one its
+    header gives.
 
     Folders are searched with all folders in them; `.safetensors` may be left out. What is spelled as asked for
     goes before what differs in upper and lower case.
     Raises: ConfigError when there is none (it names the nearest) or more than one.
     """
-    files = [(folder, path) for folder in folders for path in _seal_files(folder)]
+    files = [(folder, path) for folder in folders for path in seal_files(folder)]
     wanted = name.replace("\\", "/").removesuffix(".safetensors")
     for fold in (str, str.casefold):
-        for names_of in (_path_names, _file_names, _header_names):
+        for names_of in (_path_names, _file_names, _folder_names, _header_names):
             found = [path for folder, path in files if fold(wanted) in map(fold, names_of(folder, path))]
             if len(found) == 1:
                 return found[0]
@@ -101,7 +103,7 @@ def find_seal(name: str, folders: Sequence[Path]) -> Path:
                     f"{len(found)} seals are called {name!r}: {', '.join(map(str, found))}",
                     "write its path below the folder of seals, as in <lora:folder/name:0.8>",
                 )
-    raise _missing(name, [path.stem for _, path in files], folders)
+    raise _missing(name, [file_name(path) for _, path in files], folders)
 
 
 def _closing(prompt: str, start: int) -> int:
@@ -151,7 +153,8 @@ def _close_gap(left: str, right: str, is_end: bool) -> str:
     return left + right
 
 
-def _seal_files(folder: Path) -> list[Path]:
+def seal_files(folder: Path) -> list[Path]:
+    """All `.safetensors` files of a folder and the folders in it. Raises: ConfigError when it is not there."""
     if not folder.is_dir():
         raise ConfigError(f"there is no folder of seals {str(folder)!r}", "name one with --seals-folder")
     return sorted(path for path in folder.rglob("*.safetensors") if path.is_file())
@@ -163,6 +166,10 @@ def _path_names(folder: Path, path: Path) -> Iterable[str]:
 
 def _file_names(folder: Path, path: Path) -> Iterable[str]:
     return (path.stem,)
+
+
+def _folder_names(folder: Path, path: Path) -> Iterable[str]:
+    return (file_name(path),)
 
 
 def _header_names(folder: Path, path: Path) -> Iterable[str]:

@@ -144,7 +144,7 @@ def sent_prompt(base: Base, request: Request, seals: Seals) -> str:
     triggers: list[str] = []
     if request.use_trigger:
         wanted = [(seal.header.trigger, seal.header.class_noun) for seal, _ in seals]
-        prompt, _ = insert_triggers(prompt, wanted, base.family.slot)
+        prompt = insert_triggers(prompt, wanted, base.family.slot)
         triggers = [word for trigger, _ in wanted if (word := main_trigger(trigger))]
     if request.long_prompts == "cut" or not base.family.workings.chunk_tokenizers(base):
         prompt = fit_prompt(base.prompt_tokenizer, prompt, base.prompt_tokens, triggers).prompt

@@ -20,7 +20,7 @@ from diffusers.models.embeddings import apply_rotary_emb
 from torch import Tensor
 
 from ..bases import Base
-from ..generate.attention_shares import CrossAttention, Watched, grid_of
+from ..generate.attention_shares import CrossAttention, Watched, cross_attentions, grid_of
 from ..generate.prompt_tokens import PromptTokens
 
 CONDITIONAL, UNCONDITIONAL = "conditional", "unconditional"
@@ -170,15 +170,16 @@ def recording(base: Base, record: AttentionRecord) -> Iterator[AttentionRecord]:
     double and single blocks, text before image.
     """
     is_unet = base.family.denoiser == "unet"
-    ending = "attn2" if is_unet else ".attn"
+    named = base.denoiser.named_modules()
+    joint = {name: module for name, module in named if name.endswith(".attn")}
+    layers = cross_attentions(base.denoiser) if is_unet else joint
     with ExitStack() as stack:
         entering = base.denoiser.register_forward_pre_hook(lambda *_: record.next_pass())
         stack.callback(entering.remove)
-        for name, module in base.denoiser.named_modules():
-            if name.endswith(ending):
-                watched = CrossAttention(module) if is_unet else _JointAttention(module, record)
-                stack.callback(watched.close)
-                watched.open(partial(record.add, name.rpartition(".")[0]))
+        for name, module in layers.items():
+            watched = CrossAttention(module) if is_unet else _JointAttention(module, record)
+            stack.callback(watched.close)
+            watched.open(partial(record.add, name.rpartition(".")[0]))
         yield record
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from torch import Tensor
 
 from ..adapters import Change, Seal, check_base, fit_seal
-from ..adapters.attach import weight_of
+from ..adapters.beside import weight_of
 from ..adapters.blocks import Layout, find_layout
 from ..adapters.fit import adaptable
 from ..adapters.overlap import Overlap, damage, overlaps, plain

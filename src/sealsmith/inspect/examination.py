@@ -12,7 +12,7 @@ from typing import Any
 from torch import nn
 
 from ..adapters import Change, Decomposed, Seal, fit_seal, read_seal
-from ..adapters.attach import weight_of
+from ..adapters.beside import weight_of
 from ..adapters.changes import tensors
 from ..adapters.fit import NO_EFFECT, Fit, advice
 from ..adapters.foreign_header import foreign_header

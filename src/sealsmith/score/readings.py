@@ -27,7 +27,12 @@ class Reading:
 
     @property
     def interval_words(self) -> str:
-        return f"{self.interval[0]:.2f} – {self.interval[1]:.2f}" if self.interval else ""
+        """Both ends of the interval, written as the value is: in percent, or with as many decimals."""
+        if self.interval is None:
+            return ""
+        decimals = len(self.value.rstrip("×").partition(".")[2])
+        form = ".0%" if self.value.endswith("%") else f".{decimals}f"
+        return " – ".join(f"{end:{form}}" for end in self.interval)
 
 
 def readings(card: Scorecard) -> list[Reading]:

@@ -48,6 +48,7 @@ def reference_of(seal: Seal) -> Tensor:
     if recorded is None:
         raise PictureSetError(
             f"seal {seal.name!r} does not say what it looks like: its header has no reference",
-            "give the pictures it was trained on: `sealsmith score --pictures FOLDER`",
+            "a training's seal.safetensors says it, its checkpoints and other tools' files do not; only "
+            "`sealsmith score SEAL --pictures FOLDER` measures those",
         )
     return recorded

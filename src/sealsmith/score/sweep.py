@@ -230,11 +230,13 @@ def _reason(strength: float, means: Mapping[float, _Means], is_fit: bool) -> str
         figures_here += f", drift {one.drift:.0%} of what a new seed moves"
     out = {s: _faults(other, means.values()) for s, other in means.items()}
     excluded = "; ".join(f"{s:g} is out for its {' and '.join(why)}" for s, why in out.items() if why)
+    is_seen = any(other.top1 for other in means.values())
+    unseen = "" if is_seen else "; it is recognised at no strength, so likeness decided"
     doubt = "" if is_fit else "; no strength keeps all the limits, so they were put aside"
     edge = (
         "; it is the strongest that was tried, a stronger one may do better" if strength == max(means) else ""
     )
-    return figures_here + (f" ({excluded})" if excluded else "") + doubt + edge
+    return figures_here + (f" ({excluded})" if excluded else "") + unseen + doubt + edge
 
 
 def _mean(values: Sequence[float | None]) -> float | None:
