@@ -35,6 +35,11 @@ def memory_rise() -> Iterator[MemoryRise]:
         rise.mib = (_status_kib("VmHWM") - before) / 1024
 
 
+def resident_mib() -> float | None:
+    """This process' resident memory now, in MiB; None where the system does not tell."""
+    return _status_kib("VmRSS") / 1024 if STATUS.exists() else None
+
+
 def _give_back() -> None:
     """Hands free memory back to the system, where the C library can; else the block would reuse it unseen."""
     gc.collect()
