@@ -8,6 +8,10 @@
 #   make fuzz     100,000 randomly damaged seal files through the reader, ten minutes at most
 #   make bench    this machine's speed beside stock diffusers', and how soon a training is there, thanks to what: half
 #                 an hour; TRAINING=--quick leaves the ingredients out, ten minutes
+#   make soak     2,000 requests of many tenants through the engine beside `generate`, seals coming and going; its
+#                 memory, fairness and cold seals: half an hour at most; SOAK="--tiny --minutes 15" for some of it
+#   make bench-engine  our engine beside stock diffusers' ways to serve many seals: hours; ENGINE=--quick draws one
+#                 workload in few steps, three minutes
 #   make world-*  how the embedded base was made (hours), in this order: glyphs, autoencoder, denoiser, judge,
 #                 base (puts what was trained into the package), evaluate; CONFIG=cpu or CONFIG=cuda;
 #                 ablation: what keeps seals from leaking; pairs: two seals in one picture; both as tables
@@ -15,16 +19,22 @@
 PYTHON ?= python3
 CONFIG ?= cpu
 TRAINING ?=
+SOAK ?=
+ENGINE ?=
 
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.installed
 
+# OpenMP's idle threads keep a core for 300,000 turns before they sleep. Beside other work that made a pass of the U-Net
+# take three times as long, beside a busy process eighteen times; a thousand turns cost nothing in either.
+AMONG_OTHERS := env GOMP_SPINCOUNT=1000
+
 # A training of the base runs for hours beside other work: lowest priority, and idle threads sleep.
 PATIENTLY := nice -n 19 env OMP_WAIT_POLICY=passive
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check format fuzz bench
+.PHONY: help setup demo test check format fuzz bench bench-engine soak
 .PHONY: world-glyphs world-heldout world-autoencoder world-denoiser world-judge world-base world-evaluate
 .PHONY: world-ablation world-pairs
 
@@ -55,7 +65,7 @@ format: $(READY)
 	$(BIN)/ruff format .
 
 test: check
-	$(BIN)/python -m pytest --durations=15
+	$(AMONG_OTHERS) $(BIN)/python -m pytest --durations=15
 
 fuzz: $(READY)
 	$(BIN)/python tests/adapters/fuzz.py --runs 100000 --seconds 600
@@ -63,6 +73,12 @@ fuzz: $(READY)
 bench: $(READY)
 	$(BIN)/sealsmith bench speed --demo --out bench.json
 	$(BIN)/sealsmith bench training $(TRAINING) --out bench-training.json --plot bench-training.png
+
+soak: $(READY)
+	$(BIN)/sealsmith bench soak $(SOAK) --out soak.json
+
+bench-engine: $(READY)
+	$(BIN)/sealsmith bench engine $(ENGINE) --out bench-engine.json --plot bench-engine.png
 
 world-glyphs: $(READY)
 	$(BIN)/python -c 'from world import glyphs; print(len(glyphs.masks()), "glyphs in", glyphs.RUNS)'
