@@ -80,11 +80,10 @@ def run(
     x: Tensor,
     fold_bytes: int = 0,
     passes: int = 1,
-    deterministic: bool = False,
 ) -> Tensor:
     pool, leases = filled()
     module = modules()[layer]
-    chosen = kernel_for(pool, kernel, fold_bytes, deterministic)
+    chosen = kernel_for(pool, kernel, fold_bytes)
     chosen.hold(leases)
     adapted = chosen.layer(layer, module, module.forward)
     adapted.arrange(segments)
@@ -103,9 +102,6 @@ def plans(draw: st.DrawFn) -> Plan:
         uses += draw(st.lists(st.tuples(st.integers(0, len(RANKS) - 1), strengths), max_size=2))
         plan.append((draw(st.integers(1, 2)), tuple(uses)))
     return plan
-
-
-COMPANIES = st.lists(plans(), min_size=1, max_size=2)
 
 
 @pytest.mark.parametrize("fold_bytes", [0, 1 << 24])
@@ -165,41 +161,6 @@ def test_the_reference_is_the_weight_with_the_change_in_it(layer: str) -> None:
     changed = torch.func.functional_call(module, {"weight": weight}, (x,))
     torch.testing.assert_close(result[1:], changed[1:], rtol=1e-5, atol=1e-5)
     assert (result[1:] - base[1:]).abs().max() > 0.1
-
-
-@given(layer=st.sampled_from(LAYERS), plan=plans(), others=COMPANIES, seed=st.integers(0, 99))
-def test_no_bit_depends_on_the_company_on_the_cpu(
-    layer: str, plan: Plan, others: list[Plan], seed: int
-) -> None:
-    check_no_bit_depends_on_the_company("cpu", layer, plan, others, seed)
-
-
-@settings(max_examples=3)
-@given(layer=st.sampled_from(LAYERS), plan=plans(), others=COMPANIES, seed=st.integers(0, 99))
-def test_no_bit_depends_on_the_company_in_triton(
-    layer: str, plan: Plan, others: list[Plan], seed: int
-) -> None:
-    check_no_bit_depends_on_the_company("triton", layer, plan, others, seed)
-
-
-def check_no_bit_depends_on_the_company(
-    kernel: str, layer: str, plan: Plan, others: list[Plan], seed: int
-) -> None:
-    """At a fixed shape of the batch: the first request's rows, whatever stands behind it."""
-    mine = plan[0]
-    num_rows = 12
-    x = random_input(layer, num_rows, seed)
-    results = []
-    for other in [[], *others]:
-        company = [mine]
-        for each in other:
-            if sum(rows for rows, _ in company) + each[0] <= num_rows:
-                company.append(each)
-        company += [(1, ())] * (num_rows - sum(rows for rows, _ in company))
-        y = torch.cat([x[: mine[0]], torch.roll(x[mine[0] :], len(results), 0)])
-        segments = segments_of(layer, company)
-        results.append(run(kernel, layer, segments, y, 1 << 24, deterministic=True)[: mine[0]])
-    assert all(torch.equal(result, results[0]) for result in results)
 
 
 @pytest.mark.parametrize("kernel", ["reference", "cpu", "triton"])

@@ -161,50 +161,34 @@ def test_a_pass_out_of_memory_is_halved_until_it_fits(tiny_base: Base) -> None:
         assert largest_difference(drawn[order.id].pixels, solo(tiny_base, order, {}).pixels) <= 1e-4
 
 
-def test_a_deterministic_pass_out_of_memory_fails_without_a_second_try(tiny_base: Base) -> None:
+def test_deterministic_passes_are_one_picture_s_which_is_finished_before_the_next(tiny_base: Base) -> None:
     orders = [Order(str(seed), dataclasses.replace(REQUEST, seed=seed)) for seed in range(3)]
     widths: list[int] = []
+    note = tiny_base.denoiser.register_forward_pre_hook(lambda module, args: widths.append(len(args[0])))
+    events = play(engine_of(tiny_base, {}, max_rows=8, deterministic=True), [orders])
+    note.remove()
+    steps = [event.order_id for event in events if isinstance(event, Stepped)]
+    assert steps == [order.id for order in orders for _ in range(len(steps) // 3)]
+    assert widths == [2] * len(steps)
+
+
+def test_a_deterministic_pass_out_of_memory_fails_its_own_picture(tiny_base: Base) -> None:
+    orders = [Order(str(seed), dataclasses.replace(REQUEST, seed=seed)) for seed in range(3)]
+    num_passes = 0
 
     def limited(module: torch.nn.Module, args: tuple[torch.Tensor, ...]) -> None:
-        widths.append(len(args[0]))
-        raise torch.OutOfMemoryError("eight rows do not fit")
+        nonlocal num_passes
+        num_passes += 1
+        if num_passes == 2:
+            raise torch.OutOfMemoryError("no room for this one")
 
     hook = tiny_base.denoiser.register_forward_pre_hook(limited)
     events = play(engine_of(tiny_base, {}, max_rows=8, deterministic=True), [orders])
     hook.remove()
-    assert widths == [8]
-    failed = [event for event in events if isinstance(event, Failed)]
-    assert [event.order_id for event in failed] == ["0", "1", "2"]
-    assert all("not enough memory" in str(event.error) for event in failed)
-
-
-def test_a_deterministic_pass_full_of_pictures_beside_is_each_one_alone(
-    tiny_base: Base, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Nothing fills it up; the prompts' layers read the pictures one by one all the same."""
-    seals = seals_of_every_kind(tiny_base)
-    orders = [
-        Order(str(seed), dataclasses.replace(REQUEST, seed=seed, num_steps=1), (("networks", 0.5),))
-        for seed in range(3)
-    ]
-    paths = tiny_base.family.workings.text_layers(tiny_base)
-    layers = {tiny_base.denoiser.get_submodule(path) for path in paths}
-    widths: list[int] = []
-    forward = torch.nn.Linear.forward
-
-    def noted(module: torch.nn.Linear, x: torch.Tensor) -> torch.Tensor:
-        if module in layers:
-            widths.append(len(x))
-        return forward(module, x)
-
-    settings = {"max_rows": 6, "max_underway_rows": 6, "deterministic": True}
-    with monkeypatch.context() as patch:
-        patch.setattr(torch.nn.Linear, "forward", noted)
-        events = play(engine_of(tiny_base, seals, **settings), [orders])
-    assert {event.path for event in events if isinstance(event, Stepped)} == {Path.BESIDE}
-    assert widths == [2] * 3 * len(layers)
-    alone = pictures_of(play(engine_of(tiny_base, seals, **settings), [orders[:1]]))["0"]
-    assert torch.equal(pictures_of(events)["0"].pixels, alone.pixels)
+    (failed,) = [event for event in events if isinstance(event, Failed)]
+    assert failed.order_id == "0"
+    assert "not enough memory" in str(failed.error)
+    assert [event.order_id for event in events if isinstance(event, Done)] == ["1", "2"]
 
 
 def test_seals_that_cannot_go_into_the_weights_leave_no_others_there(
@@ -437,8 +421,7 @@ def test_keys_and_values_of_a_prompt_are_computed_once_a_picture(
     ]
     engine = engine_of(tiny_base, seals, max_rows=8, max_underway_rows=8, deterministic=deterministic)
     play(engine, [orders[:2], orders[2:]])
-    own = [rows for rows in calls if not deterministic or rows <= 2]  # those that fill a pass up are more
-    assert sorted(own) == [1] * len(layers) + [2] * 3 * len(layers)
+    assert sorted(calls) == [1] * len(layers) + [2] * 3 * len(layers)
     calls.clear()
     play(engine, [[Order("changing", REQUEST, (("rank 7", parse_strength("0.9@0,0.1@1")),))]])
     assert calls.count(2) == REQUEST.num_steps * len(layers)

@@ -64,17 +64,13 @@ class Bank:
         pool: Pool,
         kernel: str = "auto",
         fold_bytes: int = 0,
-        deterministic: bool = False,
     ):
         """`fold_bytes`: memory for weights with seals in them, where the kernel can use some.
 
-        `deterministic`: at one shape of the batch, no bit of a row depends on who else is in it. Every `Rows` is
-        computed by itself then, and nothing is folded, because the others' way through a layer would change.
         Raises: ConfigError for a kernel there is none of.
         """
         self._pool = pool
-        self._kernel = kernel_for(pool, kernel, fold_bytes, deterministic)
-        self._deterministic = deterministic
+        self._kernel = kernel_for(pool, kernel, fold_bytes)
         prefix = base.family.denoiser
         self._modules = {f"{prefix}.{path}": module for path, module in adaptable(base.denoiser).items()}
         self._layers: dict[str, AdaptedLayer] = {}
@@ -97,7 +93,7 @@ class Bank:
         self._hold(wanted)
         self._parts = {rows.uses: self._parts.get(rows.uses) or _parts(rows.uses) for rows in wanted}
         self._batch = wanted
-        is_single = bool(wanted) and (self._deterministic or any(rows.reading for rows in wanted))
+        is_single = any(rows.reading for rows in wanted)
         kept = self._text_layers.keys() if is_single else set()
         changed = {path for parts in self._parts.values() for path in parts} - kept
         for path in self._layers.keys() - changed:
@@ -145,10 +141,8 @@ class Bank:
         return self._layers[path]
 
     def _segments(self, path: str) -> tuple[Segment, ...]:
-        """The batch as one layer sees it; neighbours with the same parts are one segment, unless deterministic."""
+        """The batch as one layer sees it; neighbours with the same parts are one segment."""
         single = self._single_segments(path)
-        if self._deterministic:
-            return single
         runs = [
             list(run) for _, run in groupby(single, key=lambda segment: (segment.parts, segment.is_lasting))
         ]

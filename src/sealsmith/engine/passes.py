@@ -19,7 +19,6 @@ from ..bases.placing import rest
 from ..errors import BusyError, DrawingError, SealSizeError, SealsmithError
 from ..generate import Picture
 from ..generate.request import MAX_GUIDANCE
-from .adapted import Reading
 from .bank import Bank, Rows
 from .beside import beside
 from .cost import Costs
@@ -54,14 +53,11 @@ class Passes:
         self._turns_merged = 0
         self._seats: list[Drawing] = []
         """The pictures of the last pass, in the order of their rows."""
-        self._filled: tuple[object, Reading] = None, Reading()
-        """What layers made of the prompts of rows that fill a pass up, and which rows these are."""
         element_bytes = PAGE_ELEMENTS * base.denoiser.dtype.itemsize
         self.pool = Pool(settings.pool_bytes // element_bytes, dtype=base.denoiser.dtype, device=base.device)
         self._residents = Residents(self.pool)
-        self._bank = Bank(
-            base, self.pool, fold_bytes=settings.fold_bytes, deterministic=settings.deterministic
-        )
+        fold_bytes = 0 if settings.deterministic else settings.fold_bytes  # what has room depends on others
+        self._bank = Bank(base, self.pool, fold_bytes=fold_bytes)
 
     def enter(self, drawing: Drawing) -> None:
         """Brings the seals of a picture that goes by the bank into the pool; without room there, it goes beside.
@@ -111,10 +107,15 @@ class Passes:
     def choose(self, underway: Sequence[Drawing]) -> list[Drawing]:
         """The picture that has waited longest, and those that can go along, as many as fit.
 
-        Seals once in the weights stay there for some turns, as long as a picture needs them.
+        Seals once in the weights stay there for some turns, as long as a picture needs them. When deterministic,
+        one picture after the other: by a product's shape and a row's place in it, libraries choose how to sum.
         """
         if not underway:
             return []
+        if self._settings.deterministic:
+            begun = [drawing for drawing in self._seats if drawing in underway]
+            self._seats = begun or [min(underway, key=lambda drawing: drawing.turn)]
+            return self._seats
         waiting = sorted(underway, key=lambda drawing: (not self._is_held(drawing), drawing.turn))
         group = _group(waiting[0])
         chosen: list[Drawing] = []
@@ -189,10 +190,7 @@ class Passes:
         return first.seals_key == self._merged or self._costs.is_merging_worth(num_rows, num_passes)
 
     def _predictions(self, drawings: Sequence[Drawing]) -> list[Tensor | SealsmithError]:
-        """What one pass predicts for each; out of memory, what two passes over half of them do, and so on.
-
-        When deterministic, all fail instead: passes over fewer are filled up to the same size.
-        """
+        """What one pass predicts for each; out of memory, what two passes over half of them do, and so on."""
         try:
             predictions = self._pass(drawings)
         except OUT_OF_MEMORY as error:
@@ -204,10 +202,8 @@ class Passes:
             return [*predictions]
         if self._base.device.type == "cuda":
             torch.cuda.empty_cache()
-        if (
-            len(drawings) == 1 or self._settings.deterministic
-        ):  # half of them would be filled up to as many rows
-            return [too_large("for one step") for _ in drawings]
+        if len(drawings) == 1:
+            return [too_large("for one step")]
         half = (len(drawings) + 1) // 2
         self._row_limit = sum(drawing.num_rows for drawing in drawings[:half])
         self._passes_since_lowered = 0
@@ -226,37 +222,26 @@ class Passes:
         t = torch.stack([drawings[number].t.float() for number in rows])
         guidance = torch.tensor([drawings[number].guidance for number in rows])
         conditioning = concatenate([drawing.prompt.conditioning for drawing in drawings])
-        if self._settings.deterministic:  # filled up with copies of the last row
-            filled = torch.arange(self._settings.max_rows).clamp(max=len(rows) - 1).to(x.device)
-            x, t, guidance, conditioning = x[filled], t[filled], guidance[filled.cpu()], conditioning[filled]
         with self._acting(drawings, counts):
             predicted = self._base.family.workings.predict(self._base, x, t, conditioning, guidance)
-        return predicted[: len(rows)].split(counts)
+        return predicted.split(counts)
 
     def _acting(self, drawings: Sequence[Drawing], counts: Sequence[int]) -> AbstractContextManager[None]:
         """The seals of a pass that are not in the weights, on the rows of their pictures."""
         pairs = [*zip(counts, drawings, strict=True)]
-        filling = self._filling(drawings[0].shape, sum(counts))
         if self._merged:
             rows = [Rows(count, (), each.reading) for count, each in pairs]
-            self._bank.compose([*rows, *filling])
+            self._bank.compose(rows)
             return nullcontext()
         rows = [
             Rows(count, each.uses, None if each.path is Path.BESIDE else each.reading)
             for count, each in pairs
         ]
-        self._bank.compose([*rows, *filling])
+        self._bank.compose(rows)
         ends = torch.tensor(counts).cumsum(0).tolist()
         places = [slice(end - count, end) for end, count in zip(ends, counts, strict=True)]
         shares = zip(places, drawings, strict=True)
         return beside([(place, each) for place, each in shares if each.path is Path.BESIDE])
-
-    def _filling(self, shape: object, num_rows: int) -> list[Rows]:
-        """The rows behind those of a pass that is to be filled up. What they read is of no account."""
-        num_missing = self._settings.max_rows - num_rows if self._settings.deterministic else 0
-        if self._filled[0] != (shape, num_missing):
-            self._filled = (shape, num_missing), Reading()
-        return [Rows(num_missing, (), self._filled[1])] if num_missing > 0 else []
 
     def _decoded(self, drawings: Sequence[Drawing]) -> list[tuple[Drawing, Picture | SealsmithError]]:
         """Pictures of one call of the VAE; if that fails, of two calls for half of them, and so on."""

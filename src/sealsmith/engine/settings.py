@@ -14,8 +14,8 @@ class EngineSettings:
     max_underway_rows: int = 16
     """Rows of all pictures underway, those that cannot share a pass together."""
     deterministic: bool = False
-    """Every pass has `max_rows` rows, filled up where pictures are few, and every picture is decoded alone: the
-    same bytes whoever shares the passes."""
+    """Every pass is one picture's, and no way through a layer depends on the others: the same bytes whoever else
+    is here, on one machine with one number of threads."""
     fetch_ahead: int = 8
     """Orders of each tenant whose seals are fetched while they wait."""
     merged_turns: int = 8

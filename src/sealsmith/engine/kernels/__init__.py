@@ -44,11 +44,10 @@ class Kernel(Protocol):
         ...
 
 
-def kernel_for(pool: Pool, name: str = "auto", fold_bytes: int = 0, deterministic: bool = False) -> Kernel:
+def kernel_for(pool: Pool, name: str = "auto", fold_bytes: int = 0) -> Kernel:
     """The implementation called `name`; "auto": the fastest one for the device the pool is on.
 
     Units: `fold_bytes`, memory the CPU's kernel may take for weights with seals in them; 0: none.
-    `deterministic`: at one shape of the batch no bit of a segment's rows depends on the other segments.
     Raises: ConfigError for a name there is none of, or one that needs a package that is not here.
     """
     if name == "auto":
@@ -60,7 +59,7 @@ def kernel_for(pool: Pool, name: str = "auto", fold_bytes: int = 0, deterministi
     if name == "cpu":
         from .cpu import CpuKernel
 
-        return CpuKernel(pool, fold_bytes, deterministic)
+        return CpuKernel(pool, fold_bytes)
     if name == "triton":
         try:
             from .triton import TritonKernel

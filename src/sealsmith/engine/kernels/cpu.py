@@ -22,11 +22,9 @@ from .thin import ConvolutionThin, LinearThin, Operand, thin_of
 class CpuKernel:
     name = "cpu"
 
-    def __init__(self, pool: Pool, fold_bytes: int = 0, deterministic: bool = False):
-        """`deterministic`: every segment by itself, and no weight is folded."""
+    def __init__(self, pool: Pool, fold_bytes: int = 0):
         self.pool = pool
-        self.folds = folds.Folds(0 if deterministic else fold_bytes)
-        self.deterministic = deterministic
+        self.folds = folds.Folds(fold_bytes)
         self._dense: dict[Lease, dict[str, Operand]] = {}
 
     def layer(self, path: str, module: nn.Module, base: Forward) -> "CpuLayer":
@@ -144,7 +142,7 @@ class CpuLayer:
         """The thin products of these segments: one of each kind for neighbours of the same shape."""
         groups: list[list[Segment]] = [list(segments[:1])] if segments else []
         for before, segment in pairwise(segments):
-            if self._kernel.deterministic or not _are_alike(before, segment):
+            if not _are_alike(before, segment):
                 groups.append([])
             groups[-1].append(segment)
         return [
