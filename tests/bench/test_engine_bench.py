@@ -14,7 +14,7 @@ from sealsmith.bench.engine_figures import ArmFigures, Exactness, Latencies, Wor
 from sealsmith.bench.engine_plot import WIDTH_PX, engine_plot
 from sealsmith.bench.engine_report import EngineReport, engine_tables
 from sealsmith.bench.engine_scale import Scale, ScalePlan
-from sealsmith.bench.scale_figures import COLD, HERE, PROCESS, WARM, ScaleFigures, scale_tables
+from sealsmith.bench.scale_figures import HERE, PROCESS, ScaleFigures, scale_tables
 from sealsmith.bench.training_plot import PAPER
 from sealsmith.bench.workload import DISTINCT, EQUAL_RANKS, MIXED_RANKS, POPULARITIES, UNIFORM, Workload
 from sealsmith.engine.settings import EngineSettings
@@ -70,21 +70,14 @@ def test_requests_that_come_one_by_one_wait_for_what_was_measured(tiny_base_fold
 def test_our_costs_are_measured_on_a_real_engine_and_in_its_own_process(
     tiny_base_folder: Path,
 ) -> None:
-    plan = ScalePlan(
-        registered=(1, 3), num_requests=3, num_cold=1, repeats=1, num_weighed=3, scarce_share=0.7
-    )
+    plan = ScalePlan(registered=(1, 3), num_requests=3, repeats=1, num_weighed=3, scarce_share=0.7)
     terms = Terms(1, 3.0, EngineSettings(pool_bytes=64 << 20))
     word = str(tiny_base_folder)
     figures = Scale(word, open_base(word), open_base(word), terms, plan).measure()
     assert list(figures.images_per_s) == ["1, in memory", "3, in memory", "3, 70% of them in memory"]
     assert all(pace > 0 for runs in figures.images_per_s.values() for pace in runs)
-    assert [len(figures.lone_s[side]) for side in (WARM, COLD)] == [1, 1]
-    assert [len(figures.beside_s[side]) for side in (WARM, COLD)] == [2, 2]
     assert all(figures.process_s[side][0] > 0 for side in (HERE, PROCESS))
-    assert all(1 <= share < 1.5 for share in figures.pool_share.values())
-    assert json.loads(json.dumps(figures.to_dict()))["memory"]["pool_share"].keys() == {
-        str(rank) for rank in MIXED_RANKS
-    }
+    assert json.loads(json.dumps(figures.to_dict()))["registered"].keys() == figures.images_per_s.keys()
 
 
 def test_a_base_the_stock_side_cannot_open_is_refused(tiny_flux_folder: Path) -> None:
@@ -127,14 +120,12 @@ def test_waiting_is_told_by_quantiles() -> None:
 
 def test_what_is_kept_and_what_is_added_is_of_the_first_side() -> None:
     found = ScaleFigures(
-        {"5": (2.0, 4.0), "2,000": (2.7, 2.7)}, 1 << 20, {WARM: (1.0,), COLD: (1.04,)},
-        {WARM: (1.0, 2.0), COLD: (1.0, 2.1)}, {HERE: (1.0,), PROCESS: (1.01,)}, {8: 1.02}, 1.04,
-    )  # fmt: skip
+        {"5": (2.0, 4.0), "2,000": (2.7, 2.7)}, 1 << 20, {HERE: (1.0,), PROCESS: (1.01,)}, 1.04
+    )
     assert found.kept == pytest.approx({"5": 1.0, "2,000": 0.9})
-    assert found.cold_share == pytest.approx(0.04)
     assert found.process_share == pytest.approx(0.01)
     text = "\n".join(scale_tables(found))
-    for said in ("0.900", "+4.0%", "+1.0%", "1.020 at rank 8", "1.04"):
+    for said in ("0.900", "+1.0%", "1.04"):
         assert said in text
 
 

@@ -106,7 +106,7 @@ def measure_engine(word: str, plan: EnginePlan, command: str, say: Callable[[str
         figures, arrivals = run.workloads()
         scale = None
         if plan.is_whole:
-            say(f"our engine over {max(plan.scale.registered):,} seals, with cold ones, in its own process")
+            say(f"our engine over {max(plan.scale.registered):,} seals, and in its own process")
             scale = Scale(word, ours, run.ceiling, terms, plan.scale).measure()
         return EngineReport(tuple(figures), tuple(arrivals), scale, terms, machine(), commit(), command)
 

@@ -1,10 +1,10 @@
-"""What the number of registered seals, a cold seal and the engine's own process cost our engine. No peers.
+"""What the number of registered seals and the engine's own process cost our engine. No peers.
 
     registered   is the pace over 2,000 seals that over 5, in memory or mostly not?
-    cold         a seal in the store alone: what its request waits longer, and what the others notice
     process      the same burst by the engine's own process, through its client
 
-Engines live as long as they are measured: what they keep of seals and prompts, they keep.
+Not for: a cold seal, or pages of the pool (soak_cold.py, soak_memory.py). Engines live as long as they are
+measured: what they keep of seals and prompts, they keep.
 """
 
 import asyncio
@@ -12,28 +12,25 @@ import itertools
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 
 import torch
 
-from ..adapters import LowRank
 from ..bases import Base
 from ..engine.client import EngineClient
 from ..engine.fitted import SealSource
 from ..engine.messages import Done, Draw, Failed, SealAt
-from ..engine.pool import PAGE_ELEMENTS, Pool, bytes_of
 from ..engine.supervisor import Launch
 from .engine_arms import MEMORY_BYTES, Terms
 from .engine_server import EngineServer, bring, exchange_of
-from .made_seals import made_seal
 from .memory import memory_rise
-from .scale_figures import COLD, HERE, PROCESS, WARM, ScaleFigures
+from .scale_figures import HERE, PROCESS, ScaleFigures
 from .serving import Session
 from .shelf import Shelf, write_shelf
 from .taking_turns import alternate, taking_turns
-from .workload import DISTINCT, EQUAL_RANKS, MIXED_RANKS, ZIPF, Wish, Workload, burst, wishes
+from .workload import DISTINCT, EQUAL_RANKS, ZIPF, Wish, Workload, burst, wishes
 
 
 @dataclass(frozen=True)
@@ -47,8 +44,6 @@ class ScalePlan:
     """What memory holds of the most registered seals, where it is short."""
     num_requests: int = 16
     """Of a burst."""
-    num_cold: int = 4
-    """Of them, where some seals are cold."""
     repeats: int = 5
     num_weighed: int = 100
     """Seals whose memory is measured."""
@@ -75,13 +70,7 @@ class Scale:
             paces = self._paces(shelf)
             files_bytes = shelf.file_bytes
             process_s = self._process_s(shelf)
-        with tempfile.TemporaryDirectory(prefix="sealsmith-bench-") as folder:
-            num_seals = 1 + 2 * (plan.repeats + 1) * max(1, plan.num_cold)
-            groups = self.base.family.default_targets
-            shelf = write_shelf(Path(folder), self.base, range(num_seals), EQUAL_RANKS, groups)
-            lone_s = self._lone_s(shelf)
-            beside_s = self._beside_s(shelf)
-        return ScaleFigures(paces, files_bytes, lone_s, beside_s, process_s, self._pool_share(), memory_share)
+        return ScaleFigures(paces, files_bytes, process_s, memory_share)
 
     def _memory_share(self, shelf: Shelf) -> float | None:
         """Peak of this process' memory while seals are brought into it, as a multiple of their tensors."""
@@ -92,18 +81,6 @@ class Scale:
                 bring(exchange, [shelf.digests[other] for other in range(1, number)])
         tensor_bytes = sum(shelf.tensor_bytes[other] for other in range(1, number))
         return None if rise.mib is None or not tensor_bytes else rise.mib * 2**20 / tensor_bytes
-
-    def _pool_share(self) -> dict[int, float]:
-        """Rank -> pages of a seal with the base's usual layers, as a multiple of its tensors."""
-        found, family = {}, self.base.family
-        targets = family.targets(family.default_targets)
-        for rank in MIXED_RANKS:
-            seal = made_seal(self.base, rank, targets, seed=0)
-            layers = {path: change for path, change in seal.layers.items() if isinstance(change, LowRank)}
-            dtype = self.base.denoiser.dtype
-            page_bytes = PAGE_ELEMENTS * dtype.itemsize
-            found[rank] = Pool(0, dtype=dtype).num_pages_for(layers) * page_bytes / bytes_of(layers, dtype)
-        return found
 
     def _paces(self, shelf: Shelf) -> dict[str, tuple[float, ...]]:
         """Pictures a second over the first so many seals, all in memory; and over all with memory for a few."""
@@ -183,44 +160,6 @@ class Scale:
 
         await asyncio.gather(*map(draw, asked))
 
-    def _lone_s(self, shelf: Shelf) -> dict[str, tuple[float, ...]]:
-        """Seconds of lone requests, each with a seal that was not used before: in memory, and in the store."""
-        with (
-            exchange_of(self.base, shelf, MEMORY_BYTES) as exchange,
-            self._serving(self.base, exchange, shelf) as server,
-        ):
-            warm, cold = range(0, len(shelf.digests), 2), range(1, len(shelf.digests), 2)
-            bring(exchange, [shelf.digests[number] for number in warm])
-            wish = wishes(Workload(DISTINCT, 1, 1))[0]
-            sides = {WARM: iter(warm), COLD: iter(cold)}
-
-            def lone(side: str) -> float:
-                return 1 / _burst(server, [replace(wish, seal=next(sides[side]))])
-
-            return taking_turns({side: partial(lone, side) for side in sides}, self.plan.repeats)
-
-    def _beside_s(self, shelf: Shelf) -> dict[str, tuple[float, ...]]:
-        """Times of requests for one warm seal, in bursts where others' seals are warm, and where they are cold."""
-        plan = self.plan
-        times: dict[str, list[float]] = {WARM: [], COLD: []}
-        with (
-            exchange_of(self.base, shelf, MEMORY_BYTES) as exchange,
-            self._serving(self.base, exchange, shelf) as server,
-        ):
-            unused = iter(range(1, len(shelf.digests)))
-            bring(exchange, [shelf.digests[0]])
-            for number in range(plan.repeats + 1):
-                for side in times:
-                    others = list(itertools.islice(unused, plan.num_cold))
-                    if side == WARM:
-                        bring(exchange, [shelf.digests[other] for other in others])
-                    asked, own = _mixed(others, plan.num_requests)
-                    session = Session(server, asked, burst(len(asked)))
-                    session.advance(len(asked))
-                    if number:
-                        times[side] += [session.latencies[id] for id in own]
-        return {side: tuple(found) for side, found in times.items()}
-
     @contextmanager
     def _serving(self, base: Base, source: SealSource, shelf: Shelf) -> Iterator[EngineServer]:
         server = EngineServer(base, source, self.terms.settings, self.terms.request, shelf.keys_of)
@@ -233,11 +172,3 @@ class Scale:
 def _burst(server: EngineServer, asked: Sequence[Wish]) -> float:
     """Pictures a second of requests that come at once."""
     return Session(server, asked, burst(len(asked))).advance(len(asked)).images_per_s
-
-
-def _mixed(others: Sequence[int], num_requests: int) -> tuple[list[Wish], list[str]]:
-    """A burst whose first requests want these seals and the rest seal 0; the ids of the rest."""
-    asked = wishes(Workload(DISTINCT, num_requests, num_requests))
-    seals = [*others, *[0] * num_requests][:num_requests]
-    mixed = [replace(wish, seal=seal) for wish, seal in zip(asked, seals, strict=True)]
-    return mixed, [wish.id for wish in mixed[len(others) :]]

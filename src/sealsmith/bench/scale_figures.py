@@ -8,12 +8,9 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Any
 
-import numpy as np
-
 from .report import markdown_table
 
 Runs = Mapping[str, tuple[float, ...]]
-WARM, COLD = "warm", "cold"
 HERE, PROCESS = "here", "process"
 
 
@@ -25,14 +22,8 @@ class ScaleFigures:
     """By how many seals are registered, and what memory holds of them; the fewest first."""
     files_bytes: int
     """Of the most registered seals."""
-    lone_s: Runs
-    """A lone request's time with its seal in memory (WARM) and in the store (COLD)."""
-    beside_s: Runs
-    """Times of a burst's requests whose own seals are in memory, by where the seals of the others are."""
     process_s: Runs
     """A burst in this process (HERE), and through the client of the engine's own (PROCESS)."""
-    pool_share: Mapping[int, float]
-    """Rank -> what a seal takes in the pool, as a multiple of its tensors."""
     memory_share: float | None
     """What seals in memory took at their peak, as a multiple of their tensors; None where no system tells."""
 
@@ -44,18 +35,9 @@ class ScaleFigures:
         return {name: pace / fewest for name, pace in paces.items()}
 
     @property
-    def cold_share(self) -> float:
-        """What a cold seal adds to its own request's time, as a share of that with a warm one."""
-        return median(self.lone_s[COLD]) / median(self.lone_s[WARM]) - 1
-
-    @property
     def process_share(self) -> float:
         """What the engine's own process adds to a burst."""
         return median(self.process_s[PROCESS]) / median(self.process_s[HERE]) - 1
-
-    @property
-    def beside_p95(self) -> dict[str, float]:
-        return {name: float(np.quantile(times, 0.95)) for name, times in self.beside_s.items()}
 
     def to_dict(self) -> dict[str, Any]:
         return {
@@ -64,19 +46,11 @@ class ScaleFigures:
                 for name, runs in self.images_per_s.items()
             },
             "files_bytes": self.files_bytes,
-            "cold": {
-                "lone_s": _facts(self.lone_s),
-                "added_share": self.cold_share,
-                "others_p95_s": self.beside_p95,
-            },
             "process": {
                 "burst_s": _facts(self.process_s),
                 "added_share": self.process_share,
             },
-            "memory": {
-                "pool_share": {str(rank): share for rank, share in self.pool_share.items()},
-                "memory_share": self.memory_share,
-            },
+            "memory_share": self.memory_share,
         }
 
 
@@ -86,18 +60,12 @@ def scale_tables(figures: ScaleFigures) -> list[str]:
     for name, runs in figures.images_per_s.items():
         spread = f"{min(runs):.3g}–{max(runs):.3g}"
         rows.append([name, f"{median(runs):.3g}", spread, f"{figures.kept[name]:.3f}"])
-    beside = figures.beside_p95
-    pool = ", ".join(f"{share:.3f} at rank {rank}" for rank, share in figures.pool_share.items())
     memory = "not told by this system" if figures.memory_share is None else f"{figures.memory_share:.2f}"
     return [
         f"Our engine over more and more seals (the most: {figures.files_bytes / 2**20:.0f} MiB of files), requests "
         "by Zipf's law:\n\n" + markdown_table(rows),
-        f"- A cold seal adds {figures.cold_share:+.1%} to its own lone request "
-        f"({median(figures.lone_s[WARM]):.2f} s with a warm one). The p95 of others in its burst is "
-        f"{beside[COLD]:.2f} s, beside warm ones {beside[WARM]:.2f} s.\n"
         f"- The engine in its own process adds {figures.process_share:+.1%} to a burst.\n"
-        f"- A resident seal takes, as a multiple of its tensors: in the pool {pool}; in memory, at the peak of "
-        f"loading, {memory}.",
+        f"- A seal in memory takes, at the peak of loading, as a multiple of its tensors: {memory}.",
     ]
 
 
