@@ -22,6 +22,7 @@ from sealsmith.generate import (
     read_recipe,
     write_picture,
 )
+from sealsmith.generate.mixing import MIXES
 from sealsmith.generate.recipe import dump_json, parse_json
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=80)
@@ -49,6 +50,8 @@ RECIPES = st.builds(
     base_digest=HASHES.map(lambda digest: digest[:12]),
     seals=st.lists(SEALS, max_size=3).map(tuple),
     version=st.just("sealsmith 0.1.0"),
+    long_prompts=st.sampled_from(["chunks", "cut"]),
+    mix=st.sampled_from(MIXES),
 )
 EXAMPLE = Recipe(
     "a wax seal of sks emblem on wood", "a wax seal of an emblem on wood", "", 1, 20, 4.0, "DDIM", 128, 128,
@@ -83,6 +86,7 @@ def test_the_text_is_the_one_other_tools_know() -> None:
         "Steps: 20, Sampler: DDIM, CFG scale: 4, Seed: 1, Size: 128x128, Model hash: 0123456789ab, "
         'Model: sealworld, Lora hashes: "mark: 0123456789ab", Version: sealsmith 0.1.0'
     )
+    assert "Long prompts: cut, " in dump_parameters(dataclasses.replace(EXAMPLE, long_prompts="cut"))
     with_negative = dump_parameters(dataclasses.replace(EXAMPLE, negative="blurry, grey"))
     assert with_negative.splitlines()[1] == "Negative prompt: blurry, grey"
 

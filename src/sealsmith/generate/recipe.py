@@ -74,7 +74,7 @@ class Recipe:
     seals: tuple[SealUse, ...] = ()
     version: str = ""
     """`sealsmith <version>`, or the name of whatever wrote the picture."""
-    long_prompts: str = "cut"
+    long_prompts: str = "chunks"
     """What was done with words beyond the text encoder's limit: "chunks" or "cut"."""
     precision: str = "fp32"
     """What the base computed with."""
@@ -120,6 +120,8 @@ def dump_parameters(recipe: Recipe) -> str:
     }
     if recipe.mix != "sum":
         pairs["Lora mix"] = recipe.mix
+    if recipe.long_prompts != "chunks":
+        pairs["Long prompts"] = recipe.long_prompts
     if hashes := [f"{seal.name}: {seal.tensor_hash[:12]}" for seal in recipe.seals if seal.tensor_hash]:
         pairs["Lora hashes"] = ", ".join(hashes)
     pairs["Version"] = recipe.version
@@ -135,6 +137,7 @@ def dump_parameters(recipe: Recipe) -> str:
 def parse_parameters(text: str) -> Recipe:
     """The recipe in an A1111 `parameters` text, ours or another tool's; what it does not say is 0 or empty.
 
+    Long prompts are drawn in chunks where it does not say otherwise, as A1111 draws them.
     Differs: where several lines begin with "Negative prompt:", A1111 takes the first for the beginning of the
     negative prompt, we take the last.
     Raises: PictureError when the last line holds no settings.
@@ -158,7 +161,7 @@ def parse_parameters(text: str) -> Recipe:
             words, words, negative, int(pairs.get("Seed", 0)), int(pairs.get("Steps", 0)),
             float(pairs.get("CFG scale", 0)), pairs.get("Sampler", ""), int(width), int(height),
             pairs.get("Model", ""), pairs.get("Model hash", ""), _seals(wishes, pairs.get("Lora hashes", "")),
-            pairs.get("Version", ""), mix=pairs.get("Lora mix", "sum"),
+            pairs.get("Version", ""), pairs.get("Long prompts", "chunks"), mix=pairs.get("Lora mix", "sum"),
         )  # fmt: skip
     except ValueError as error:
         raise PictureError(f"a setting in the picture's parameters is no number: {error}") from error
