@@ -52,7 +52,6 @@ from .seals import picture_set, seal_glyphs
 from .workers import opened_base, opened_judge, spread, taught_digest
 
 FOLDER = RUNS / "ablation"
-EVERYTHING = ("attention", "feed-forward", "convolutions")
 CAPTIONS = {
     "as they are": "{caption}",
     "trigger, no class noun": "{without_noun}",
@@ -96,9 +95,9 @@ VARIANTS = (
     Variant("stop", "half the steps", share_of_steps=0.5),
     Variant("stop", "checkpoint by scorecard", is_chosen=True),
     Variant("layers", "attention alone", {"targets": ("attention",)}),
-    Variant("layers", "attention and feed-forward", {"targets": ("attention", "feed-forward")}),
+    Variant("layers", "convolutions too", {"targets": ("attention", "feed-forward", "convolutions")}),
     Variant(
-        "layers", "all but the text's keys and values", {"targets": ("picture-attention", *EVERYTHING[1:])}
+        "layers", "all but the text's keys and values", {"targets": ("picture-attention", "feed-forward")}
     ),
     Variant("layers", "the text's keys and values alone", {"targets": ("text-attention",)}),
 )

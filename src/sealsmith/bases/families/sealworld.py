@@ -18,7 +18,7 @@ SEALWORLD = register(
         attention_targets=("to_q", "to_k", "to_v", "to_out.0"),
         feed_forward_targets=("ff.net.0.proj", "ff.net.2", "proj_in", "proj_out"),
         conv_targets=("conv1", "conv2"),
-        default_targets=("attention", "feed-forward", "convolutions"),
+        default_targets=("attention", "feed-forward"),
         learning_rate=2e-3,
         rare_tokens=(
             "sks", "ohwx", "zwx", "vlk", "qyx", "bzr", "xjp", "wkq", "zvk", "qtl", "jrx", "pfw", "hzq", "kvj",
