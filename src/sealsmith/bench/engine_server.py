@@ -6,18 +6,16 @@ Not for: the engine's own process, whose messages cost extra (engine_scale.py).
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
-from threading import Event as Flag
 
 from ..bases import Base
-from ..engine.core import Waking
 from ..engine.exchange import Exchange
 from ..engine.fitted import FittedSeal, SealSource
-from ..engine.loop import Engine
 from ..engine.preparing import preparing
 from ..engine.request import Done, Failed, Order
 from ..engine.settings import EngineSettings
 from ..engine.store import SealStore, open_store
 from ..generate import Picture, Request
+from .local_engine import LocalEngine
 from .serving import Finished
 from .shelf import Shelf
 from .workload import Wish
@@ -40,26 +38,22 @@ class EngineServer:
         request_of: RequestOf,
         keys_of: KeysOf,
     ):
-        self._news = Flag()
-        self._engine = Engine(base, Waking(source, self._news.set), settings)
+        self._local = LocalEngine(base, source, settings, LONGEST_WAIT_S)
         self._request_of, self._keys_of = request_of, keys_of
         self.drawn: dict[str, Picture] = {}
 
     def submit(self, wish: Wish) -> None:
         seals = tuple((key, 1.0) for key in self._keys_of(wish))
-        self._engine.submit(Order(wish.id, self._request_of(wish), seals))
+        self._local.engine.submit(Order(wish.id, self._request_of(wish), seals))
 
     @property
     def is_idle(self) -> bool:
-        return self._engine.is_idle
+        return self._local.engine.is_idle
 
     def turn(self) -> Sequence[Finished]:
         """One pass, or waiting for a seal where there is nothing else to do. Raises: why a picture failed."""
-        self._news.clear()
-        if not self._engine.step() and not self._engine.is_idle:
-            self._news.wait(LONGEST_WAIT_S)
         finished = []
-        for event in self._engine.events():
+        for event in self._local.turn():
             if isinstance(event, Failed):
                 raise event.error
             if isinstance(event, Done):
@@ -68,7 +62,7 @@ class EngineServer:
         return finished
 
     def close(self) -> None:
-        self._engine.close()
+        self._local.engine.close()
 
 
 @contextmanager

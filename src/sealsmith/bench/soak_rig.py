@@ -1,32 +1,24 @@
-"""An engine with real seal files behind it, in this process, where its floats, its pool and its clock can be seen.
+"""An engine with real seal files behind it, where its floats, its pool and its clock can be seen."""
 
-What the engine's own process puts together (`engine/core.py`) is the same, less the socket: the step loop, the fair
-queue, the exchange and a folder as the store.
-"""
-
-import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 from ..bases import Base
-from ..engine.core import Waking
 from ..engine.disk_cache import DiskCache
 from ..engine.exchange import Exchange
 from ..engine.fitted import FittedSeal
-from ..engine.loop import Engine
 from ..engine.preparing import preparing
-from ..engine.queue import FairQueue
 from ..engine.request import Event
 from ..engine.settings import EngineSettings
 from ..engine.store import SealStore, open_store
+from .local_engine import LocalEngine
 
 LATE_S = 0.05
-"""How long a turn without a picture waits for a seal; so late an order may notice that its deadline is over."""
 
 
-class Rig:
-    """One engine on one base; a context that ends both."""
+class Rig(LocalEngine):
+    """One engine and its exchange, a folder as the store; a context that ends both."""
 
     def __init__(
         self,
@@ -37,12 +29,10 @@ class Rig:
         disk: DiskCache | None = None,
         clock: Callable[[], float] = time.monotonic,
     ):
-        """`clock`: the engine's and its queue's; what deadlines and arrivals are compared by."""
-        self._news = threading.Event()
         self.exchange: Exchange[FittedSeal] = Exchange(
             SealStore(open_store(store.as_uri())), preparing(base), memory_bytes, disk
         )
-        self.engine = Engine(base, Waking(self.exchange, self._news.set), settings, FairQueue(), clock)
+        super().__init__(base, self.exchange, settings, LATE_S, clock)
 
     def __enter__(self) -> "Rig":
         return self
@@ -50,13 +40,6 @@ class Rig:
     def __exit__(self, *_: object) -> None:
         self.engine.close()
         self.exchange.close()
-
-    def turn(self) -> list[Event]:
-        """What happened in one turn. While all that is here waits for seals, one of them is waited for."""
-        self._news.clear()
-        if not self.engine.step() and not self.engine.is_idle:
-            self._news.wait(LATE_S)
-        return self.engine.events()
 
     def finish(self) -> list[Event]:
         """What happens until nothing is left to be done."""
