@@ -31,6 +31,12 @@ def test_help_imports_nothing_heavy(arguments: tuple[str, ...]) -> None:
     assert not modules_after(*arguments) & set(HEAVY)
 
 
+@pytest.mark.parametrize("room", ["catalog", "jobs", "jobs.worker", "jobs.process"])
+def test_what_a_server_imports_has_no_torch(room: str) -> None:
+    program = f"import sys, sealsmith.{room}; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
+
+
 @pytest.mark.parametrize("command", COMMANDS)
 def test_a_command_s_help_imports_no_torch(command: str) -> None:
     assert "torch" not in modules_after(command, "--help")
