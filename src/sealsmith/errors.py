@@ -13,7 +13,13 @@ SealsmithError
 │       ├── SealEffectError     a seal that changes nothing
 │       ├── SealMissingError    the store has no such seal                 HTTP 404
 │       ├── SealSizeError       larger than the engine may hold            HTTP 413
-│       └── BaseMismatchError   trained for another base
+│       ├── SealExistsError     another seal has this name                 HTTP 409
+│       └── BaseMismatchError   trained for another base                   HTTP 409
+├── AccessError             no key was given, or none that is known        exit 2, HTTP 401
+│   └── ScopeError              the key is not for this                    HTTP 403
+├── OrderMissingError       there is no such order of pictures (any more)  exit 1, HTTP 404
+├── BodySizeError           a request larger than its route takes          exit 1, HTTP 413
+├── SlowClientError         a request that did not come in time            exit 1, HTTP 408
 ├── OutputError                 a result cannot be written: path, rights, full disk   exit 2, HTTP 507
 ├── RegistryError               a registry of seals did not answer, or not sensibly    exit 1, HTTP 502
 ├── StoreError                  the store of seals did not, retryable                  exit 1, HTTP 502
@@ -103,6 +109,37 @@ class SealSizeError(SealError):
 class BaseMismatchError(SealError):
     code = "base-mismatch"
     http_status = 409
+
+
+class SealExistsError(SealError):
+    code = "seal-exists"
+    http_status = 409
+
+
+class AccessError(SealsmithError):
+    code = "access"
+    exit_status = 2
+    http_status = 401
+
+
+class ScopeError(AccessError):
+    code = "scope"
+    http_status = 403
+
+
+class OrderMissingError(SealsmithError):
+    code = "order-missing"
+    http_status = 404
+
+
+class BodySizeError(SealsmithError):
+    code = "body-size"
+    http_status = 413
+
+
+class SlowClientError(SealsmithError):
+    code = "slow-client"
+    http_status = 408
 
 
 class OutputError(SealsmithError):

@@ -37,6 +37,7 @@ COMMANDS = {
     "merge": "Make one seal file of several, and state the error.",
     "fuse": "Write a base with seals in its weights.",
     "convert": "Write a seal file again in the dialect of other tools.",
+    "serve": "Draw pictures over HTTP: our own dialect, OpenAI's and A1111's.",
     "bench": "Measure this machine's speed beside stock diffusers'.",
 }
 """Every command and its line in `sealsmith --help`: the first line of its function's docstring."""
@@ -57,6 +58,7 @@ SETTINGS_OF_COMMAND = {
     "merge": (),
     "fuse": ("base",),
     "convert": (),
+    "serve": ("base", "seals_folder"),
     "bench": ("base",),
 }
 """Which settings stand in for options of the same name that were not given."""

@@ -1,0 +1,172 @@
+"""What stands around every request: an id, a line in the log, the counters, and bounds on size and patience.
+
+Not for: how long headers may be and may take, which is decided before a request is one (listening.py).
+"""
+
+import asyncio
+import re
+import secrets
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import structlog
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from ..errors import BodySizeError, SealsmithError, SlowClientError
+from .answers import Complaint, answer, complaint_of
+from .limits import BODY_PAUSE_S, MIN_BODY_BYTES_S, SEND_WITHIN_S, max_body_bytes
+from .metrics import Metrics
+
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+
+log = structlog.get_logger("sealsmith.http")
+
+
+@dataclass(frozen=True)
+class Patience:
+    """How long a client is waited for."""
+
+    pause_s: float = BODY_PAUSE_S
+    bytes_per_s: float = MIN_BODY_BYTES_S
+    send_within_s: float = SEND_WITHIN_S
+
+
+class RequestFrame:
+    """The outermost layer of the app."""
+
+    def __init__(self, app: ASGIApp, metrics: Metrics, patience: Patience):
+        self._app, self._metrics, self._patience = app, metrics, patience
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        scope["request_id"] = _request_id(scope)
+        began = time.perf_counter()
+        answering = _Answering(send, scope["request_id"], self._patience.send_within_s)
+        body = _Body(receive, max_body_bytes(scope["path"]), self._patience)
+        try:
+            body.check_announced(_header(scope, b"content-length"))
+            await self._app(scope, body.receive, answering.send)
+        except SealsmithError as error:
+            await self._complain(scope, receive, answering, complaint_of(error, scope["request_id"]))
+        except Exception:
+            log.exception("unexpected", request_id=scope["request_id"], path=scope["path"])
+            unexpected = Complaint(
+                500,
+                SealsmithError.code,
+                "this should not have happened",
+                "report the request id to whoever runs this server",
+                request_id=scope["request_id"],
+            )
+            await self._complain(scope, receive, answering, unexpected)
+        finally:
+            self._note(scope, answering, began)
+
+    async def _complain(
+        self, scope: Scope, receive: Receive, answering: "_Answering", complaint: Complaint
+    ) -> None:
+        """Says it, if nothing was said yet; else the connection just ends."""
+        if answering.status is None:
+            response = answer(scope["path"], complaint)
+            response.headers["connection"] = "close"  # what is left of the body is not read
+            await response(scope, receive, answering.send)
+
+    def _note(self, scope: Scope, answering: "_Answering", began: float) -> None:
+        route = getattr(scope.get("route"), "path", "none")
+        status = answering.status or 499
+        until = answering.began or time.perf_counter()
+        self._metrics.requests.labels(scope["method"] if route != "none" else "", route, status).inc()
+        self._metrics.request_seconds.labels(route).observe(until - began)
+        log.info(
+            "request",
+            request_id=scope["request_id"],
+            method=scope["method"],
+            path=scope["path"][:200],
+            route=route,
+            status=status,
+            ms=round(1000 * (time.perf_counter() - began)),
+            client=(scope.get("client") or ("",))[0],
+        )
+
+
+@dataclass
+class _Answering:
+    """Sends with the request's id, to clients that take what they are sent."""
+
+    _send: Send
+    _request_id: str
+    _within_s: float
+    status: int | None = None
+    """Once the answer has begun."""
+    began: float | None = None
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.status, self.began = message["status"], time.perf_counter()
+            message["headers"] = [*message.get("headers", []), (b"x-request-id", self._request_id.encode())]
+        try:
+            await asyncio.wait_for(self._send(message), self._within_s)
+        except TimeoutError as error:
+            raise SlowClientError(f"the client took nothing for {self._within_s:g} s") from error
+
+
+@dataclass
+class _Body:
+    """Receives a body that is no larger and no slower than it may be."""
+
+    _receive: Receive
+    _max_bytes: int
+    _patience: Patience
+    _num_bytes: int = 0
+    _is_whole: bool = False
+    _began: float = field(default_factory=time.monotonic)
+    _clock: Callable[[], float] = time.monotonic
+
+    def check_announced(self, length: bytes | None) -> None:
+        """Refuses a body by its `content-length`, before any of it is read. Raises: BodySizeError."""
+        if length is not None and length.isdigit() and (len(length) > 18 or int(length) > self._max_bytes):
+            raise self._too_large(f"announced as {length[:24].decode()} bytes")
+
+    async def receive(self) -> Message:
+        """Raises: BodySizeError, SlowClientError."""
+        if self._is_whole:
+            return (
+                await self._receive()
+            )  # waits for the client to go away, which may take as long as it likes
+        try:
+            message = await asyncio.wait_for(self._receive(), self._patience.pause_s)
+        except TimeoutError as error:
+            raise SlowClientError(
+                f"nothing of the body came for {self._patience.pause_s:g} s", "send it at once"
+            ) from error
+        self._take(message)
+        return message
+
+    def _take(self, message: Message) -> None:
+        self._is_whole = message["type"] != "http.request" or not message.get("more_body", False)
+        self._num_bytes += len(message.get("body", b""))
+        if self._num_bytes > self._max_bytes:
+            raise self._too_large("larger")
+        slow_s = self._clock() - self._began - self._patience.pause_s
+        if not self._is_whole and slow_s > 0 and self._num_bytes < slow_s * self._patience.bytes_per_s:
+            raise SlowClientError(
+                f"{self._num_bytes} bytes of the body came in {slow_s + self._patience.pause_s:.0f} s",
+                f"send at least {self._patience.bytes_per_s:g} bytes a second",
+            )
+
+    def _too_large(self, how: str) -> BodySizeError:
+        return BodySizeError(
+            f"the body is {how}; this route takes {self._max_bytes} bytes", "send less at once"
+        )
+
+
+def _header(scope: Scope, name: bytes) -> bytes | None:
+    return next((value for key, value in scope["headers"] if key == name), None)
+
+
+def _request_id(scope: Scope) -> str:
+    """The client's own, if it has one that can stand in a header and a log; else a new one."""
+    given = (_header(scope, b"x-request-id") or b"").decode("latin-1")
+    return given if _REQUEST_ID.fullmatch(given) else f"req-{secrets.token_hex(12)}"
