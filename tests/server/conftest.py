@@ -36,7 +36,7 @@ def served(tiny_base_folder: Path, seals_folder: Path) -> Iterator[Running]:
         yield service
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def client(served: Running) -> Iterator[httpx2.Client]:
     with served.client() as client:
         yield client

@@ -8,7 +8,7 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..errors import PictureError
+from ..errors import InputError, PictureError
 from .library import SealFacts
 
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -51,7 +51,7 @@ def inspect_seal(file: Path, name: str) -> SealFacts:
     )
 
 
-def inspect_pictures(file: Path, name: str) -> PictureSetFacts:
+def inspect_pictures(file: Path, name: str, *, trigger: str, class_noun: str) -> PictureSetFacts:
     """The facts of a zip of pictures, one picture or one logo; its path ends as `name` does.
 
     Raises: PictureSetError, PictureError.
@@ -59,9 +59,10 @@ def inspect_pictures(file: Path, name: str) -> PictureSetFacts:
     from ..train.pictures import read_picture_set
 
     try:
-        found = read_picture_set(file, trigger="", class_noun="", logo_pictures=1)
-    except PictureError as error:
-        raise type(error)(str(error).replace(str(file), name), error.remedy) from error
+        found = read_picture_set(file, trigger=trigger, class_noun=class_noun, logo_pictures=1)
+    except InputError as error:  # its sentence names our own file
+        sentence = str(error).replace(str(file), name).replace(file.name, name)
+        raise type(error)(sentence, error.remedy) from error
     return PictureSetFacts(
         kind=found.kind,
         num_pictures=len(found.pictures),
@@ -69,7 +70,7 @@ def inspect_pictures(file: Path, name: str) -> PictureSetFacts:
         num_masks=sum(picture.mask is not None for picture in found.pictures),
         class_noun=found.class_noun,
         digest=found.digest,
-        warnings=tuple(warning.replace(str(file), name) for warning in found.warnings),
+        warnings=tuple(warning.replace(file.name, name) for warning in found.warnings),
     )
 
 

@@ -15,6 +15,7 @@ MAX_SEED = 2**53 - 1
 """The largest whole number that every JSON reader keeps."""
 MAX_WAIT_S = 3600.0
 MAX_NAME_CHARACTERS = 100
+MAX_WORD_CHARACTERS = 100
 
 MAX_BODY_BYTES = 1 << 20
 """Of a request that uploads nothing."""

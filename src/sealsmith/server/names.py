@@ -16,6 +16,8 @@ RESERVED = frozenset(
 """Devices on Windows, and the name that every training's file has before its owner names it."""
 
 _FORBIDDEN = re.compile(r'[/\\:*?"<>|,]')
+_UNSEEN = re.compile("[\u034f\u115f\u1160\u17b4\u17b5\u3164\uffa0]")
+"""Characters that are called letters or marks, and leave no ink."""
 _REMEDY = "give 1 to 100 letters, digits, spaces, dots, - or _; a letter or digit is first and last"
 
 
@@ -25,7 +27,8 @@ def check_name(name: str) -> str:
     Raises: ConfigError for one that is empty, too long, not printable, or means something to a file system or a
     prompt.
     """
-    if not name.isprintable():  # control characters, halves of characters, direction marks, line ends
+    # not printable: control characters, halves of characters, direction marks, line ends
+    if not name.isprintable() or _UNSEEN.search(name):
         raise _refused(name, "holds a character that cannot be printed")
     whole = unicodedata.normalize("NFC", name)
     if not 1 <= len(whole) <= MAX_NAME_CHARACTERS or len(whole.encode()) > MAX_NAME_BYTES:
@@ -35,8 +38,10 @@ def check_name(name: str) -> str:
         )
     if found := _FORBIDDEN.search(whole):
         raise _refused(name, f"holds {found[0]!r}")
-    if not (_is_ordinary(whole[0]) and (_is_ordinary(whole[-1]) or unicodedata.combining(whole[-1]))):
-        raise _refused(name, "begins or ends with neither a letter nor a digit")
+    if not _is_ordinary(whole[0]):
+        raise _refused(name, "begins with neither a letter nor a digit")
+    if not (_is_ordinary(whole[-1]) or whole[-1] in ")!" or unicodedata.category(whole[-1]) in ("Mn", "Mc")):
+        raise _refused(name, "ends with neither a letter nor a digit")
     if unicodedata.normalize("NFKC", whole.partition(".")[0]).strip().casefold() in RESERVED:
         raise _refused(name, "is reserved")
     if _most_marks(whole) > MAX_MARKS:
