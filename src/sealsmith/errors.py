@@ -19,6 +19,7 @@ SealsmithError
 │   └── ScopeError              the key is not for this                    HTTP 403
 ├── OrderMissingError       there is no such order of pictures (any more)  exit 1, HTTP 404
 ├── BodySizeError           a request larger than its route takes          exit 1, HTTP 413
+├── HeaderSizeError         a request with more headers than are read      exit 1, HTTP 431
 ├── SlowClientError         a request that did not come in time            exit 1, HTTP 408
 ├── OutputError                 a result cannot be written: path, rights, full disk   exit 2, HTTP 507
 ├── RegistryError               a registry of seals did not answer, or not sensibly    exit 1, HTTP 502
@@ -135,6 +136,11 @@ class OrderMissingError(SealsmithError):
 class BodySizeError(SealsmithError):
     code = "body-size"
     http_status = 413
+
+
+class HeaderSizeError(SealsmithError):
+    code = "header-size"
+    http_status = 431
 
 
 class SlowClientError(SealsmithError):

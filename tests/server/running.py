@@ -6,7 +6,6 @@ from collections.abc import Coroutine, Iterator
 from concurrent.futures import Future
 from contextlib import AbstractAsyncContextManager, contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -72,7 +71,16 @@ def running(
         thread.join(120)
 
 
-def write_bytes(path: Path, data: bytes) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(data)
-    return path
+@contextmanager
+def beside(
+    running: Running, service: Service | None = None, patience: Patience | None = None, **options: Any
+) -> Iterator[Running]:
+    """Another app on the same engine, with another service's parts or another patience."""
+    service = service or running.service
+    app = create_app(service, patience)
+    opening = listening(app, "127.0.0.1", 0, **options)
+    listener = running.run(opening.__aenter__())
+    try:
+        yield Running(f"http://127.0.0.1:{listener.port}", service, app, running.loop)
+    finally:
+        running.run(opening.__aexit__(None, None, None))

@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from ..errors import BodySizeError, SealsmithError, SlowClientError
+from ..errors import BodySizeError, HeaderSizeError, SealsmithError, SlowClientError
 from .answers import Complaint, answer, complaint_of
-from .limits import BODY_PAUSE_S, MIN_BODY_BYTES_S, SEND_WITHIN_S, max_body_bytes
+from .limits import BODY_PAUSE_S, MAX_HEADER_BYTES, MIN_BODY_BYTES_S, SEND_WITHIN_S, max_body_bytes
 from .metrics import Metrics
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
@@ -44,9 +44,10 @@ class RequestFrame:
             return
         scope["request_id"] = _request_id(scope)
         began = time.perf_counter()
-        answering = _Answering(send, scope["request_id"], self._patience.send_within_s)
-        body = _Body(receive, max_body_bytes(scope["path"]), self._patience)
+        body = _Body(receive, max_body_bytes(scope["path"]), self._patience, not _has_body(scope))
+        answering = _Answering(send, body, scope["request_id"], self._patience.send_within_s)
         try:
+            _check_headers(scope)
             body.check_announced(_header(scope, b"content-length"))
             await self._app(scope, body.receive, answering.send)
         except SealsmithError as error:
@@ -69,9 +70,7 @@ class RequestFrame:
     ) -> None:
         """Says it, if nothing was said yet; else the connection just ends."""
         if answering.status is None:
-            response = answer(scope["path"], complaint)
-            response.headers["connection"] = "close"  # what is left of the body is not read
-            await response(scope, receive, answering.send)
+            await answer(scope["path"], complaint)(scope, receive, answering.send)
 
     def _note(self, scope: Scope, answering: "_Answering", began: float) -> None:
         route = getattr(scope.get("route"), "path", "none")
@@ -96,6 +95,7 @@ class _Answering:
     """Sends with the request's id, to clients that take what they are sent."""
 
     _send: Send
+    _body: "_Body"
     _request_id: str
     _within_s: float
     status: int | None = None
@@ -105,7 +105,10 @@ class _Answering:
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.status, self.began = message["status"], time.perf_counter()
-            message["headers"] = [*message.get("headers", []), (b"x-request-id", self._request_id.encode())]
+            own = [(b"x-request-id", self._request_id.encode())]
+            if not self._body.is_whole:  # nobody will read what is left of it
+                own.append((b"connection", b"close"))
+            message["headers"] = [*message.get("headers", []), *own]
         try:
             await asyncio.wait_for(self._send(message), self._within_s)
         except TimeoutError as error:
@@ -119,8 +122,9 @@ class _Body:
     _receive: Receive
     _max_bytes: int
     _patience: Patience
+    is_whole: bool
+    """Whether nothing more of it will come."""
     _num_bytes: int = 0
-    _is_whole: bool = False
     _began: float = field(default_factory=time.monotonic)
     _clock: Callable[[], float] = time.monotonic
 
@@ -131,7 +135,7 @@ class _Body:
 
     async def receive(self) -> Message:
         """Raises: BodySizeError, SlowClientError."""
-        if self._is_whole:
+        if self.is_whole:
             return (
                 await self._receive()
             )  # waits for the client to go away, which may take as long as it likes
@@ -145,12 +149,12 @@ class _Body:
         return message
 
     def _take(self, message: Message) -> None:
-        self._is_whole = message["type"] != "http.request" or not message.get("more_body", False)
+        self.is_whole = message["type"] != "http.request" or not message.get("more_body", False)
         self._num_bytes += len(message.get("body", b""))
         if self._num_bytes > self._max_bytes:
             raise self._too_large("larger")
         slow_s = self._clock() - self._began - self._patience.pause_s
-        if not self._is_whole and slow_s > 0 and self._num_bytes < slow_s * self._patience.bytes_per_s:
+        if not self.is_whole and slow_s > 0 and self._num_bytes < slow_s * self._patience.bytes_per_s:
             raise SlowClientError(
                 f"{self._num_bytes} bytes of the body came in {slow_s + self._patience.pause_s:.0f} s",
                 f"send at least {self._patience.bytes_per_s:g} bytes a second",
@@ -164,6 +168,24 @@ class _Body:
 
 def _header(scope: Scope, name: bytes) -> bytes | None:
     return next((value for key, value in scope["headers"] if key == name), None)
+
+
+def _has_body(scope: Scope) -> bool:
+    return (
+        _header(scope, b"content-length") not in (None, b"0")
+        or _header(scope, b"transfer-encoding") is not None
+    )
+
+
+def _check_headers(scope: Scope) -> None:
+    """Raises: HeaderSizeError. uvicorn's own bound holds only for headers that come in pieces."""
+    num_bytes = len(scope["raw_path"]) + len(scope["query_string"])
+    num_bytes += sum(len(key) + len(value) for key, value in scope["headers"])
+    if num_bytes > MAX_HEADER_BYTES:
+        raise HeaderSizeError(
+            f"the request's headers and address are {num_bytes} bytes large, expected at most {MAX_HEADER_BYTES}",
+            "send fewer or shorter ones",
+        )
 
 
 def _request_id(scope: Scope) -> str:
