@@ -7,9 +7,11 @@ from collections.abc import Iterator
 import pytest
 from running import Running, beside
 
-from sealsmith.server.frame import Patience
+from sealsmith.errors import ScopeError
+from sealsmith.server.frame import Patience, check_source
 from sealsmith.server.limits import MAX_BODY_BYTES, MAX_HEADER_BYTES, UPLOAD_BYTES
 from sealsmith.server.listening import PatientProtocol
+from sealsmith.server.local_service import own_names
 
 QUICK = Patience(pause_s=0.5, bytes_per_s=20_000, send_within_s=0.5)
 LATEST_S = 60
@@ -75,9 +77,9 @@ def test_a_body_that_becomes_too_large_is_refused_on_the_way(served: Running) ->
 @pytest.mark.parametrize("kind", ["one", "many", "path"])
 def test_huge_headers_end_the_connection(served: Running, kind: str) -> None:
     huge = {
-        "one": posted("/v1/images", "x-a: " + "a" * MAX_HEADER_BYTES),
+        "one": posted("/v1/images", "connection: close", "x-a: " + "a" * MAX_HEADER_BYTES),
         "many": posted("/v1/images", *(f"x-{i}: {'a' * 60}" for i in range(2000))),
-        "path": posted("/" + "a" * MAX_HEADER_BYTES),
+        "path": posted("/" + "a" * MAX_HEADER_BYTES, "connection: close"),
     }
     answer = answer_of(connected(served, huge[kind]))
     assert answer == b"" or answer.startswith((b"HTTP/1.1 431", b"HTTP/1.1 400"))
@@ -151,3 +153,56 @@ def test_events_wait_as_long_as_it_takes(impatient: Running) -> None:
         placed = client.post("/v1/images", json={"prompt": "x", "steps": 150}).json()
         with client.stream("GET", placed["events_url"]) as events:
             assert "event: end" in "".join(events.iter_text())
+
+
+@pytest.mark.parametrize("path", ["/v1/images/generations", "/sdapi/v1/txt2img"])
+def test_a_client_that_goes_away_cancels_what_it_waited_for(served: Running, path: str) -> None:
+    body = b'{"prompt": "x", "steps": 150, "num_inference_steps": 150, "n": 8, "batch_size": 8}'
+    if "generations" in path:
+        body = body.replace(b'"steps": 150, ', b"").replace(b', "batch_size": 8', b"")
+    connection = connected(served, posted(path, f"content-length: {len(body)}") + body)
+    with served.client() as client:
+
+        def job_count() -> int:
+            return int(client.get("/sdapi/v1/progress").json()["state"]["job_count"])
+
+        while not job_count():
+            pass
+        connection.close()
+        while job_count():
+            pass
+    outcome = served.service.metrics.registry.get_sample_value(
+        "sealsmith_pictures_total", {"outcome": "cancelled"}
+    )
+    assert outcome is not None
+    assert outcome >= 1
+
+
+OWN = own_names("127.0.0.1")
+
+
+@pytest.mark.parametrize(
+    ("host", "origin", "hosts"),
+    [
+        (b"evil.example", None, OWN),
+        (b"127.0.0.1.evil.example:7860", None, OWN),
+        (b"", None, OWN),
+        (None, None, OWN),
+        (b"127.0.0.1:7860", b"http://evil.example", OWN),
+        (b"127.0.0.1:7860", b"http://127.0.0.1:8000", OWN),
+        (b"127.0.0.1:7860", b"null", OWN),
+        (b"seals.example", b"https://evil.example", None),
+    ],
+)
+def test_pages_of_other_sites_are_refused(
+    host: bytes | None, origin: bytes | None, hosts: frozenset[str] | None
+) -> None:
+    with pytest.raises(ScopeError, match=r"not called|may not ask"):
+        check_source(host, origin, hosts)
+
+
+@pytest.mark.parametrize("host", [b"127.0.0.1:7860", b"localhost", b"[::1]:7860", b"LOCALHOST:1"])
+def test_the_owner_and_the_server_s_own_pages_are_taken(host: bytes) -> None:
+    check_source(host, None, OWN)
+    check_source(host, b"http://" + host, OWN)
+    check_source(b"seals.example", b"https://seals.example", own_names("0.0.0.0"))

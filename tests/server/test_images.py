@@ -144,7 +144,10 @@ def test_a_request_id_is_kept_and_else_made(client: httpx2.Client) -> None:
 
 def test_status_and_base(client: httpx2.Client, served: Running, tiny_base: Base) -> None:
     assert client.get("/healthz").json()["status"] == "ok"
-    assert client.get("/readyz").json() == {"status": "ready", "engine_starts": 1}
+    assert client.get("/readyz").json() == {
+        "status": "ready",
+        "engine_starts": served.service.engine.num_starts,
+    }
     (base,) = client.get("/v1/bases").json()["bases"]
     assert (base["digest"], base["side_px"]) == (tiny_base.digest, tiny_base.picture_px)
     assert base["steps"] == tiny_base.family.num_steps

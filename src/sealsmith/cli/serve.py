@@ -53,14 +53,14 @@ async def _serve(options: ServeOptions) -> None:
     """Until this process is told to end."""
     from ..server.app import create_app
     from ..server.listening import listening, until_told
-    from ..server.local_service import LocalSettings, local_service
+    from ..server.local_service import LocalSettings, local_service, own_names
     from ..server.log import set_up_log
 
     settings = LocalSettings(options.base, options.seals_folder, options.device, options.deterministic)
     note(f"opening {options.base}")
     async with (
         local_service(settings) as service,
-        listening(create_app(service), options.host, options.port) as listener,
+        listening(create_app(service, hosts=own_names(options.host)), options.host, options.port) as listener,
     ):
         set_up_log()
         print(f"http://{options.host}:{listener.port}", flush=True)

@@ -5,6 +5,7 @@
 Not for: listening (listening.py), or making what the service needs (local_service.py).
 """
 
+from collections.abc import Collection
 from enum import Enum
 from typing import Any
 
@@ -35,12 +36,14 @@ ERROR_BODIES: dict[str | Enum, type[BaseModel]] = {"openai": OpenAIErrorBody, "a
 """By a dialect's tag."""
 
 
-def create_app(service: Service, patience: Patience | None = None) -> FastAPI:
-    """The whole service as an ASGI app."""
+def create_app(
+    service: Service, patience: Patience | None = None, hosts: Collection[str] | None = None
+) -> FastAPI:
+    """The whole service as an ASGI app. `hosts`: the names it answers to; None: any."""
     app = _routed()
     app.state.service = service
     add_error_answers(app)
-    app.add_middleware(RequestFrame, metrics=service.metrics, patience=patience or Patience())
+    app.add_middleware(RequestFrame, metrics=service.metrics, patience=patience or Patience(), hosts=hosts)
     return app
 
 

@@ -7,13 +7,13 @@ import asyncio
 import re
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from ..errors import BodySizeError, HeaderSizeError, SealsmithError, SlowClientError
+from ..errors import BodySizeError, HeaderSizeError, ScopeError, SealsmithError, SlowClientError
 from .answers import Complaint, answer, complaint_of
 from .limits import BODY_PAUSE_S, MAX_HEADER_BYTES, MIN_BODY_BYTES_S, SEND_WITHIN_S, max_body_bytes
 from .metrics import Metrics
@@ -35,8 +35,8 @@ class Patience:
 class RequestFrame:
     """The outermost layer of the app."""
 
-    def __init__(self, app: ASGIApp, metrics: Metrics, patience: Patience):
-        self._app, self._metrics, self._patience = app, metrics, patience
+    def __init__(self, app: ASGIApp, metrics: Metrics, patience: Patience, hosts: Collection[str] | None):
+        self._app, self._metrics, self._patience, self._hosts = app, metrics, patience, hosts
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -48,6 +48,7 @@ class RequestFrame:
         answering = _Answering(send, body, scope["request_id"], self._patience.send_within_s)
         try:
             _check_headers(scope)
+            check_source(_header(scope, b"host"), _header(scope, b"origin"), self._hosts)
             body.check_announced(_header(scope, b"content-length"))
             await self._app(scope, body.receive, answering.send)
         except SealsmithError as error:
@@ -105,7 +106,7 @@ class _Answering:
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.status, self.began = message["status"], time.perf_counter()
-            own = [(b"x-request-id", self._request_id.encode())]
+            own = [(b"x-request-id", self._request_id.encode()), (b"x-content-type-options", b"nosniff")]
             if not self._body.is_whole:  # nobody will read what is left of it
                 own.append((b"connection", b"close"))
             message["headers"] = [*message.get("headers", []), *own]
@@ -164,6 +165,29 @@ class _Body:
         return BodySizeError(
             f"the body is {how}; this route takes {self._max_bytes} bytes", "send less at once"
         )
+
+
+def check_source(host: bytes | None, origin: bytes | None, hosts: Collection[str] | None) -> None:
+    """Refuses what a page of another site has a browser ask for, where no key would tell.
+
+    `hosts`: the names this server answers to; None: any. A page that was loaded under another name, which then came
+    to mean this machine, says so in `host`. Raises: ScopeError.
+    """
+    own = (host or b"").decode("latin-1").lower()
+    if hosts is not None and _without_port(own) not in hosts:
+        raise ScopeError(
+            f"this server is not called {own[:100]!r}", f"ask it as {' or '.join(sorted(hosts))}"
+        )
+    page = (origin or b"").decode("latin-1").lower()
+    if page and page.partition("://")[2] != own:
+        raise ScopeError(
+            f"a page of {page[:100]!r} may not ask this server",
+            "ask it from its own pages, or from a program",
+        )
+
+
+def _without_port(host: str) -> str:
+    return host.rpartition("]")[0] + "]" if host.startswith("[") else host.partition(":")[0]
 
 
 def _header(scope: Scope, name: bytes) -> bytes | None:

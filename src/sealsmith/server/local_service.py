@@ -15,6 +15,16 @@ from .metrics import Metrics
 from .orders import OrderBook
 from .service import Service
 
+LOOPBACK = frozenset({"127.0.0.1", "localhost", "[::1]"})
+
+
+def own_names(host: str) -> frozenset[str] | None:
+    """What a service that listens at `host` is called; None, where others reach it, too: by any name.
+
+    Without keys, a web page that the owner looks at would else be as good as the owner.
+    """
+    return LOOPBACK if host in ("127.0.0.1", "localhost", "::1") else None
+
 
 @dataclass(frozen=True)
 class LocalSettings:

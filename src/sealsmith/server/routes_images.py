@@ -88,8 +88,7 @@ async def get_picture(
         raise OrderMissingError(
             f"the order {order_id} has no finished picture {index}", "follow its events until it is done"
         )
-    headers = {"cache-control": "private, max-age=3600", "x-content-type-options": "nosniff"}
-    return Response(drawn.png, media_type="image/png", headers=headers)
+    return Response(drawn.png, media_type="image/png", headers={"cache-control": "private, max-age=3600"})
 
 
 @router.post("/{order_id}/cancel", response_model=OrderBody)
