@@ -166,6 +166,8 @@ def test_metrics_count_what_happened(client: httpx2.Client) -> None:
     drawn(client, n=2)
     assert [value(line) - earlier for line, earlier in zip(counters, before, strict=True)] == [2, 2]
     assert value("sealsmith_pictures_underway") == 0
+    client.request("MADE-UP", "/v1/images")
+    assert "MADE-UP" not in client.get("/metrics").text
     assert value('sealsmith_http_requests_total{method="POST",route="/v1/images",status="202"}') >= 1
 
 

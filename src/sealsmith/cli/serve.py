@@ -52,7 +52,7 @@ def serve_command(options: ServeOptions) -> None:
 async def _serve(options: ServeOptions) -> None:
     """Until this process is told to end."""
     from ..server.app import create_app
-    from ..server.listening import listening, until_told
+    from ..server.listening import LEAVE_WITHIN_S, listening, until_told
     from ..server.local_service import LocalSettings, local_service, own_names
     from ..server.log import set_up_log
 
@@ -66,3 +66,4 @@ async def _serve(options: ServeOptions) -> None:
         print(f"http://{options.host}:{listener.port}", flush=True)
         await until_told()
         note("finishing what is under way")
+        await service.orders.close(LEAVE_WITHIN_S)

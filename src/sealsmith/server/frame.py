@@ -18,6 +18,8 @@ from .answers import Complaint, answer, complaint_of
 from .limits import BODY_PAUSE_S, MAX_HEADER_BYTES, MIN_BODY_BYTES_S, SEND_WITHIN_S, max_body_bytes
 from .metrics import Metrics
 
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+"""What is counted by its name; clients may make up others without end."""
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 log = structlog.get_logger("sealsmith.http")
@@ -77,7 +79,8 @@ class RequestFrame:
         route = getattr(scope.get("route"), "path", "none")
         status = answering.status or 499
         until = answering.began or time.perf_counter()
-        self._metrics.requests.labels(scope["method"] if route != "none" else "", route, status).inc()
+        method = scope["method"] if scope["method"] in METHODS else "other"
+        self._metrics.requests.labels(method, route, status).inc()
         self._metrics.request_seconds.labels(route).observe(until - began)
         log.info(
             "request",
@@ -136,10 +139,8 @@ class _Body:
 
     async def receive(self) -> Message:
         """Raises: BodySizeError, SlowClientError."""
-        if self.is_whole:
-            return (
-                await self._receive()
-            )  # waits for the client to go away, which may take as long as it likes
+        if self.is_whole:  # what comes now is the client's going away, which may take as long as it likes
+            return await self._receive()
         try:
             message = await asyncio.wait_for(self._receive(), self._patience.pause_s)
         except TimeoutError as error:

@@ -19,7 +19,7 @@ from .limits import HEADERS_WITHIN_S, MAX_HEADER_BYTES
 
 TOO_SLOW = b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
 LEAVE_WITHIN_S = 10
-"""For requests under way when the server is to end."""
+"""For what is under way when the server is to end."""
 
 
 class PatientProtocol(H11Protocol):

@@ -1,5 +1,6 @@
 """A service for one person on their own machine: a folder of seals, an engine, no keys."""
 
+import os
 import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -15,6 +16,9 @@ from .metrics import Metrics
 from .orders import OrderBook
 from .service import Service
 
+BESIDE_OTHERS = {"GOMP_SPINCOUNT": "1000"}
+"""For the engine's process, where the environment says nothing else: OpenMP's idle threads soon let go of their
+core. Beside other work a picture then takes a fraction of the time (docs/log.md)."""
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "[::1]"})
 
 
@@ -54,7 +58,9 @@ async def local_service(settings: LocalSettings) -> AsyncIterator[Service]:
         inspector, metrics = Inspector(), Metrics()
         library = LocalLibrary(settings.seals_folder, SealStore(open_store(url)), inspector)
         try:
-            async with EngineClient(Launch("sealsmith.engine.core:open_core", config)) as engine:
+            environ = {key: os.environ.get(key, value) for key, value in BESIDE_OTHERS.items()}
+            launch = Launch("sealsmith.engine.core:open_core", config, environ)
+            async with EngineClient(launch) as engine:
                 orders = OrderBook(engine, metrics)
                 try:
                     yield Service(engine, library, inspector, orders, metrics)

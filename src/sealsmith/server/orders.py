@@ -35,9 +35,15 @@ class OrderBook:
         self._orders: dict[str, Order] = {}
         """By id, the oldest first."""
         self._drawing: dict[str, list[asyncio.Task[None]]] = {}
+        self._is_closing = False
 
     def place(self, wish: Wish, request_id: str = "") -> Order:
-        """An order that is being drawn from now on. Raises: BusyError when its tenant has too much underway."""
+        """An order that is being drawn from now on.
+
+        Raises: BusyError when its tenant has too much underway, or the server is about to end.
+        """
+        if self._is_closing:
+            raise BusyError("the server is about to end", "send it again in a while")
         num_waiting = self.num_unfinished(wish.tenant)
         if num_waiting + wish.num_pictures > MAX_WAITING_PICTURES:
             self._metrics.pictures.labels("busy").inc(wish.num_pictures)
@@ -86,9 +92,12 @@ class OrderBook:
         self.cancel(order)
         self._orders.pop(order.id, None)
 
-    async def close(self) -> None:
-        """Cancels everything, and waits until it has ended."""
+    async def close(self, drain_within_s: float = 0.0) -> None:
+        """Takes nothing more, lets what is underway finish for so long, and cancels the rest."""
+        self._is_closing = True
         tasks = [task for drawing in self._drawing.values() for task in drawing]
+        if tasks and drain_within_s:
+            await asyncio.wait(tasks, timeout=drain_within_s)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
