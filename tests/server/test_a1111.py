@@ -64,7 +64,7 @@ def test_progress_and_interrupt(api: Any, served: Running) -> None:
     while not (progress["progress"] > 0 and progress["current_image"]):
         assert drawing.is_alive(), results
         progress = other.get_progress()
-    assert progress["state"]["job_count"] == 3
+    assert progress["state"]["job_count"] >= 3
     assert 0 < progress["state"]["sampling_step"] <= progress["state"]["sampling_steps"] == 150
     assert progress["eta_relative"] > 0
     other.interrupt()

@@ -161,11 +161,15 @@ def test_metrics_count_what_happened(client: httpx2.Client) -> None:
         found = [each for each in text.splitlines() if each.startswith(line)]
         return float(found[0].rpartition(" ")[2]) if found else 0.0
 
-    counters = ('sealsmith_pictures_total{outcome="done"}', 'sealsmith_stage_seconds_count{stage="draw"}')
+    stages = [f'sealsmith_stage_seconds_count{{stage="{stage}"}}' for stage in ("queue", "draw", "encode")]
+    counters = ['sealsmith_pictures_total{outcome="done"}', *stages]
     before = [value(line) for line in counters]
     drawn(client, n=2)
-    assert [value(line) - earlier for line, earlier in zip(counters, before, strict=True)] == [2, 2]
-    assert value("sealsmith_pictures_underway") == 0
+    assert [value(line) - earlier for line, earlier in zip(counters, before, strict=True)] == [2] * 4
+    assert value("sealsmith_pictures_underway") == value("sealsmith_pictures_waiting") == 0
+    order = client.post("/v1/images", json={**SMALL, "steps": 150, "n": 16}).json()
+    assert value("sealsmith_pictures_underway") >= value("sealsmith_pictures_waiting") > 0
+    client.delete(f"/v1/images/{order['id']}")
     client.request("MADE-UP", "/v1/images")
     assert "MADE-UP" not in client.get("/metrics").text
     assert value('sealsmith_http_requests_total{method="POST",route="/v1/images",status="202"}') >= 1

@@ -4,7 +4,8 @@
 | --- | --- |
 | `sealsmith_pictures_total{outcome}` | pictures that ended: `done`, or the code of the error |
 | `sealsmith_pictures_underway` | pictures that wait or are being drawn |
-| `sealsmith_stage_seconds{stage}` | how long a picture was in `queue`, `load`, `draw`, and `total` |
+| `sealsmith_pictures_waiting` | those of them that have not come to their first step: the queue's depth |
+| `sealsmith_stage_seconds{stage}` | how long pictures were in `queue`, `load`, `draw`, its end `encode`, `total` |
 | `sealsmith_http_requests_total{method,route,status}` | answers |
 | `sealsmith_http_seconds{route}` | until an answer began |
 | `sealsmith_engine_starts` | how often the engine's process was started |
@@ -24,6 +25,11 @@ class Metrics:
         self.pictures = Counter("sealsmith_pictures", "Pictures that ended.", ["outcome"], registry=registry)
         self.underway = Gauge(
             "sealsmith_pictures_underway", "Pictures that wait or are being drawn.", registry=registry
+        )
+        self.waiting = Gauge(
+            "sealsmith_pictures_waiting",
+            "Pictures that have not come to their first step.",
+            registry=registry,
         )
         self.stages = Histogram(
             "sealsmith_stage_seconds", "Time of a picture in each stage.", ["stage"], registry=registry,

@@ -74,6 +74,12 @@ class OrderBook:
         """The oldest first."""
         return [order for order in self._orders.values() if order.wish.tenant == tenant]
 
+    @property
+    def num_waiting(self) -> int:
+        """Pictures of all tenants that have not come to their first step."""
+        states = (picture.state for order in self._orders.values() for picture in order.pictures)
+        return sum(state in ("waiting", "loading") for state in states)
+
     def num_unfinished(self, tenant: str) -> int:
         """Pictures of a tenant that have not ended."""
         return sum(
@@ -148,9 +154,10 @@ class OrderBook:
                 png = await asyncio.to_thread(preview_png, event.picture)
                 order.tell("preview", index, {"step": event.step}, preview=png)
             case messages.Done():
-                png, recipe = await asyncio.to_thread(
-                    picture_png, event.picture, event.recipe, order.wish.names
-                )
+                with self._metrics.stages.labels("encode").time():
+                    png, recipe = await asyncio.to_thread(
+                        picture_png, event.picture, event.recipe, order.wish.names
+                    )
                 order.tell(
                     "done", index, {}, state="done", drawn=Drawn(png, recipe, event.warnings), preview=None
                 )

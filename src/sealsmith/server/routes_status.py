@@ -34,5 +34,6 @@ async def ready(service: ServiceOf) -> ReadyBody:
 )
 async def metrics(service: ServiceOf) -> Response:
     """Counters and times, for Prometheus."""
+    service.metrics.waiting.set(service.orders.num_waiting)
     service.metrics.engine_starts.set(service.engine.num_starts)
     return Response(generate_latest(service.metrics.registry), media_type=CONTENT_TYPE_LATEST)
