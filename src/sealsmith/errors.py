@@ -15,8 +15,9 @@ SealsmithError
 │       ├── SealSizeError       larger than the engine may hold            HTTP 413
 │       ├── SealExistsError     another seal has this name                 HTTP 409
 │       └── BaseMismatchError   trained for another base                   HTTP 409
-├── AccessError             no key was given, or none that is known        exit 2, HTTP 401
-│   └── ScopeError              the key is not for this                    HTTP 403
+├── AccessError                 who asks may not                           exit 2
+│   ├── AuthError               no key, or one that is not valid (any more)    HTTP 401
+│   └── ForbiddenError          a key without the scope this needs             HTTP 403
 ├── OrderMissingError       there is no such order of pictures (any more)  exit 1, HTTP 404
 ├── BodySizeError           a request larger than its route takes          exit 1, HTTP 413
 ├── HeaderSizeError         a request with more headers than are read      exit 1, HTTP 431
@@ -120,12 +121,16 @@ class SealExistsError(SealError):
 class AccessError(SealsmithError):
     code = "access"
     exit_status = 2
+    http_status = 403
+
+
+class AuthError(AccessError):
+    code = "auth"
     http_status = 401
 
 
-class ScopeError(AccessError):
-    code = "scope"
-    http_status = 403
+class ForbiddenError(AccessError):
+    code = "forbidden"
 
 
 class OrderMissingError(SealsmithError):

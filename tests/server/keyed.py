@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from sealsmith.errors import AccessError, SealMissingError
+from sealsmith.errors import AuthError, SealMissingError
 from sealsmith.server.library import Caller, Library, SealFacts, SealRecord
 
 ANN = Caller("ann", frozenset({"generate", "train"}))
@@ -21,7 +21,7 @@ class KeyedLibrary:
 
     async def caller(self, key: str | None) -> Caller:
         if key not in self.keys:
-            raise AccessError("the key is not known here" if key else "no key was given", "send one")
+            raise AuthError("the key is not known here" if key else "no key was given", "send one")
         return self.keys[key]
 
     async def seals(self, caller: Caller) -> Sequence[SealRecord]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 from running import Running, beside
 
-from sealsmith.errors import ScopeError
+from sealsmith.errors import ForbiddenError
 from sealsmith.server.frame import Patience, check_source
 from sealsmith.server.limits import MAX_BODY_BYTES, MAX_HEADER_BYTES, UPLOAD_BYTES
 from sealsmith.server.listening import PatientProtocol
@@ -197,7 +197,7 @@ OWN = own_names("127.0.0.1")
 def test_pages_of_other_sites_are_refused(
     host: bytes | None, origin: bytes | None, hosts: frozenset[str] | None
 ) -> None:
-    with pytest.raises(ScopeError, match=r"not called|may not ask"):
+    with pytest.raises(ForbiddenError, match=r"not called|may not ask"):
         check_source(host, origin, hosts)
 
 

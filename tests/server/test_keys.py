@@ -61,7 +61,7 @@ def test_a_key_comes_as_bearer_or_as_a_password(keyed: httpx2.Client) -> None:
 def test_a_key_is_for_what_it_is_for(keyed: httpx2.Client, seal_bytes: bytes) -> None:
     files = {"file": ("bobs.safetensors", seal_bytes)}
     refused = keyed.post("/v1/seals", files=files, headers=as_("bob"))
-    assert (refused.status_code, refused.json()["error"]["code"]) == (403, "scope")
+    assert (refused.status_code, refused.json()["error"]["code"]) == (403, "forbidden")
     assert keyed.get("/v1/seals", headers=as_("bob")).json() == {"seals": []}
 
 

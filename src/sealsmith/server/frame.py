@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from ..errors import BodySizeError, HeaderSizeError, ScopeError, SealsmithError, SlowClientError
+from ..errors import BodySizeError, ForbiddenError, HeaderSizeError, SealsmithError, SlowClientError
 from .answers import Complaint, answer, complaint_of
 from .limits import BODY_PAUSE_S, MAX_HEADER_BYTES, MIN_BODY_BYTES_S, SEND_WITHIN_S, max_body_bytes
 from .metrics import Metrics
@@ -172,16 +172,16 @@ def check_source(host: bytes | None, origin: bytes | None, hosts: Collection[str
     """Refuses what a page of another site has a browser ask for, where no key would tell.
 
     `hosts`: the names this server answers to; None: any. A page that was loaded under another name, which then came
-    to mean this machine, says so in `host`. Raises: ScopeError.
+    to mean this machine, says so in `host`. Raises: ForbiddenError.
     """
     own = (host or b"").decode("latin-1").lower()
     if hosts is not None and _without_port(own) not in hosts:
-        raise ScopeError(
+        raise ForbiddenError(
             f"this server is not called {own[:100]!r}", f"ask it as {' or '.join(sorted(hosts))}"
         )
     page = (origin or b"").decode("latin-1").lower()
     if page and page.partition("://")[2] != own:
-        raise ScopeError(
+        raise ForbiddenError(
             f"a page of {page[:100]!r} may not ask this server",
             "ask it from its own pages, or from a program",
         )

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
 
-from ..errors import ScopeError
+from ..errors import ForbiddenError
 
 Scope = Literal["generate", "train", "admin"]
 """generate: draw, and see one's seals; train: bring and remove seals; admin: other people's affairs."""
@@ -22,9 +22,9 @@ class Caller:
     scopes: frozenset[Scope]
 
     def check_scope(self, scope: Scope) -> None:
-        """Raises: ScopeError."""
+        """Raises: ForbiddenError."""
         if scope not in self.scopes:
-            raise ScopeError(
+            raise ForbiddenError(
                 f"this key is for {', '.join(sorted(self.scopes)) or 'nothing'}, not for {scope}",
                 f"use a key with the scope {scope!r}",
             )
@@ -62,7 +62,7 @@ class Library(Protocol):
     """Who is asking, and what is theirs: their own seals, and those that were shared with them."""
 
     async def caller(self, key: str | None) -> Caller:
-        """Whose key this is; None: no key was given. Raises: AccessError."""
+        """Whose key this is; None: no key was given. Raises: AuthError."""
         ...
 
     async def seals(self, caller: Caller) -> Sequence[SealRecord]:

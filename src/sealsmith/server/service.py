@@ -10,7 +10,7 @@ from fastapi.security import HTTPBasic, HTTPBearer
 
 from ..engine.client import EngineClient
 from ..engine.messages import Welcome
-from ..errors import AccessError, EngineError
+from ..errors import AuthError, EngineError
 from .inspector import Inspector
 from .library import Caller, Library, Scope
 from .metrics import Metrics
@@ -55,7 +55,7 @@ def request_id_of(request: Request) -> str:
 
 
 def caller_with(scope: Scope) -> object:
-    """A dependency: who asks, if their key is for this. Raises: AccessError, ScopeError."""
+    """A dependency: who asks, if their key is for this. Raises: AuthError, ForbiddenError."""
 
     async def caller_of(request: Request) -> Caller:
         caller = await service_of(request).library.caller(_key(request))
@@ -66,7 +66,7 @@ def caller_with(scope: Scope) -> object:
 
 
 def _key(request: Request) -> str | None:
-    """The key in a request's header. Raises: AccessError for a header that cannot be read."""
+    """The key in a request's header. Raises: AuthError for a header that cannot be read."""
     header = request.headers.get("authorization")
     if header is None:
         return None
@@ -77,12 +77,10 @@ def _key(request: Request) -> str | None:
         try:
             return base64.b64decode(value.strip(), validate=True).decode().partition(":")[2]
         except (binascii.Error, UnicodeDecodeError) as error:
-            raise AccessError(
+            raise AuthError(
                 "the authorization header is no valid Basic one", "send `Authorization: Bearer KEY`"
             ) from error
-    raise AccessError(
-        f"the authorization header begins with {kind[:20]!r}", "send `Authorization: Bearer KEY`"
-    )
+    raise AuthError(f"the authorization header begins with {kind[:20]!r}", "send `Authorization: Bearer KEY`")
 
 
 ServiceOf = Annotated[Service, Depends(service_of)]
