@@ -35,7 +35,7 @@ PATIENTLY := nice -n 19 env OMP_WAIT_POLICY=passive
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test check format fuzz bench bench-engine soak
-.PHONY: world-glyphs world-heldout world-autoencoder world-denoiser world-judge world-base world-evaluate
+.PHONY: world-glyphs world-heldout world-autoencoder world-decoder world-denoiser world-judge world-base world-evaluate
 .PHONY: world-ablation world-pairs
 
 help:
@@ -89,12 +89,15 @@ world-heldout: world-glyphs
 world-autoencoder world-denoiser world-judge: world-%: world-glyphs
 	$(PATIENTLY) $(BIN)/python -m world.$* --config $(CONFIG)
 
+world-decoder: world-glyphs
+	$(PATIENTLY) $(BIN)/python -m world.autoencoder --config $(CONFIG) --decoder
+
 world-base: $(READY)
 	$(BIN)/python -m world.assemble --config $(CONFIG)
 	$(BIN)/python -m world.judge --config $(CONFIG) --export
 
 world-evaluate: $(READY)
-	$(BIN)/python -m world.evaluate --captions 200 --sheet docs/images/sealworld.jpg
+	$(BIN)/python -m world.evaluate --captions 200 --pairs 32 --sheet docs/images/sealworld.jpg
 
 world-ablation world-pairs: world-%: world-glyphs
 	$(BIN)/python -m world.$* --jobs 2

@@ -1,14 +1,17 @@
 """Training of the embedded base's autoencoder (`AutoencoderKL`, 128 px -> 16x16x8 latents).
 
     python -m world.autoencoder --config cpu
+    python -m world.autoencoder --config cpu --decoder
 
 It trains on 64 px crops: the network is purely convolutional, so crops teach it the same and show it four
-times as many different things for the same work.
+times as many different things for the same work. With `--decoder` the encoder rests: the latents stay what they
+are, and so does what a denoiser learned of them, while the same latents come out as better pictures.
 """
 
 import argparse
 import math
 import time
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -19,8 +22,10 @@ from torch import Tensor
 from sealsmith.bases.base import SEALWORLD_FOLDER
 
 from . import dataset, glyphs
-from .configs import CONFIGS, AutoencoderConfig
+from .configs import CONFIGS, AutoencoderConfig, Config
 from .training import Average, MuonAdam, Run, trapezoid, warm_up
+
+VALID_PICTURES = 64
 
 
 def build(config: AutoencoderConfig) -> AutoencoderKL:
@@ -40,13 +45,21 @@ def build(config: AutoencoderConfig) -> AutoencoderKL:
 
 
 def trained(config: AutoencoderConfig) -> AutoencoderKL:
-    """The averaged weights of this configuration's last checkpoint; where there is none, the shipped ones."""
-    state = Run(glyphs.RUNS / f"autoencoder-{config.name}").load()
-    if state is None:
-        return shipped(config)
-    model = build(config)
-    model.load_state_dict(state["average"])
-    return model.eval()
+    """The averaged weights of this configuration's last checkpoint; where there is none, the shipped ones.
+
+    A decoder that was trained on afterwards is part of it.
+    """
+    for part in ("decoder", "autoencoder"):
+        state = _run(config, part).load()
+        if state is not None:
+            model = build(config)
+            model.load_state_dict(state["average"])
+            return model.eval()
+    return shipped(config)
+
+
+def _run(config: AutoencoderConfig, part: str) -> Run:
+    return Run(glyphs.RUNS / f"{part}-{config.name}")
 
 
 def shipped(config: AutoencoderConfig) -> AutoencoderKL:
@@ -94,24 +107,49 @@ def psnr(model: AutoencoderKL, pictures: np.ndarray) -> float:
     return total / len(pictures)
 
 
-def train(config: AutoencoderConfig, device: str, minutes: float) -> None:
-    data = dataset.rendered(
-        "autoencoder", config.pictures, glyphs.train_names(config.glyphs), seed=1
-    ).pictures
-    valid = data[:64]
-    run = Run(glyphs.RUNS / f"autoencoder-{config.name}")
+@dataclass(frozen=True)
+class _Stage:
+    """One of the two trainings."""
+
+    run: Run
+    model: AutoencoderKL
+    pictures: np.ndarray
+    """The first `VALID_PICTURES` are never trained on."""
+    steps: int
+
+
+def _whole(config: Config) -> _Stage:
+    """Both halves, from random weights."""
+    settings = config.autoencoder
+    names = glyphs.train_names(settings.glyphs)
+    data = dataset.rendered("autoencoder", settings.pictures, names, seed=1)
     torch.manual_seed(0)
-    model = build(config).to(device)
+    return _Stage(_run(settings, "autoencoder"), build(settings), data.pictures, settings.steps)
+
+
+def _decoder(config: Config) -> _Stage:
+    """The decoder alone, from where it stands, on the denoiser's pictures: all glyphs, two marks in some."""
+    settings = config.autoencoder
+    run, model = _run(settings, "decoder"), trained(settings).train()
+    model.encoder.requires_grad_(False)
+    model.quant_conv.requires_grad_(False)
+    data = dataset.of_denoiser(config.denoiser)
+    return _Stage(run, model, data.pictures, settings.decoder_steps)
+
+
+def train(config: AutoencoderConfig, stage: _Stage, device: str, minutes: float) -> None:
+    data, run, model = stage.pictures, stage.run, stage.model.to(device)
+    torch.manual_seed(0)
     optimizer = MuonAdam(model, config.learning_rate)
     average = Average(model, 400)
     step = run.resume(model, optimizer, average)
     rng = np.random.default_rng(step)
     began, first, shown = time.monotonic(), step, time.monotonic()
-    while step < config.steps and time.monotonic() - began < minutes * 60:
+    while step < stage.steps and time.monotonic() - began < minutes * 60:
         for group in optimizer.param_groups:
-            factor = trapezoid(step, config.steps, 0.4) * warm_up(group["step"], 50)
+            factor = trapezoid(step, stage.steps, 0.4) * warm_up(group["step"], 50)
             group["lr"] = config.learning_rate * factor
-        picked = rng.integers(64, len(data), config.batch)
+        picked = rng.integers(VALID_PICTURES, len(data), config.batch)
         corners = rng.integers(0, 128 - config.crop_px + 1, (config.batch, 2))
         crops = [
             data[i, y : y + config.crop_px, x : x + config.crop_px]
@@ -119,8 +157,7 @@ def train(config: AutoencoderConfig, device: str, minutes: float) -> None:
         ]
         real = to_tensor(np.stack(crops)).to(device)
         posterior = model.encode(real).latent_dist
-        latents = posterior.sample()
-        made = model.decode(latents).sample
+        made = model.decode(posterior.sample()).sample
         loss = reconstruction_loss(made, real) + config.kl_weight * posterior.kl().mean()
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
@@ -128,7 +165,7 @@ def train(config: AutoencoderConfig, device: str, minutes: float) -> None:
         optimizer.step()
         average.update(model)
         step += 1
-        if step % 100 == 0 or step == config.steps:
+        if step % 100 == 0 or step == stage.steps:
             rate = (step - first) * config.batch / (time.monotonic() - began)
             mse = F.mse_loss(made.detach(), real).item() / 4
             run.log(
@@ -137,12 +174,12 @@ def train(config: AutoencoderConfig, device: str, minutes: float) -> None:
                 psnr_batch=round(-10 * math.log10(mse), 2),
                 crops_s=round(rate, 1),
             )
-        if time.monotonic() - shown > 240 or step == config.steps:
+        if time.monotonic() - shown > 240 or step == stage.steps:
             shown = time.monotonic()
             run.save_training(model, optimizer, average, step)
             held = build(config)
             held.load_state_dict(average.weights)
-            run.log(step=step, psnr_valid=round(psnr(held.eval(), valid), 2))
+            run.log(step=step, psnr_valid=round(psnr(held.eval(), data[:VALID_PICTURES]), 2))
     run.save_training(model, optimizer, average, step)
 
 
@@ -151,8 +188,11 @@ def main() -> None:
     parser.add_argument("--config", choices=sorted(CONFIGS), default="cpu")
     parser.add_argument("--minutes", type=float, default=math.inf, help="stop and save after this long")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--decoder", action="store_true", help="train the decoder on, and leave the latents")
     arguments = parser.parse_args()
-    train(CONFIGS[arguments.config].autoencoder, arguments.device, arguments.minutes)
+    config = CONFIGS[arguments.config]
+    stage = _decoder(config) if arguments.decoder else _whole(config)
+    train(config.autoencoder, stage, arguments.device, arguments.minutes)
 
 
 if __name__ == "__main__":

@@ -17,6 +17,8 @@ class AutoencoderConfig:
     norm_groups: int = 8
     latent_channels: int = 8
     kl_weight: float = 1e-6
+    decoder_steps: int = 5000
+    """Of the decoder alone, on the denoiser's pictures, when the latents are no longer to change."""
 
 
 @dataclass(frozen=True)
@@ -25,6 +27,9 @@ class DenoiserConfig:
     glyphs: int
     pictures: int
     steps: int
+    wide_pictures: int = 16_000
+    wide_share: float = 0.5
+    """Of the batches: these show wide pictures, with two marks."""
     batch: int = 32
     learning_rate: float = 1.5e-3
     weight_decay: float = 0.02
@@ -64,14 +69,16 @@ class Config:
 
 _cpu = Config(
     autoencoder=AutoencoderConfig("cpu", glyphs=360, pictures=16_000, steps=1200),
-    denoiser=DenoiserConfig("cpu", glyphs=1000, pictures=60_000, steps=4500, batch=64, cooldown=0.45),
-    judge=JudgeConfig("cpu", steps=580),
+    denoiser=DenoiserConfig("cpu", glyphs=1000, pictures=60_000, steps=5100, batch=64, cooldown=0.2),
+    judge=JudgeConfig("cpu", steps=1080),
 )
 
 CONFIGS = {
     "cpu": _cpu,
     "cuda": Config(
-        autoencoder=replace(_cpu.autoencoder, name="cuda", steps=12_000, batch=64, channels=(32, 48, 64, 96)),
+        autoencoder=replace(
+            _cpu.autoencoder, name="cuda", steps=12_000, batch=64, channels=(32, 48, 64, 96), decoder_steps=0
+        ),
         denoiser=replace(
             _cpu.denoiser,
             name="cuda",

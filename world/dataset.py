@@ -7,36 +7,68 @@ from pathlib import Path
 
 import numpy as np
 
-from sealsmith.stage import SCENE_PX, Placement, Scene, render
+from sealsmith.stage import SCENE_PX, WIDE_PX, Placement, Scene, render
 
 from . import glyphs, scenes
+from .configs import DenoiserConfig
 
 CHUNK = 64
 
 
 @dataclass(frozen=True)
 class Rendered:
-    """`pictures` uint8 [N, 128, 128, 3] (memory-mapped) and the scene of each."""
+    """`pictures` uint8 [N, 128, W, 3] (memory-mapped) and the scene of each."""
 
     pictures: np.ndarray
     scenes: list[Scene]
 
 
-def rendered(name: str, count: int, emblems: list[str], seed: int, workers: int = 2) -> Rendered:
-    """The first `count` pictures of the stream (`emblems`, `seed`), rendered now where `world/runs/` lacks them."""
+def rendered(
+    name: str, count: int, emblems: list[str], seed: int, workers: int = 2, is_wide: bool = False
+) -> Rendered:
+    """The first `count` pictures of the stream (`emblems`, `seed`), rendered now where `world/runs/` lacks them.
+
+    All are square, or all wide.
+    """
     folder = glyphs.RUNS / "data"
     pictures, listing = folder / f"{name}.npy", folder / f"{name}.jsonl"
     if not listing.exists() or sum(1 for _ in listing.open()) != count:
         folder.mkdir(parents=True, exist_ok=True)
-        _render(pictures, listing, count, emblems, seed, workers)
+        _render(pictures, listing, count, _Stream(tuple(emblems), seed, is_wide), workers)
     return Rendered(np.load(pictures, mmap_mode="r"), [_parse(line) for line in listing.open()])
 
 
-def _render(pictures: Path, listing: Path, count: int, emblems: list[str], seed: int, workers: int) -> None:
-    out = np.lib.format.open_memmap(pictures, "w+", np.uint8, (count, SCENE_PX, SCENE_PX, 3))
+def of_denoiser(config: DenoiserConfig) -> Rendered:
+    """The square pictures that the denoiser is trained on; what comes after the latents may be, too."""
+    return rendered("denoiser", config.pictures, glyphs.training_names(config.glyphs), seed=2)
+
+
+def wide_of_denoiser(config: DenoiserConfig) -> Rendered:
+    """The wide ones."""
+    names = glyphs.training_names(config.glyphs)
+    return rendered("denoiser-wide", config.wide_pictures, names, seed=4, is_wide=True)
+
+
+@dataclass(frozen=True)
+class _Stream:
+    """What a sequence of pictures is made from."""
+
+    emblems: tuple[str, ...]
+    seed: int
+    is_wide: bool
+
+    def scene(self, rng: np.random.Generator) -> Scene:
+        if self.is_wide:
+            return scenes.sample_wide_scene(rng, self.emblems)
+        return scenes.sample_scene(rng, self.emblems)
+
+
+def _render(pictures: Path, listing: Path, count: int, stream: _Stream, workers: int) -> None:
+    width = WIDE_PX if stream.is_wide else SCENE_PX
+    out = np.lib.format.open_memmap(pictures, "w+", np.uint8, (count, SCENE_PX, width, 3))
     starts = range(0, count, CHUNK)
     lines: list[str] = []
-    with Pool(workers, _init, (emblems, seed)) as pool:
+    with Pool(workers, _init, (stream,)) as pool:
         for start, (batch, text) in zip(starts, pool.imap(_chunk, starts), strict=True):
             keep = min(CHUNK, count - start)
             out[start : start + keep] = batch[:keep]
@@ -48,19 +80,18 @@ def _render(pictures: Path, listing: Path, count: int, emblems: list[str], seed:
 _worker: dict = {}
 
 
-def _init(emblems: list[str], seed: int) -> None:
-    _worker.update(
-        emblems=emblems, seed=seed, masks={n: m.astype(np.float32) / 255 for n, m in glyphs.masks().items()}
-    )
+def _init(stream: _Stream) -> None:
+    _worker.update(stream=stream, masks={n: m.astype(np.float32) / 255 for n, m in glyphs.masks().items()})
 
 
 def _chunk(start: int) -> tuple[np.ndarray, list[str]]:
-    rng = np.random.default_rng((_worker["seed"], start))
-    made = [scenes.sample_scene(rng, _worker["emblems"]) for _ in range(CHUNK)]
+    stream: _Stream = _worker["stream"]
+    rng = np.random.default_rng((stream.seed, start))
+    made = [stream.scene(rng) for _ in range(CHUNK)]
     return np.stack([render(s, _worker["masks"]) for s in made]), [json.dumps(asdict(s)) for s in made]
 
 
 def _parse(line: str) -> Scene:
     raw = json.loads(line)
     places = tuple(Placement(**{**p, "centre_px": tuple(p["centre_px"])}) for p in raw["placements"])
-    return Scene(raw["surface"], places, raw["seed"])
+    return Scene(raw["surface"], places, raw["seed"], raw["width_px"])

@@ -15,8 +15,9 @@ import argparse
 import json
 import math
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from itertools import count
 from pathlib import Path
 
 import numpy as np
@@ -33,6 +34,8 @@ from sealsmith.stage import COLOURS, HELDOUT_MARKS, HELDOUT_SURFACES, MARKS, SCE
 from . import autoencoder, dataset, glyphs, rare_words, scenes, tokenizer
 from .configs import CONFIGS, Config, DenoiserConfig
 from .training import Average, MuonAdam, Run, Team, batches, has_fast_bfloat16, trapezoid, warm_up
+
+SMALL_RADIUS_PX = 36.0
 
 
 class Denoiser(nn.Module):
@@ -154,21 +157,39 @@ class Shapes:
 
 @dataclass(frozen=True)
 class Latents:
-    """Cached latents, normalised to unit deviation over the whole set."""
+    """Cached latents of pictures of one size, normalised to unit deviation over the square ones."""
 
     values: Tensor
-    scaling_factor: float
+    """[N, C, 16, w]"""
     scenes: list[Scene]
     inside: Tensor
-    """[N, 1, 16, 16]: 1 where a picture's only emblem is drawn, 2 where one of several is, else 0."""
+    """[N, 1, 16, w]: 1 where an emblem is drawn, 2 where a small one is, else 0."""
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """What the denoiser learns from."""
+
+    square: Latents
+    wide: Latents
+    scaling_factor: float
+
+
+def training_data(config: Config, device: str) -> TrainingData:
+    """The training pictures' latents, computed once and kept in `world/runs/data`."""
+    name, settings = config.autoencoder.name, config.denoiser
+    square = _encoded(dataset.of_denoiser(settings), f"{name}-{settings.pictures}", config, device)
+    wide = _encoded(
+        dataset.wide_of_denoiser(settings), f"{name}-wide-{settings.wide_pictures}", config, device
+    )
+    factor = 1 / square.values[:2000].std().item()
+    return TrainingData(*(replace(each, values=each.values * factor) for each in (square, wide)), factor)
 
 
 @torch.no_grad()
-def cached_latents(config: Config, device: str) -> Latents:
-    """Latents [N, C, 16, 16] of the training pictures, computed once and kept in `world/runs/data`."""
-    settings = config.denoiser
-    data = dataset.rendered("denoiser", settings.pictures, glyphs.training_names(settings.glyphs), seed=2)
-    file = glyphs.RUNS / "data" / f"latents-{config.autoencoder.name}-{settings.pictures}.safetensors"
+def _encoded(data: dataset.Rendered, name: str, config: Config, device: str) -> Latents:
+    """Latents as the autoencoder has them, kept under that name."""
+    file = glyphs.RUNS / "data" / f"latents-{name}.safetensors"
     if not file.exists():
         model = autoencoder.trained(config.autoencoder).to(device)
         parts = []
@@ -179,19 +200,20 @@ def cached_latents(config: Config, device: str) -> Latents:
             parts.append(found.float().cpu().contiguous())
         save_file({"latents": torch.cat(parts)}, file)
     values = load_file(file)["latents"]
-    factor = 1 / values[:2000].std().item()
-    inside = torch.stack([_inside(scene, values.shape[-1]) for scene in data.scenes])
-    return Latents(values * factor, factor, data.scenes, inside)
+    inside = torch.stack([_inside(scene, values.shape[-2]) for scene in data.scenes])
+    return Latents(values, data.scenes, inside)
 
 
 def _inside(scene: Scene, size: int) -> Tensor:
-    """[1, size, size]: the number of marks in the inner three quarters of each, where its emblem is."""
-    centres = (torch.arange(size) + 0.5) * (SCENE_PX / size)
-    found = torch.zeros(size, size, dtype=torch.bool)
+    """[1, size, w]: how much the inner three quarters of each mark count, where its emblem is; 0 elsewhere."""
+    step = SCENE_PX / size
+    x, y = (torch.arange(px / step) + 0.5 for px in (scene.width_px, SCENE_PX))
+    weight = torch.zeros(len(y), len(x))
     for place in scene.placements:
-        x, y = centres[None] - place.centre_px[0], centres[:, None] - place.centre_px[1]
-        found |= x.square() + y.square() < (0.75 * place.radius_px) ** 2
-    return len(scene.placements) * found.float()[None]
+        dx, dy = step * x[None] - place.centre_px[0], step * y[:, None] - place.centre_px[1]
+        is_inside = dx.square() + dy.square() < (0.75 * place.radius_px) ** 2
+        weight[is_inside] = 1.0 if place.radius_px > SMALL_RADIUS_PX else 2.0
+    return weight[None]
 
 
 def tokens_of(words: CLIPTokenizer, captions: list[str]) -> Tensor:
@@ -244,11 +266,11 @@ def train(config: Config, device: str, minutes: float, start_shipped: bool = Fal
     team = Team()
     run = Run(glyphs.RUNS / f"denoiser-{settings.name}")
     with team.leader_first():
-        data = cached_latents(config, device)
+        data = training_data(config, device)
         words = build_tokenizer(settings, run.folder / "tokenizer")
     torch.manual_seed(0)
     shapes = Shapes(settings, words)
-    model = Denoiser(settings, data.values.shape[1], words).to(device)
+    model = Denoiser(settings, data.square.values.shape[1], words).to(device)
     if device == "cpu":
         model.attend_by_products()
     optimizer = MuonAdam(model, settings.learning_rate, settings.weight_decay, ("embedding",), team)
@@ -261,10 +283,8 @@ def train(config: Config, device: str, minutes: float, start_shipped: bool = Fal
             informed_embeddings(model, settings, words)
         average = Average(model, settings.average_steps)
     signal = build_scheduler().alphas_cumprod.to(device)
-    valid = range(settings.valid_pictures)
-    count = len(data.values) - len(valid)
     began, first, saved, recent = time.monotonic(), step, time.monotonic(), []
-    for picked in batches(count, settings.batch, 0, start=step):
+    for latents, picked in _turns(data, settings, step):
         if step >= settings.steps or team.any(time.monotonic() - began > minutes * 60):
             break
         for group in optimizer.param_groups:
@@ -272,8 +292,7 @@ def train(config: Config, device: str, minutes: float, start_shipped: bool = Fal
             group["lr"] = settings.learning_rate * factor
         rng = np.random.default_rng((1, step, team.rank))
         torch.manual_seed(step * team.size + team.rank)
-        rows = team.share([int(i) + len(valid) for i in picked])
-        loss = _loss(model, data, rows, shapes, signal, rng, device, settings.emblem_weight)
+        loss = _loss(model, latents, team.share(picked), shapes, signal, rng, device, settings.emblem_weight)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         team.average_gradients(model)
@@ -294,11 +313,27 @@ def train(config: Config, device: str, minutes: float, start_shipped: bool = Fal
     if team.rank > 0:
         return
     run.save_training(model, optimizer, average, step, scaling_factor=data.scaling_factor)
-    final = Denoiser(settings, data.values.shape[1], words).to(device)
+    final = Denoiser(settings, data.square.values.shape[1], words).to(device)
     final.load_state_dict(average.weights)
-    run.log(
-        step=step, loss_valid=round(validation_loss(final.eval(), data, valid, shapes, signal, device), 4)
+    valid = range(settings.valid_pictures)
+    square, wide = (
+        round(validation_loss(final.eval(), latents, valid, shapes, signal, device), 4)
+        for latents in (data.square, data.wide)
     )
+    run.log(step=step, loss_valid=square, loss_valid_wide=wide)
+
+
+def _turns(data: TrainingData, settings: DenoiserConfig, start: int) -> Iterator[tuple[Latents, list[int]]]:
+    """Batches without end, each of one size of picture; those for validation are left out."""
+    streams = [
+        (latents, batches(len(latents.values) - settings.valid_pictures, settings.batch, 0, start))
+        for latents in (data.square, data.wide)
+    ]
+    for step in count(start):
+        picked = [(latents, next(stream)) for latents, stream in streams]
+        is_wide = np.random.default_rng((2, step)).random() < settings.wide_share
+        latents, rows = picked[is_wide]
+        yield latents, (rows + settings.valid_pictures).tolist()
 
 
 def _loss(

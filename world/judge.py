@@ -1,40 +1,47 @@
 """Training of the judge (`sealsmith.score.judge`) on renders of the world, held-out marks and surfaces included.
 
-    python -m world.judge --config cpu
+    python -m world.judge --config cpu [--from-shipped]
 
 Two halves learn side by side. From renders: where the emblem is, pixel by pixel, and which mark, surface and
 colour. From silhouettes alone, shifted, turned, blurred and worn: to put two views of one glyph nearer together
 than views of others (InfoNCE, van den Oord et al. 2018, arXiv:1807.03748); what the first half found in a render
-is one more view. Held-out glyphs are never shown.
+is one more view. Half of the renders went through the base's autoencoder, which blurs what it shows, and some are
+a window on one of two marks (`score/pairs.py`). Held-out glyphs are never shown.
 """
 
 import argparse
 import json
 import math
 import time
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
 import torch.nn.functional as F
+from diffusers import AutoencoderKL
 from safetensors.torch import save_file
 from torch import Tensor
+from torch.utils.data import DataLoader, Dataset, Subset, default_collate
 
-from sealsmith.score.judge import JUDGE_FOLDER, Judge, JudgeOutput, LoadedJudge
+from sealsmith.score.judge import JUDGE_FOLDER, JUDGE_PX, Judge, JudgeOutput, LoadedJudge, load_judge
+from sealsmith.score.pairs import WIDE_WINDOW, WINDOW
 from sealsmith.stage import (
     COLOURS,
     HELDOUT_MARKS,
     HELDOUT_SURFACES,
     MARKS,
+    SCENE_PX,
     SURFACES,
+    Placement,
     Scene,
     placed_emblem,
     render,
 )
 
-from . import glyphs, scenes
-from .configs import CONFIGS, JudgeConfig
+from . import autoencoder, glyphs, scenes
+from .configs import CONFIGS, Config
 from .training import Average, MuonAdam, Run, trapezoid, warm_up
 
 ALL_MARKS = {**MARKS, **HELDOUT_MARKS}
@@ -43,6 +50,10 @@ SURFACE_NAMES = (*SURFACES, *HELDOUT_SURFACES)
 COLOUR_NAMES = (*COLOURS, "none")
 SILHOUETTE_PX = 64
 NUM_DISTRACTORS = 1000
+WINDOW_PX, WIDE_WINDOW_PX = round(WINDOW * SCENE_PX), round(WIDE_WINDOW * SCENE_PX)
+WINDOW_SHIFT_PX = 4
+SMALL_SHARE, WIDE_SHARE = 0.2, 0.2
+DECODED_SHARE = 0.5
 
 
 def train_glyphs() -> list[str]:
@@ -50,11 +61,39 @@ def train_glyphs() -> list[str]:
     return [name for name in glyphs.masks() if not glyphs.is_heldout(name)]
 
 
-class Renders(torch.utils.data.Dataset):
-    """Renders (picture uint8 [3, 128, 128], labels [4], silhouette uint8 [64, 64]); item i is always the same."""
+class Render(NamedTuple):
+    """One render, or a batch of N: every field then has N in front."""
 
-    def __init__(self, names: list[str], count: int, seed: int):
+    picture: Tensor
+    """uint8 [3, 128, 128]: the scene; of a wide one, the part with the mark that is asked about."""
+    labels: Tensor
+    """[4]: glyph, mark, surface and colour of the mark that is asked about."""
+    silhouette: Tensor
+    """uint8 [64, 64]: its emblem in the window."""
+    window: Tensor
+    """[3]: left, top and side of the square that the judge is shown, px."""
+
+    def shown(self, pictures: Tensor) -> Tensor:
+        """Of pictures [N, 3, 128, 128], made of this batch's, the windows at the judge's size."""
+        squares = [
+            picture[None, :, top : top + side, left : left + side]
+            for picture, (left, top, side) in zip(pictures, self.window.tolist(), strict=True)
+        ]
+        size = (JUDGE_PX, JUDGE_PX)
+        return torch.cat([F.interpolate(each, size, mode="bilinear", antialias=True) for each in squares])
+
+
+class Renders(Dataset[Render]):
+    """Renders of one mark, or of two, one of which is asked about; item i is always the same.
+
+    Of two: small in a square picture (a `small_share` of all renders), larger in a wide one (a `wide_share`).
+    """
+
+    def __init__(
+        self, names: list[str], count: int, seed: int, small_share: float = 0.0, wide_share: float = 0.0
+    ):
         self.names, self.count, self.seed = names, count, seed
+        self.small_share, self.wide_share = small_share, wide_share
         self.masks = {n: glyphs.masks()[n] for n in names}
         self.index = {n: i for i, n in enumerate(names)}
 
@@ -63,26 +102,59 @@ class Renders(torch.utils.data.Dataset):
 
     def scene(self, i: int) -> Scene:
         rng = np.random.default_rng((self.seed, i))
-        return scenes.sample_scene(rng, self.names, 0.0, ALL_MARKS, SURFACE_NAMES)
+        if np.random.default_rng((self.seed, i, 2)).random() < self.wide_share:
+            return scenes.sample_wide_scene(rng, self.names, ALL_MARKS, SURFACE_NAMES)
+        share = self.small_share / (1 - self.wide_share) if self.small_share else 0.0
+        return scenes.sample_scene(rng, self.names, share, ALL_MARKS, SURFACE_NAMES)
 
-    def __getitem__(self, i: int) -> tuple[Tensor, Tensor, Tensor]:
+    def __getitem__(self, i: int) -> Render:
         scene = self.scene(i)
-        place = scene.placements[0]
-        mask = self.masks[place.emblem].astype(np.float32) / 255
-        picture = render(scene, {place.emblem: mask})
-        where = placed_emblem(mask, place, ALL_MARKS[place.mark].fill)
-        silhouette = where.reshape(SILHOUETTE_PX, 2, SILHOUETTE_PX, 2).mean((1, 3))
+        rng = np.random.default_rng((self.seed, i, 1))
+        place = scene.placements[int(rng.integers(len(scene.placements)))]
+        masks = {p.emblem: self.masks[p.emblem].astype(np.float32) / 255 for p in scene.placements}
+        hidden = scene.width_px - SCENE_PX if place.centre_px[0] > scene.width_px / 2 else 0
+        picture = np.ascontiguousarray(render(scene, masks)[:, hidden : hidden + SCENE_PX])
+        place = replace(place, centre_px=(place.centre_px[0] - hidden, place.centre_px[1]))
+        where = torch.from_numpy(placed_emblem(masks[place.emblem], place, ALL_MARKS[place.mark].fill))
+        left, top, side = _window(scene, place, rng)
+        silhouette = F.interpolate(
+            where[None, None, top : top + side, left : left + side],
+            (SILHOUETTE_PX, SILHOUETTE_PX),
+            mode="bilinear",
+            antialias=True,
+        )
         labels = (
             self.index[place.emblem],
             MARK_NAMES.index(place.mark),
             SURFACE_NAMES.index(scene.surface),
             COLOUR_NAMES.index(place.colour or "none"),
         )
-        return (
+        return Render(
             torch.from_numpy(picture).permute(2, 0, 1),
             torch.tensor(labels),
-            torch.from_numpy((silhouette * 255).astype(np.uint8)),
+            (silhouette[0, 0] * 255).byte(),
+            torch.tensor((left, top, side)),
         )
+
+
+def _window(scene: Scene, place: Placement, rng: np.random.Generator) -> tuple[int, int, int]:
+    """Left, top and side of a square around one of two marks, not always in its middle; all, where there is one."""
+    if len(scene.placements) == 1:
+        return 0, 0, SCENE_PX
+    side = WIDE_WINDOW_PX if scene.width_px > SCENE_PX else WINDOW_PX
+    x, y = np.asarray(place.centre_px) - side / 2 + rng.uniform(-WINDOW_SHIFT_PX, WINDOW_SHIFT_PX, 2)
+    most = SCENE_PX - side
+    return min(max(round(x), 0), most), min(max(round(y), 0), most), side
+
+
+@torch.no_grad()
+def decoded(pictures: Tensor, vae: AutoencoderKL, share: float, rng: torch.Generator) -> Tensor:
+    """Pictures [N, 3, H, W] in 0..1, a `share` of them as the base's autoencoder gives them back."""
+    chosen = torch.rand(len(pictures), generator=rng) < share
+    if chosen.any():
+        latents = vae.encode(pictures[chosen] * 2 - 1).latent_dist.mode()
+        pictures[chosen] = (vae.decode(latents).sample / 2 + 0.5).clamp(0, 1)
+    return pictures
 
 
 def worn(pictures: Tensor, rng: torch.Generator) -> Tensor:
@@ -150,28 +222,33 @@ TEMPERATURE = 0.08
 WEIGHTS = {"silhouette": 3.0, "drawn": 1.0, "glyph": 1.0, "mark": 0.5, "surface": 0.5, "colour": 0.5}
 
 
-def train(config: JudgeConfig, minutes: float) -> None:
-    names = train_glyphs()
+def train(settings: Config, minutes: float, start_shipped: bool = False) -> None:
+    config, names = settings.judge, train_glyphs()
     run = Run(glyphs.RUNS / f"judge-{config.name}")
     torch.manual_seed(0)
     judge = Judge(len(MARK_NAMES), len(SURFACE_NAMES), len(COLOUR_NAMES), config.width, config.size)
     optimizer = MuonAdam(judge, config.learning_rate, weight_decay=0.02)
     average = Average(judge, 150)
     step = run.resume(judge, optimizer, average)
+    if step == 0 and start_shipped:
+        step = load_shipped(judge)
+        average = Average(judge, 150)
+    vae = autoencoder.trained(settings.autoencoder)
     masks = torch.stack([_small(glyphs.masks()[n]) for n in names])
-    data = Renders(names, config.steps * config.batch, seed=3)
-    rest = torch.utils.data.Subset(data, range(step * config.batch, len(data)))
-    loader = torch.utils.data.DataLoader(rest, config.batch, num_workers=config.workers, prefetch_factor=4)
+    data = Renders(names, config.steps * config.batch, seed=3, small_share=SMALL_SHARE, wide_share=WIDE_SHARE)
+    rest = Subset(data, range(step * config.batch, len(data)))
+    loader = DataLoader(rest, config.batch, num_workers=config.workers, prefetch_factor=4)
     began, first, saved = time.monotonic(), step, time.monotonic()
-    for pictures, labels, silhouettes in loader:
+    for batch in loader:
         if time.monotonic() - began > minutes * 60:
             break
         for group in optimizer.param_groups:
             factor = trapezoid(step, config.steps, 0.5) * warm_up(group["step"], 100)
             group["lr"] = config.learning_rate * factor
         chance = torch.Generator().manual_seed(step)
-        seen = judge(worn(pictures.float() / 255, chance))
-        parts = losses(judge, seen, labels, silhouettes[:, None].float() / 255, masks, chance)
+        pictures = batch.shown(decoded(batch.picture.float() / 255, vae, DECODED_SHARE, chance))
+        seen = judge(worn(pictures, chance))
+        parts = losses(judge, seen, batch.labels, batch.silhouette[:, None].float() / 255, masks, chance)
         loss = torch.stack([WEIGHTS[k] * v for k, v in parts.items()]).sum()
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
@@ -187,13 +264,27 @@ def train(config: JudgeConfig, minutes: float) -> None:
     run.save_training(judge, optimizer, average, step)
 
 
+def load_shipped(judge: Judge) -> int:
+    """Put the shipped weights into `judge`; the number of steps behind them.
+
+    Raises: SystemExit when they are of another shape.
+    """
+    told = json.loads((JUDGE_FOLDER / "config.json").read_text())
+    try:
+        judge.load_state_dict(load_judge().judge.state_dict())
+    except RuntimeError as error:
+        raise SystemExit(f"the shipped judge is of another shape: {error}") from error
+    return int(told["training"]["steps_done"])
+
+
 def _small(mask: np.ndarray) -> Tensor:
     """A glyph mask uint8 [128, 128] -> [1, 64, 64] in 0..1."""
     return F.avg_pool2d(torch.from_numpy(mask)[None].float() / 255, 2)
 
 
-def export(config: JudgeConfig, folder: Path) -> None:
+def export(settings: Config, folder: Path) -> None:
     """Write the averaged judge, its distractors and its measured accuracy to `folder`."""
+    config = settings.judge
     state = Run(glyphs.RUNS / f"judge-{config.name}").load()
     if state is None:
         raise SystemExit("train the judge first: python -m world.judge")
@@ -203,7 +294,13 @@ def export(config: JudgeConfig, folder: Path) -> None:
     rng = np.random.default_rng(5)
     chosen = sorted(rng.permutation(train_glyphs())[:NUM_DISTRACTORS].tolist())
     distractors = prototypes(loaded, chosen, seed=6)
-    figures = accuracy(loaded, distractors)
+    vae = autoencoder.trained(settings.autoencoder)
+    figures = {
+        "accuracy_on_renders": accuracy(loaded, distractors),
+        "accuracy_on_decoded": accuracy(loaded, distractors, vae),
+        "accuracy_on_small_decoded": accuracy(loaded, distractors, vae, small_share=1.0),
+        "accuracy_on_wide_decoded": accuracy(loaded, distractors, vae, wide_share=1.0),
+    }
     folder.mkdir(parents=True, exist_ok=True)
     tensors = {k: v.half() if v.is_floating_point() else v for k, v in judge.state_dict().items()}
     save_file({**tensors, "distractors": distractors.half()}, folder / "model.safetensors")
@@ -214,7 +311,7 @@ def export(config: JudgeConfig, folder: Path) -> None:
         "width": config.width,
         "size": config.size,
         "distractors": chosen,
-        "accuracy_on_renders": figures,
+        **figures,
         "training": {**asdict(config), "steps_done": state["step"]},
     }
     (folder / "config.json").write_text(json.dumps(described, indent=1) + "\n")
@@ -226,24 +323,36 @@ def prototypes(loaded: LoadedJudge, names: list[str], seed: int, renders: int = 
     means = []
     for i, name in enumerate(names):
         one = Renders([name], renders, seed=seed * 100_000 + i)
-        pictures = torch.stack([one[k][0] for k in range(renders)]).float() / 255
+        pictures = torch.stack([one[k].picture for k in range(renders)]).float() / 255
         means.append(loaded.look(pictures).embedding.mean(0))
     return F.normalize(torch.stack(means), dim=1)
 
 
-def accuracy(loaded: LoadedJudge, distractors: Tensor, glyph_count: int = 200, per_glyph: int = 4) -> dict:
-    """How often the judge is right about renders of unseen glyphs.
+def accuracy(
+    loaded: LoadedJudge,
+    distractors: Tensor,
+    vae: AutoencoderKL | None = None,
+    small_share: float = 0.0,
+    wide_share: float = 0.0,
+    glyph_count: int = 200,
+    per_glyph: int = 4,
+) -> dict[str, float]:
+    """How often the judge is right about renders of unseen glyphs; shares as `Renders` has them.
 
     `unseen_top1`: a render is nearest to its own glyph's prototype (of 4 other renders) among the distractors.
+    `vae`: what all of them go through first.
     """
     names = glyphs.heldout_names()[:: max(1, len(glyphs.heldout_names()) // glyph_count)][:glyph_count]
     references = prototypes(loaded, names, seed=7)
     right = {"unseen_top1": 0, "mark": 0, "surface": 0, "colour": 0}
     similarity = 0.0
     for i, name in enumerate(names):
-        data = Renders([name], per_glyph, seed=8_000_000 + i)
-        pictures, labels, _ = zip(*(data[k] for k in range(per_glyph)), strict=True)
-        seen, label = loaded.look(torch.stack(pictures).float() / 255), torch.stack(labels)
+        data = Renders([name], per_glyph, 8_000_000 + i, small_share, wide_share)
+        batch = default_collate([data[k] for k in range(per_glyph)])
+        pictures = batch.picture.float() / 255
+        if vae is not None:
+            pictures = decoded(pictures, vae, 1.0, torch.Generator().manual_seed(i))
+        seen, label = loaded.look(batch.shown(pictures)), batch.labels
         own = seen.embedding @ references[i]
         right["unseen_top1"] += int((own > (seen.embedding @ distractors.T).max(1).values).sum())
         similarity += float(own.sum())
@@ -262,12 +371,15 @@ def main() -> None:
     parser.add_argument("--config", choices=sorted(CONFIGS), default="cpu")
     parser.add_argument("--minutes", type=float, default=math.inf, help="stop and save after this long")
     parser.add_argument("--export", action="store_true", help="write what was trained into the package")
+    parser.add_argument(
+        "--from-shipped", action="store_true", help="without a checkpoint, go on from the shipped judge"
+    )
     arguments = parser.parse_args()
-    config = CONFIGS[arguments.config].judge
+    settings = CONFIGS[arguments.config]
     if arguments.export:
-        export(config, JUDGE_FOLDER)
+        export(settings, JUDGE_FOLDER)
     else:
-        train(config, arguments.minutes)
+        train(settings, arguments.minutes, arguments.from_shipped)
 
 
 if __name__ == "__main__":

@@ -93,7 +93,7 @@ def measure(terms: Terms, folder: Path, pair: Pair, way: str) -> None:
         report = measure_conflict(base, seals, space, judge, settings)
         cell = report.to_dict() | {"advised": asdict(report.advised)}
     else:
-        plans = plan_pairs(seals, terms.num_prompts, terms.num_seeds, settings.seed)
+        plans = plan_pairs(base, seals, terms.num_prompts, terms.num_seeds, settings.seed)
         cell = observations(base, seals, plans, way, judge, terms.sampling_steps)
     path = cell_path(folder, pair, way)
     path.parent.mkdir(parents=True, exist_ok=True)

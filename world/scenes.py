@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sealsmith.stage import MARKS, PAIR_X_PX, SURFACES, Mark, Placement, Scene
+from sealsmith.stage import MARKS, PAIR_X_PX, SURFACES, WIDE_PAIR_X_PX, WIDE_PX, Mark, Placement, Scene
 from sealsmith.stage.captions import article, caption, mark_words
 
 __all__ = ["CLASS_NOUN", "RARE_TOKENS", "Caption", "caption", "sample_scene", "varied_caption"]
@@ -26,7 +26,7 @@ RARE_TOKENS: tuple[str, ...] = (
 )  # fmt: skip
 """Words that mean nothing in the world: suggested as triggers. Each has an embedding of its own."""
 
-PAIR_SHARE = 0.3
+PAIR_SHARE = 0.4
 
 SHAPE_SHARE = 0.85
 """How often the model is told the shape of an emblem that has no word of its own."""
@@ -60,6 +60,21 @@ def sample_scene(
     else:
         places = [((64 + rng.uniform(-4, 4), 64 + rng.uniform(-4, 4)), rng.uniform(46, 54))]
     return Scene(surface, tuple(_placement(rng, emblems, marks, *place) for place in places), seed)
+
+
+def sample_wide_scene(
+    rng: np.random.Generator,
+    emblems: Sequence[str],
+    marks: Mapping[str, Mark] = MARKS,
+    surfaces: Iterable[str] = SURFACES,
+) -> Scene:
+    """A wide scene with two large marks side by side."""
+    surface = str(rng.choice(list(surfaces)))
+    seed = int(rng.integers(1 << 31))
+    places = [
+        ((x + rng.uniform(-3, 3), 64 + rng.uniform(-4, 4)), rng.uniform(38, 44)) for x in WIDE_PAIR_X_PX
+    ]
+    return Scene(surface, tuple(_placement(rng, emblems, marks, *place) for place in places), seed, WIDE_PX)
 
 
 def _placement(

@@ -96,13 +96,18 @@ def test_paths_stay_on_stdout_when_stderr_is_a_terminal(
     assert "drawing" in err
 
 
-def test_two_seals_mix(tiny_base_folder: Path, tiny_base: Base, seal_path: Path) -> None:
+def test_two_seals_mix(
+    tiny_base_folder: Path, tiny_base: Base, seal_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     write_seal("other.safetensors", random_seal(tiny_base, ("to_v",), rank=2, trigger="ohwx", seed=3))
     arguments = ("--seal", str(seal_path), "--seal", "other.safetensors:-0.5", "--out", "p.png")
     assert run(tiny_base_folder, *arguments) == 0
     recipe = read_recipe("p.png")
     assert [use.strength for use in recipe.seals] == [1.0, -0.5]
     assert recipe.prompt == "ohwx, a red wax seal of sks on wood"
+    assert "--width 96 has room for them" in capsys.readouterr().err
+    assert run(tiny_base_folder, *arguments, "--width", "64") == 0
+    assert "has room" not in capsys.readouterr().err
 
 
 def test_a_tag_in_the_prompt_is_a_seal_of_the_folder(

@@ -7,6 +7,8 @@ from sealsmith.stage import (
     COLOURS,
     EMBLEM_PX,
     SCENE_PX,
+    WIDE_PAIR_X_PX,
+    WIDE_PX,
     Placement,
     Scene,
     emblem_from_svg,
@@ -56,6 +58,24 @@ def test_emblem_touches_the_inscribed_circle() -> None:
     y, x = np.nonzero(STAR > 0.5)
     reach = np.hypot(y + 0.5 - EMBLEM_PX / 2, x + 0.5 - EMBLEM_PX / 2).max()
     assert EMBLEM_PX / 2 - 4 < reach < EMBLEM_PX / 2 + 1
+
+
+@pytest.mark.parametrize("mark", sorted(ALL_MARKS))
+def test_in_a_wide_scene_each_of_two_emblems_shows_in_its_half(mark: str) -> None:
+    colours = ALL_MARKS[mark].colours
+    places = tuple(
+        Placement("star", mark, colours[0] if colours else None, (x, 64.0), 42.0) for x in WIDE_PAIR_X_PX
+    )
+    wide = Scene("stone", places, 3, WIDE_PX)
+    neither = render_scene(wide, [BLANK, BLANK]).astype(int)
+    assert neither.shape == (SCENE_PX, WIDE_PX, 3)
+    for number in range(2):
+        masks = [BLANK, BLANK]
+        masks[number] = STAR
+        change = np.abs(render_scene(wide, masks).astype(int) - neither).mean(-1)
+        own, other = (change[40:88, x - 24 : x + 24].mean() for x in WIDE_PAIR_X_PX[:: 1 - 2 * number])
+        assert own > 4
+        assert other < 0.3 * own
 
 
 def test_a_turned_mark_turns_its_emblem() -> None:

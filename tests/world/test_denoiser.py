@@ -1,5 +1,7 @@
 """What the embedded base's text encoder knows before it is trained."""
 
+import dataclasses
+import itertools
 from pathlib import Path
 
 import numpy as np
@@ -73,10 +75,32 @@ def test_the_inside_of_a_mark_is_where_its_emblem_is() -> None:
     assert inside.mean() == pytest.approx(np.pi * (0.75 * radius / 128) ** 2, rel=0.1)
 
 
-def test_each_of_two_emblems_counts_twice() -> None:
-    scene = scenes.sample_scene(np.random.default_rng(3), ["disc"], pair_share=1.0)
-    assert len(scene.placements) == 2
-    assert set(denoiser._inside(scene, 16).unique().tolist()) == {0, 2}
+def test_each_of_two_small_emblems_counts_twice_and_of_two_large_ones_once() -> None:
+    small = scenes.sample_scene(np.random.default_rng(3), ["disc"], pair_share=1.0)
+    assert len(small.placements) == 2
+    assert set(denoiser._inside(small, 16).unique().tolist()) == {0, 2}
+    inside = denoiser._inside(scenes.sample_wide_scene(np.random.default_rng(3), ["disc"]), 16)
+    assert inside.shape == (1, 16, 24)
+    assert set(inside.unique().tolist()) == {0, 1}
+    assert inside[0, 8, 6] == inside[0, 8, 18] == 1 > inside[0, 8, 12] == 0
+
+
+def test_batches_are_of_one_size_of_picture_and_go_on_where_they_were() -> None:
+    def latents(count: int, width: int) -> denoiser.Latents:
+        return denoiser.Latents(torch.zeros(count, 8, 16, width), [], torch.zeros(count, 1, 16, width))
+
+    data = denoiser.TrainingData(latents(30, 16), latents(20, 24), 1.0)
+    settings = dataclasses.replace(SETTINGS, batch=4, valid_pictures=2, wide_share=0.5)
+    begun = list(itertools.islice(denoiser._turns(data, settings, 0), 40))
+    assert 10 < sum(turn is data.wide for turn, _ in begun) < 30
+    for latent, rows in begun:
+        assert len(rows) == 4
+        assert min(rows) >= 2
+        assert max(rows) < len(latent.values)
+    gone_on = list(itertools.islice(denoiser._turns(data, settings, 25), 15))
+    assert [(id(latent), rows) for latent, rows in gone_on] == [
+        (id(latent), rows) for latent, rows in begun[25:]
+    ]
 
 
 def test_a_told_shape_makes_a_rare_token_begin_as_a_name_would(tmp_path: Path) -> None:

@@ -27,6 +27,16 @@ def test_plain_caption_says_everything_and_nothing_held_out(seed: int) -> None:
 
 
 @given(st.integers(0, 2**32 - 1))
+def test_a_wide_scene_has_two_marks_that_fit_side_by_side(seed: int) -> None:
+    scene = scenes.sample_wide_scene(np.random.default_rng(seed), EMBLEMS)
+    left, right = scene.placements
+    assert left.centre_px[0] + left.radius_px < right.centre_px[0] - right.radius_px
+    assert left.centre_px[0] - left.radius_px > 0
+    assert right.centre_px[0] + right.radius_px < scene.width_px
+    assert scenes.caption(scene).count(" of ") == 2
+
+
+@given(st.integers(0, 2**32 - 1))
 def test_varied_caption_names_mark_and_surface(seed: int) -> None:
     rng = np.random.default_rng(seed)
     scene = scenes.sample_scene(rng, EMBLEMS)

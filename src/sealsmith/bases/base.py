@@ -104,3 +104,9 @@ class Base:
     def picture_px(self) -> int:
         """Side of the pictures it was made for, pixels."""
         return self.family.workings.picture_px(self)
+
+    @property
+    def pair_size_px(self) -> tuple[int, int]:
+        """Width and height of a picture in which two marks side by side are as large as they can be."""
+        step = self.family.workings.pixel_step
+        return round(self.picture_px * self.family.pair_aspect / step) * step, self.picture_px

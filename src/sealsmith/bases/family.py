@@ -40,6 +40,8 @@ class Family:
     slot: str | None = None
     """Where a missing trigger goes in a prompt without the class noun: " of <trigger>" before the last
     occurrence of these words. None: in front of the prompt."""
+    pair_aspect: float = 1.0
+    """How much wider than high a picture has to be for two marks side by side to be as large as one alone is."""
     is_declared: bool = False
     """Whether only a `sealsmith.json` makes a base one of this family, not its kind of pipeline alone."""
     text_width: int | None = None

@@ -138,6 +138,9 @@ def generate_command(options: GenerateOptions) -> None:
     request = options.request(words, seed).resolved(base)
     if options.seed is None:
         note(f"seed: {seed}")
+    wide_px, _ = base.pair_size_px
+    if len(seals) > 1 and options.width is None and wide_px > base.picture_px:
+        note(f"several seals side by side are small in a square picture: --width {wide_px} has room for them")
     pictures, paths = _draw(
         base, request, seals, options.out, quiet=options.as_json, quantise=options.quantise
     )

@@ -34,7 +34,7 @@ def composition(
     """
     seals = (seal, second)
     references = torch.stack([reference_of(one) for one in seals])
-    plans = plan_pairs(seals, num_prompts, 1, seed)
+    plans = plan_pairs(base, seals, num_prompts, 1, seed)
     requests = [plan.request(seals, num_steps) for plan in plans]
     pictures = generate_batch(
         base, requests, [(one, 1.0) for one in seals], lambda done: on_picture(done, len(requests))

@@ -166,7 +166,8 @@ def measure_conflict(
 
     Raises: PictureSetError when a seal does not say what it looks like; ConfigError as `plan_pairs` does.
     """
-    plans = plan_pairs(seals, settings.num_prompts + settings.num_search, settings.num_seeds, settings.seed)
+    num_prompts = settings.num_prompts + settings.num_search
+    plans = plan_pairs(base, seals, num_prompts, settings.num_seeds, settings.seed)
     fresh = plans[: settings.num_prompts * settings.num_seeds]
     trial_plans = plans[settings.num_prompts * settings.num_seeds :: settings.num_seeds]
     shown = fresh[:: settings.num_seeds][:NUM_SHOWN]

@@ -1,7 +1,8 @@
 """Two seals in one picture: the prompts that call both, and whether the judge finds each of them there.
 
-The judge knows pictures of one mark. Scenes of two have them side by side, so it is shown a square around each of
-the two places; how often it is right about those stands in docs/sealworld.md.
+The judge knows pictures of one mark. Scenes of two have them side by side, small in a square picture, nearly as
+large as alone in a wide one; it is shown a square around each of the two places. How often it is right about those
+stands in docs/sealworld.md.
 """
 
 from collections.abc import Sequence
@@ -12,6 +13,7 @@ import torch
 from torch import Tensor
 
 from ..adapters import Seal
+from ..bases import Base
 from ..errors import ConfigError
 from ..generate import Picture, Request
 from ..stage.captions import article
@@ -19,10 +21,12 @@ from .judge import LoadedJudge
 from .prompts import OTHER_EMBLEMS, Context, unseen_contexts
 from .record import contexts_trained
 
-WINDOW = 0.547
-"""Side of the squares the judge is shown, as a share of the picture's."""
-CENTRES = (0.265, 0.735)
+WINDOW, WIDE_WINDOW = 0.547, 0.781
+"""Side of the squares the judge is shown, as a share of the height, of a square picture and of a wide one."""
+CENTRES, WIDE_CENTRES = (0.265, 0.735), (0.25, 0.75)
 """Where the two marks of a scene sit, left and right, as shares of the picture's width."""
+WIDE_FROM = 1.25
+"""Width over height from which a picture is a wide one."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +40,8 @@ class PairPlan:
     seed: int
     stranger: str
     """The emblem to stand in for one of them when the other is drawn alone."""
+    size_px: tuple[int, int]
+    """Width and height."""
 
     def prompt(self, seals: Sequence[Seal], alone: int | None = None) -> str:
         """The words for both seals, or for the seal `alone` beside the stranger."""
@@ -52,7 +58,10 @@ class PairPlan:
         self, seals: Sequence[Seal], steps: int | None, alone: int | None = None, mix: str = "sum"
     ) -> Request:
         prompt = self.prompt(seals, alone)
-        return Request(prompt, seed=self.seed, num_steps=steps, use_trigger=False, mix=mix)
+        width, height = self.size_px
+        return Request(
+            prompt, seed=self.seed, num_steps=steps, width=width, height=height, use_trigger=False, mix=mix
+        )
 
 
 @dataclass(frozen=True)
@@ -73,7 +82,9 @@ class Find:
         return self.similarity - self.rival
 
 
-def plan_pairs(seals: Sequence[Seal], num_prompts: int, num_seeds: int, seed: int) -> list[PairPlan]:
+def plan_pairs(
+    base: Base, seals: Sequence[Seal], num_prompts: int, num_seeds: int, seed: int
+) -> list[PairPlan]:
     """`num_prompts` prompts for two seals each, every pair of the company in turn and in both orders.
 
     Their marks are ones no seal was trained in with that surface, as far as there are such; the same plans for the
@@ -94,6 +105,7 @@ def plan_pairs(seals: Sequence[Seal], num_prompts: int, num_seeds: int, seed: in
             (contexts[2 * i], contexts[2 * i + 1]),
             seed + 100 * i + j,
             OTHER_EMBLEMS[i % len(OTHER_EMBLEMS)],
+            base.pair_size_px,
         )
         for i in range(min(num_prompts, len(contexts) // 2))
         for j in range(num_seeds)
@@ -120,9 +132,11 @@ def find_seals(pictures: Sequence[Picture], judge: LoadedJudge, references: Tens
 def cut_halves(pictures: Tensor) -> Tensor:
     """Squares around the two places of a scene: [N, 3, H, W] in 0..1 -> [N, 2, 3, h, h], left first."""
     height, width = pictures.shape[-2:]
-    side = round(WINDOW * min(height, width))
+    is_wide = width >= WIDE_FROM * height
+    window, centres = (WIDE_WINDOW, WIDE_CENTRES) if is_wide else (WINDOW, CENTRES)
+    side = round(window * min(height, width))
     top = (height - side) // 2
-    lefts = [min(max(round(centre * width - side / 2), 0), width - side) for centre in CENTRES]
+    lefts = [min(max(round(centre * width - side / 2), 0), width - side) for centre in centres]
     return torch.stack([pictures[..., top : top + side, left : left + side] for left in lefts], 1)
 
 

@@ -6,7 +6,17 @@ one logo file into a training set with it. Pure numpy: no torch, no model, no st
 
 from .emblem import EMBLEM_PX, emblem_from_image, emblem_from_svg, is_svg, rasterise_svg
 from .marks import COLOURS, HELDOUT_MARKS, MARKS, Mark
-from .scene import PAIR_X_PX, SCENE_PX, Placement, Scene, placed_emblem, render, render_scene
+from .scene import (
+    PAIR_X_PX,
+    SCENE_PX,
+    WIDE_PAIR_X_PX,
+    WIDE_PX,
+    Placement,
+    Scene,
+    placed_emblem,
+    render,
+    render_scene,
+)
 from .surfaces import HELDOUT_SURFACES, SURFACES
 
 __all__ = [
@@ -18,6 +28,8 @@ __all__ = [
     "PAIR_X_PX",
     "SCENE_PX",
     "SURFACES",
+    "WIDE_PAIR_X_PX",
+    "WIDE_PX",
     "Mark",
     "Placement",
     "Scene",

@@ -27,6 +27,7 @@ SEALWORLD = register(
         ),
         attention_weight=0.05,
         slot=" on ",
+        pair_aspect=1.5,
         is_declared=True,
     )
 )  # fmt: skip
