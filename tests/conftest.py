@@ -1,15 +1,19 @@
-"""Tiny random bases for tests that need a whole pipeline but no knowledge in it.
+"""Tiny random bases for tests that need a whole pipeline but no knowledge in it, and empty catalogs.
 
 Folders are written once a session; each test gets a `Base` of its own, so that no test sees another's adapters.
 """
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from databases import KINDS, database_of
+from fake_clock import FakeClock
 from hypothesis import settings
 
 from sealsmith.bases import Base, open_base
 from sealsmith.bench.tiny_bases import write_flux, write_sd1, write_sdxl, write_sealworld
+from sealsmith.catalog import Catalog, open_catalog
 
 settings.register_profile("unhurried", deadline=None)  # a busy machine is no failure
 settings.load_profile("unhurried")
@@ -54,3 +58,26 @@ def tiny_sdxl(tiny_sdxl_folder: Path) -> Base:
 @pytest.fixture
 def tiny_flux(tiny_flux_folder: Path) -> Base:
     return open_base(str(tiny_flux_folder))
+
+
+@pytest.fixture(params=KINDS)
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """An empty database; every test with one runs on each kind."""
+    with database_of(request.param, tmp_path) as url:
+        yield url
+
+
+@pytest.fixture
+def store_url(tmp_path: Path) -> str:
+    return f"file://{tmp_path / 'store'}"
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+@pytest.fixture
+def catalog(database_url: str, store_url: str, clock: FakeClock) -> Iterator[Catalog]:
+    with open_catalog(database_url, store_url, clock) as opened:
+        yield opened

@@ -1,5 +1,7 @@
 """What must not be imported: PyTorch for `--help`, anything at all by side effect."""
 
+import importlib
+import inspect
 import json
 import subprocess
 import sys
@@ -31,6 +33,32 @@ def test_help_imports_nothing_heavy(arguments: tuple[str, ...]) -> None:
     assert not modules_after(*arguments) & set(HEAVY)
 
 
+@pytest.mark.parametrize("room", ["catalog", "jobs", "jobs.worker", "jobs.process"])
+def test_what_a_server_imports_has_no_torch(room: str) -> None:
+    program = f"import sys, sealsmith.{room}; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
+
+
 @pytest.mark.parametrize("command", COMMANDS)
 def test_a_command_s_help_imports_no_torch(command: str) -> None:
     assert "torch" not in modules_after(command, "--help")
+
+
+def test_the_server_imports_no_torch() -> None:
+    rooms = ("app", "local_service", "listening", "log")
+    program = "import json, sys; import " + ", ".join(f"sealsmith.server.{room}" for room in rooms)
+    ended = subprocess.run(
+        [sys.executable, "-c", f"{program}; print(json.dumps(sorted(sys.modules)))"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "torch" not in json.loads(ended.stdout)
+
+
+@pytest.mark.parametrize("package", ["sealsmith.adapters", "sealsmith.generate", "sealsmith.train"])
+def test_a_lazy_package_has_every_name_it_offers(package: str) -> None:
+    module = importlib.import_module(package)
+    assert all(not inspect.ismodule(getattr(module, name)) for name in module.__all__)
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        _ = module.nothing

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
+from pydantic import SecretStr
 
 from sealsmith.bases.plan import MEMORY_PLANS, PRECISIONS
 from sealsmith.errors import ConfigError
@@ -24,6 +25,9 @@ VALUES = {
     "precision": st.sampled_from(PRECISIONS),
     "memory": st.sampled_from(MEMORY_PLANS),
     "threads": st.integers(1, 64),
+    "data": st.sampled_from(["kept", "/srv/sealsmith"]).map(Path),
+    "database": st.sampled_from(["sqlite:///a.db", "postgresql://me:secret@db/seals"]).map(SecretStr),
+    "store": st.sampled_from(["file:///srv/store", "s3://bucket/seals"]),
     "debug": st.booleans(),
 }
 SOME_VALUES = st.fixed_dictionaries({}, optional=VALUES)
@@ -37,6 +41,11 @@ def bare_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+def plain(value: object) -> object:
+    """As a user writes it."""
+    return value.get_secret_value() if isinstance(value, SecretStr) else value
+
+
 def toml(values: dict[str, object]) -> str:
     def literal(value: object) -> str:
         return (
@@ -47,7 +56,7 @@ def toml(values: dict[str, object]) -> str:
             else f'"{value}"'
         )
 
-    return "".join(f"{key} = {literal(value)}\n" for key, value in values.items())
+    return "".join(f"{key} = {literal(plain(value))}\n" for key, value in values.items())
 
 
 def test_every_setting_has_a_strategy_here() -> None:
@@ -62,7 +71,7 @@ def test_a_flag_beats_the_environment_and_the_environment_beats_the_file(
     Path(SETTINGS_FILE).write_text(toml(in_file))
     with pytest.MonkeyPatch.context() as patch:
         for key, value in in_env.items():
-            patch.setenv(f"{ENV_PREFIX}{key.upper()}", str(value))
+            patch.setenv(f"{ENV_PREFIX}{key.upper()}", str(plain(value)))
         got = read_settings(**flags)
     wanted = {key: field.default for key, field in Settings.model_fields.items()} | in_file | in_env | flags
     assert got.model_dump() == wanted
@@ -71,6 +80,11 @@ def test_a_flag_beats_the_environment_and_the_environment_beats_the_file(
 def test_a_flag_of_none_is_no_flag(bare_folder: Path) -> None:
     (bare_folder / SETTINGS_FILE).write_text("steps = 7\n")
     assert read_settings(steps=None, base=None).steps == 7
+
+
+def test_a_secret_does_not_show_itself() -> None:
+    settings = read_settings(database="postgresql://me:secret@db/seals")
+    assert "secret" not in f"{settings!r} {settings} {settings.model_dump()}"
 
 
 def test_settings_are_frozen() -> None:

@@ -13,10 +13,24 @@ SealsmithError
 │       ├── SealEffectError     a seal that changes nothing
 │       ├── SealMissingError    the store has no such seal                 HTTP 404
 │       ├── SealSizeError       larger than the engine may hold            HTTP 413
-│       └── BaseMismatchError   trained for another base
+│       ├── SealExistsError     another seal has this name                 HTTP 409
+│       └── BaseMismatchError   trained for another base                   HTTP 409
+├── AccessError                 who asks may not                           exit 2
+│   ├── AuthError               no key, or one that is not valid (any more)    HTTP 401
+│   ├── ForbiddenError          a key without the scope this needs             HTTP 403
+│   └── QuotaError              the tenant has used up what it may             HTTP 429
+├── MissingError                there is no such tenant, key, job or file      exit 2, HTTP 404
+├── ConflictError               what is there already rules it out             exit 2, HTTP 409
+├── OrderMissingError       there is no such order of pictures (any more)  exit 1, HTTP 404
+├── BodySizeError           a request larger than its route takes          exit 1, HTTP 413
+├── HeaderSizeError         a request with more headers than are read      exit 1, HTTP 431
+├── SlowClientError         a request that did not come in time            exit 1, HTTP 408
 ├── OutputError                 a result cannot be written: path, rights, full disk   exit 2, HTTP 507
 ├── RegistryError               a registry of seals did not answer, or not sensibly    exit 1, HTTP 502
 ├── StoreError                  the store of seals did not, retryable                  exit 1, HTTP 502
+├── DatabaseError               the database did not answer, retryable                 exit 1, HTTP 503
+├── LeaseError                  a job is no longer this worker's                       exit 1, HTTP 409
+├── WorkerError                 a job's process died                                   exit 1, HTTP 500
 ├── BusyError                   no room for one more now, retryable                    exit 1, HTTP 429
 ├── DeadlineError               not begun in time, retryable                           exit 1, HTTP 504
 ├── EngineError                 the engine's process died or is not there, retryable   exit 1, HTTP 503
@@ -105,6 +119,63 @@ class BaseMismatchError(SealError):
     http_status = 409
 
 
+class SealExistsError(SealError):
+    code = "seal-exists"
+    http_status = 409
+
+
+class AccessError(SealsmithError):
+    code = "access"
+    exit_status = 2
+    http_status = 403
+
+
+class AuthError(AccessError):
+    code = "auth"
+    http_status = 401
+
+
+class ForbiddenError(AccessError):
+    code = "forbidden"
+
+
+class QuotaError(AccessError):
+    code = "quota"
+    http_status = 429
+
+
+class MissingError(SealsmithError):
+    code = "missing"
+    exit_status = 2
+    http_status = 404
+
+
+class ConflictError(SealsmithError):
+    code = "conflict"
+    exit_status = 2
+    http_status = 409
+
+
+class OrderMissingError(SealsmithError):
+    code = "order-missing"
+    http_status = 404
+
+
+class BodySizeError(SealsmithError):
+    code = "body-size"
+    http_status = 413
+
+
+class HeaderSizeError(SealsmithError):
+    code = "header-size"
+    http_status = 431
+
+
+class SlowClientError(SealsmithError):
+    code = "slow-client"
+    http_status = 408
+
+
 class OutputError(SealsmithError):
     code = "output"
     exit_status = 2
@@ -119,6 +190,22 @@ class RegistryError(SealsmithError):
 class StoreError(SealsmithError):
     code = "store"
     http_status = 502
+    is_retryable = True
+
+
+class DatabaseError(SealsmithError):
+    code = "database"
+    http_status = 503
+    is_retryable = True
+
+
+class LeaseError(SealsmithError):
+    code = "lease"
+    http_status = 409
+
+
+class WorkerError(SealsmithError):
+    code = "worker"
     is_retryable = True
 
 

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -51,6 +51,12 @@ class Settings(BaseSettings):
     """Where weights rest while pictures are drawn. Unset: auto, the free memory decides."""
     threads: int | None = Field(None, ge=1, le=1024)
     """CPU threads to compute with. Unset: PyTorch's own choice, one a core."""
+    data: Path | None = None
+    """Folder of what a server keeps. Unset: a folder of ours among this user's data."""
+    database: SecretStr | None = Field(None, min_length=1)
+    """Address of the catalog's database. Unset: a SQLite file in `data`."""
+    store: str | None = Field(None, min_length=1)
+    """Address of the store of files. Unset: a folder in `data`."""
     debug: bool = False
     """Show tracebacks, and what the libraries beneath have to say."""
 

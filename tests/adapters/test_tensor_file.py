@@ -12,8 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.torch import save, save_file
 
+from sealsmith.adapters.header_file import read_header
 from sealsmith.adapters.magnitude import largest_magnitude
-from sealsmith.adapters.tensor_file import parse_tensor_file, read_header, read_tensor_file
+from sealsmith.adapters.tensor_file import parse_tensor_file, read_tensor_file
 from sealsmith.errors import SealFormatError
 
 FLOATS = (torch.float32, torch.float16, torch.bfloat16)

@@ -1,6 +1,6 @@
 """What seals add to a layer while it computes: to its output by their changes, to its input by their networks.
 
-Not for: putting it on a base and taking it off (attach.py).
+Not for: putting it on a base and taking it off (attaching.py).
 """
 
 from collections.abc import Sequence

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from ..errors import ConfigError
 from .algebra import sum_in_any_order
-from .attach import match_seals
+from .attaching import match_seals
 from .beside import Schedule, weight_of
 from .changes import moved
 from .fit import Fit

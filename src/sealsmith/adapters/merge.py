@@ -1,7 +1,7 @@
 """Several seals' changes as one, layer by layer: exactly, or approximately and with the error stated.
 
-Pure functions of changes. Not for: files and headers (merge_seals.py), or mixing at the time of drawing, which
-needs no merging (attach.py).
+Pure functions of changes. Not for: files and headers (merged_seals.py), or mixing at the time of drawing, which
+needs no merging (attaching.py).
 
 A method combines the weighted changes of one layer; what it gives is then cut down to a rank if one is asked for,
 so that every method can be had at every size and says by how much it missed what it aimed at.

@@ -1,7 +1,7 @@
 """Hypernetworks: small networks that change what a cross-attention's key or value layer reads.
 
 Instead of changing weights, each adds to a layer's input something it makes of that input. Not for: where they
-are in a file (formats/vectors.py), or how they get beside a base's layers (attach.py).
+are in a file (formats/vectors.py), or how they get beside a base's layers (attaching.py).
 """
 
 import math

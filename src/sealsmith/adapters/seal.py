@@ -1,15 +1,16 @@
 """What a seal is once it is in memory: a header that says whose it is and what it needs, and its parts.
 
-Not for: files (seal_file.py), key dialects (formats/) or models (attach.py).
+Not for: files (seal_file.py), key dialects (formats/) or models (attaching.py).
 """
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from .changes import Change
-from .embeddings import Embeddings
-from .networks import Network
+if TYPE_CHECKING:
+    from .changes import Change
+    from .embeddings import Embeddings
+    from .networks import Network
 
 TRAINED_STEM = "seal"
 """Every training calls its seal `seal.safetensors`, so it is the folder that tells such a file from others."""
@@ -73,7 +74,7 @@ class Seal:
     """
 
     header: SealHeader
-    layers: dict[str, Change]
+    layers: "dict[str, Change]"
     path: Path | None = None
     dialect: str = "diffusers"
     """The one its file was written in."""
@@ -81,9 +82,9 @@ class Seal:
     """Tensors of the file that nobody here could read."""
     metadata: dict[str, str] = field(default_factory=dict)
     """The strings in the file's header, as they stood there."""
-    embeddings: Embeddings = field(default_factory=dict)
+    embeddings: "Embeddings" = field(default_factory=dict)
     """Textual inversion: trigger word -> text encoder -> vectors [V, D]."""
-    networks: dict[str, Network] = field(default_factory=dict)
+    networks: "dict[str, Network]" = field(default_factory=dict)
     """Hypernetworks, by the layer whose input each changes."""
 
     @property

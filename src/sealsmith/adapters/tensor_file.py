@@ -9,20 +9,15 @@ import hashlib
 import itertools
 import math
 import mmap
-import os
-import stat
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
 
 import torch
 from torch import Tensor
 
 from ..errors import SealFormatError
 from .file_header import (
-    FETCH_AGAIN,
     INTEGER_BYTES,
     LENGTH_BYTES,
     FileHeader,
@@ -32,10 +27,8 @@ from .file_header import (
     parse_header_length,
 )
 from .foreign_files import PROBE_BYTES
+from .header_file import opened, read_header_of
 from .magnitude import largest_magnitude
-
-MAX_FILE_BYTES = 8 << 30
-"""Whole models are as large, adapters are not; it also bounds what a file full of holes can claim."""
 
 _TORCH_DTYPES = {
     "F64": torch.float64,
@@ -76,22 +69,13 @@ class TensorFile:
         return hashlib.sha256(self.tensor_bytes).hexdigest()
 
 
-def read_header(path: Path | str) -> FileHeader:
-    """Names, types and shapes of a file's tensors, and its metadata; its tensors are not read.
-
-    Raises: SealFormatError, SealShapeError naming the file and the value.
-    """
-    with _opened(Path(path)) as file:
-        return _read_header(file, str(path))
-
-
 def read_tensor_file(path: Path | str) -> TensorFile:
     """The whole file, checked: laid out without gap or overlap, known types, every number finite.
 
     Raises: SealFormatError, SealShapeError naming the file and the value.
     """
-    with _opened(Path(path)) as file:
-        header = _read_header(file, str(path))
+    with opened(Path(path)) as file:
+        header = read_header_of(file, str(path))
         # Zero-copy, and writable so that tensors can be made of it; a page written to becomes our own.
         data = mmap.mmap(file.fileno(), header.data_start + header.data_bytes, access=mmap.ACCESS_COPY)
     return _assemble(header, memoryview(data)[header.data_start :], str(path))
@@ -108,44 +92,6 @@ def parse_tensor_file(data: bytes | bytearray | memoryview, name: str) -> Tensor
     header = parse_file_header(bytes(view[LENGTH_BYTES:start]), len(view) - start, name)
     tensor_bytes = view[start:]
     return _assemble(header, memoryview(bytearray(tensor_bytes)) if view.readonly else tensor_bytes, name)
-
-
-@contextmanager
-def _opened(path: Path) -> Iterator[BinaryIO]:
-    """The file at `path`, unbuffered, once it is known to be a regular one. Raises: SealFormatError."""
-    try:
-        with open(path, "rb", buffering=0, opener=_open_at_once) as file:
-            yield file
-    except (OSError, ValueError) as error:  # ValueError: a NUL in the path; a file shorter than its mapping
-        reason = (error.strerror if isinstance(error, OSError) else None) or error
-        raise SealFormatError(
-            f"cannot read the seal file {str(path)!r}: {reason}", "check the path"
-        ) from error
-
-
-def _open_at_once(path: str, flags: int) -> int:
-    """`os.open`, but not waiting for a writer when the file is a pipe."""
-    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
-
-
-def _read_header(file: BinaryIO, name: str) -> FileHeader:
-    status = os.fstat(file.fileno())
-    if not stat.S_ISREG(status.st_mode):
-        raise SealFormatError(f"{name!r} is a device or pipe, not a file", "name one .safetensors file")
-    if status.st_size > MAX_FILE_BYTES:
-        raise SealFormatError(
-            f"{name!r} is {status.st_size} bytes large, expected at most {MAX_FILE_BYTES}",
-            "this looks like a whole model; name the seal file",
-        )
-    beginning = file.read(PROBE_BYTES)
-    length = parse_header_length(beginning, status.st_size, name)
-    file.seek(LENGTH_BYTES)
-    text = file.read(length)
-    if len(text) < length:
-        raise SealFormatError(
-            f"{name!r} became shorter while it was read: {len(text)} of {length} header bytes", FETCH_AGAIN
-        )
-    return parse_file_header(text, status.st_size - LENGTH_BYTES - length, name)
 
 
 def _assemble(header: FileHeader, tensor_bytes: memoryview, name: str) -> TensorFile:

@@ -59,6 +59,11 @@ def samplers_of(base: "Base") -> tuple[Sampler, ...]:
     return FLOW_SAMPLERS if base.family.objective == "flow" else DIFFUSION_SAMPLERS
 
 
+def usable_samplers(base: "Base") -> tuple[Sampler, ...]:
+    """The samplers that can follow this base's noise schedule."""
+    return tuple(sampler for sampler in samplers_of(base) if _can_follow(sampler, base))
+
+
 def find_sampler(base: "Base", name: str) -> Sampler:
     """The sampler of this name or title, in any case.
 
@@ -72,7 +77,7 @@ def find_sampler(base: "Base", name: str) -> Sampler:
         near = get_close_matches(name.lower(), names, 1) or names
         raise ConfigError(f"there is no sampler {name!r} for {base.name}", f"give {' or '.join(near)}")
     if not _can_follow(sampler, base):
-        able = [s.name for s in samplers_of(base) if _can_follow(s, base)]
+        able = [s.name for s in usable_samplers(base)]
         raise ConfigError(
             f"{sampler.name} cannot begin at pure noise, as {base.name} was trained to",
             f"give {', '.join(able)}",

@@ -36,6 +36,7 @@ from ..train.checkpoint import SEAL_NAME, checkpoint_path
 from ..train.folder import training_files
 from ..train.log import LOG_NAME
 from ..train.pictures import PictureSet, read_picture_set
+from ..train.progress import Counted
 from ..train.schedule import checkpoint_steps
 from .base_pictures import KeptPictures
 from .cell_files import FACTS, is_finished, read_facts, read_object, write_facts, write_object, write_scores
@@ -224,21 +225,6 @@ def warm_up(base: Base, pictures: PictureSet, config: TrainConfig, progress: Pro
     with tempfile.TemporaryDirectory(prefix="sealsmith-warm-up-") as folder, suppress(SealsmithError):
         train(base, first, config, Path(folder))
     progress.start("warmed up", 1, done=1)
-
-
-@dataclass
-class Counted:
-    """Pictures as a stage of a progress, which begins when the first is drawn and their number known."""
-
-    stage: str
-    progress: Progress
-    is_begun: bool = False
-
-    def __call__(self, done: int, total: int) -> None:
-        if not self.is_begun:
-            self.progress.start(self.stage, total)
-            self.is_begun = True
-        self.progress.advance(done)
 
 
 def steps_within(seconds: float, base: Base, pictures: PictureSet, config: TrainConfig) -> int:

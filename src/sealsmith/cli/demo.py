@@ -44,7 +44,7 @@ def demo_command(
     from ..score import DemoStory, demo_page, scorecard_table
     from ..train import TrainConfig
     from ..train.pictures import read_picture_set
-    from .training import report, train_and_score
+    from .training import report, train_with_bar
 
     check_writable(out / "index.html")
     config = TrainConfig(
@@ -61,7 +61,7 @@ def demo_command(
             raise ConfigError(
                 f"{str(logo)!r} is a picture set, not a logo", "`sealsmith train` learns from picture sets"
             )
-        result, card = train_and_score(
+        result, card = train_with_bar(
             opened, pictures, config, out / "training", resume=False, overwrite=True, is_scored=True
         )
         assert card is not None

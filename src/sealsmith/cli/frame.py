@@ -37,6 +37,10 @@ COMMANDS = {
     "merge": "Make one seal file of several, and state the error.",
     "fuse": "Write a base with seals in its weights.",
     "convert": "Write a seal file again in the dialect of other tools.",
+    "serve": "Draw pictures over HTTP: our own dialect, OpenAI's and A1111's.",
+    "keys": "Make, list, rotate and revoke the API keys of tenants.",
+    "catalog": "Prove that the catalog's rows and files agree, and repair what can be.",
+    "worker": "Do the trainings that tenants have handed in.",
     "bench": "Measure this machine's speed beside stock diffusers'.",
 }
 """Every command and its line in `sealsmith --help`: the first line of its function's docstring."""
@@ -57,6 +61,10 @@ SETTINGS_OF_COMMAND = {
     "merge": (),
     "fuse": ("base",),
     "convert": (),
+    "serve": ("base", "seals_folder"),
+    "keys": ("data", "database", "store"),
+    "catalog": ("data", "database", "store"),
+    "worker": ("base", "data", "database", "store"),
     "bench": ("base",),
 }
 """Which settings stand in for options of the same name that were not given."""
@@ -146,13 +154,18 @@ def option_defaults(name: str, settings: "Settings") -> dict[str, Any]:
     """Parameter name -> value, for each option of the command that a setting stands in for."""
     from ..settings import option_of
 
-    wanted = {option_of(key): getattr(settings, key) for key in SETTINGS_OF_COMMAND[name]}
+    wanted = {option_of(key): shown_value(getattr(settings, key)) for key in SETTINGS_OF_COMMAND[name]}
     return {
-        parameter.name: wanted[option]
+        parameter.name: [wanted[option]] if parameter.multiple else wanted[option]
         for parameter in load_command(name).params
         for option in parameter.opts
         if wanted.get(option) is not None
     }
+
+
+def shown_value(value: Any) -> Any:
+    """A setting as the command line would give it; a secret does not show itself otherwise."""
+    return value.get_secret_value() if hasattr(value, "get_secret_value") else value
 
 
 def prepare_libraries(settings: "Settings") -> None:

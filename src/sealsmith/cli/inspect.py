@@ -36,7 +36,7 @@ def inspect_command(
 ) -> None:
     """Tell what a seal file is, and whether it fits a base."""
     from ..adapters import read_seal
-    from ..adapters.tensor_file import read_header
+    from ..adapters.header_file import read_header
     from ..bases import open_base
     from ..inspect.examination import examine
 

@@ -83,7 +83,7 @@ def _say(merged: "MergedSeal", seals: "list[tuple[Seal, float]]") -> None:
     """On stderr: the triggers, and a table of what was lost."""
     from rich.table import Table
 
-    from ..adapters.merge_seals import triggers
+    from ..adapters.merged_seals import triggers
 
     words = triggers(seals)
     note(f"triggers: {', '.join(words) or 'none known'}")

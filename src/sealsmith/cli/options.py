@@ -69,3 +69,17 @@ MixOption = Annotated[
     Mix,
     typer.Option(help="Several seals: all at once (sum), in turn (switch), averaged (composite), masked."),
 ]
+DataOption = Annotated[
+    Path | None,
+    typer.Option(metavar="FOLDER", help="What a server keeps; among this user's data if not given."),
+]
+DatabaseOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="ADDRESS", help="sqlite:///file or postgresql://...; a file in --data if not given."
+    ),
+]
+StoreOption = Annotated[
+    str | None,
+    typer.Option(metavar="ADDRESS", help="file:///folder or s3://bucket/folder; in --data if not given."),
+]

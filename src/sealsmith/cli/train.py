@@ -163,7 +163,7 @@ def train_command(options: TrainOptions) -> None:
 
     from ..bases import open_base
     from ..train.pictures import read_picture_set
-    from .training import report, train_and_score
+    from .training import report, train_with_bar
 
     base = open_base(options.base)
     pictures = read_picture_set(
@@ -173,7 +173,7 @@ def train_command(options: TrainOptions) -> None:
         strict=options.strict,
         seed=options.seed,
     )
-    result, scorecard = train_and_score(
+    result, scorecard = train_with_bar(
         base,
         pictures,
         config,

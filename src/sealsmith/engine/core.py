@@ -14,6 +14,7 @@ import numpy as np
 
 from ..adapters.strength import parse_strength
 from ..bases import Base, open_base
+from ..bases.samplers import sampler_title, usable_samplers
 from ..errors import ConfigError
 from ..generate import Request
 from ..generate.recipe import dump_json
@@ -113,13 +114,19 @@ class Waking:
 
 
 def about(base: Base) -> dict[str, str]:
-    """What a Welcome says of the base."""
+    """What a Welcome says of the base, and of what is drawn where a request leaves it open."""
     return {
         "base": base.name,
         "base_digest": base.digest,
         "family": base.family.name,
         "plan": base.plan.precision,
         "device": str(base.device),
+        "num_steps": str(base.family.num_steps),
+        "guidance": f"{base.family.guidance:g}",
+        "picture_px": str(base.picture_px),
+        "pixel_step": str(base.family.workings.pixel_step),
+        "sampler": sampler_title(base, None),
+        "samplers": ", ".join(sampler.title for sampler in usable_samplers(base)),
     }
 
 

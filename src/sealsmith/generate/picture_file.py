@@ -1,21 +1,25 @@
 """Pictures as PNG files that carry their recipe, twice: A1111's `parameters` and our JSON."""
 
 import io
+from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from PIL import Image, UnidentifiedImageError
 from PIL.PngImagePlugin import PngInfo
 
-from ..adapters import atomic_write
+from ..adapters.files import atomic_write
 from ..errors import OutputError, PictureError
 from .recipe import Recipe, dump_json, dump_parameters, parse_json, parse_parameters
-from .request import Picture
+
+if TYPE_CHECKING:
+    from .request import Picture
 
 PARAMETERS_KEY = "parameters"
 JSON_KEY = "sealsmith"
 
 
-def write_picture(picture: Picture, path: Path | str) -> None:
+def write_picture(picture: "Picture", path: Path | str) -> None:
     """Writes a picture with its recipe to `path`, a `.png`, in one step; a file already there is replaced.
 
     Raises: OutputError.
@@ -25,12 +29,17 @@ def write_picture(picture: Picture, path: Path | str) -> None:
         raise OutputError(
             f"pictures are written as PNG, not as {path.name!r}", "give a name that ends in .png"
         )
+    atomic_write(path, dump_png(picture.image, picture.recipe))
+
+
+def dump_png(image: Image.Image, recipe: Recipe) -> bytes:
+    """The bytes of a PNG file that carries the recipe."""
     chunks = PngInfo()
-    chunks.add_text(PARAMETERS_KEY, dump_parameters(picture.recipe))
-    chunks.add_itxt(JSON_KEY, dump_json(picture.recipe))
+    chunks.add_text(PARAMETERS_KEY, dump_parameters(recipe))
+    chunks.add_itxt(JSON_KEY, dump_json(recipe))
     buffer = io.BytesIO()
-    picture.image.save(buffer, "PNG", pnginfo=chunks)
-    atomic_write(path, buffer.getvalue())
+    image.save(buffer, "PNG", pnginfo=chunks)
+    return buffer.getvalue()
 
 
 def read_recipe(path: Path | str) -> Recipe:
@@ -40,15 +49,29 @@ def read_recipe(path: Path | str) -> Recipe:
     """
     path = Path(path)
     try:
-        with Image.open(path) as image:
-            image.load()
-            texts = {key: str(value) for key, value in image.info.items() if isinstance(value, str)}
-    except (OSError, UnidentifiedImageError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        data = path.read_bytes()
+    except (OSError, ValueError) as error:
         raise PictureError(f"cannot read the picture {str(path)!r}: {error}", "check the path") from error
+    return recipe_in(picture_texts(data, str(path)), str(path))
+
+
+def recipe_in(texts: Mapping[str, str], name: str) -> Recipe:
+    """The recipe among a picture's texts; errors call the picture `name`. Raises: PictureError."""
     if JSON_KEY in texts:
         return parse_json(texts[JSON_KEY])
     if PARAMETERS_KEY in texts:
         return parse_parameters(texts[PARAMETERS_KEY])
-    raise PictureError(
-        f"{str(path)!r} carries no recipe", "give a PNG as it was written; editors drop the recipe"
-    )
+    raise PictureError(f"{name!r} carries no recipe", "give a PNG as it was written; editors drop the recipe")
+
+
+def picture_texts(data: bytes, name: str) -> dict[str, str]:
+    """The texts in a picture file's bytes by their keys; errors call it `name`.
+
+    Raises: PictureError when it cannot be read as a picture.
+    """
+    try:
+        with Image.open(io.BytesIO(data)) as image:
+            image.load()
+            return {str(key): value for key, value in image.info.items() if isinstance(value, str)}
+    except (OSError, UnidentifiedImageError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise PictureError(f"cannot read the picture {name!r}: {error}", "check the path") from error

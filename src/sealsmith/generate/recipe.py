@@ -9,13 +9,17 @@ import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from pydantic import TypeAdapter, ValidationError
 
-from ..adapters import Seal, hash_file
+from ..adapters.hashes import hash_file
 from ..adapters.strength import Strength, constant, dump_strength, parse_strength
 from ..errors import ConfigError, PictureError
 from .seal_syntax import SealWish, TaggedPrompt, dump_tags, parse_tags
+
+if TYPE_CHECKING:
+    from ..adapters import Seal
 
 NEGATIVE = "Negative prompt:"
 _PAIR = re.compile(r'\s*(\w[\w \-/]+):\s*("(?:\\.|[^\\"])*"|[^,]*)(?:,|$)')
@@ -43,7 +47,7 @@ class SealUse:
         return parse_strength(self.how) if self.how else constant(self.strength)
 
 
-def seal_use(seal: Seal, strength: float | Strength) -> SealUse:
+def seal_use(seal: "Seal", strength: float | Strength) -> SealUse:
     """What a recipe says of a seal at a strength."""
     hashes = hash_file(seal.path) if seal.path is not None else None
     whole, tensors = (hashes.sha256, hashes.tensors) if hashes else ("", "")

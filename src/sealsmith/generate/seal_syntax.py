@@ -10,9 +10,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..adapters.header_file import read_header
 from ..adapters.seal import file_name
 from ..adapters.strength import Strength, dump_strength, parse_strength
-from ..adapters.tensor_file import read_header
 from ..errors import ConfigError, SealFormatError
 
 ALIAS_KEYS = ("ss_output_name", "modelspec.title")

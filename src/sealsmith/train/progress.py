@@ -1,5 +1,6 @@
 """How a training tells its caller where it stands. Not for: the log in the training folder (log.py)."""
 
+from dataclasses import dataclass
 from typing import Protocol
 
 
@@ -27,3 +28,18 @@ class Silent:
 
     def note(self, message: str) -> None:
         pass
+
+
+@dataclass
+class Counted:
+    """Pictures as a stage of a progress, which begins when the first is drawn and their number known."""
+
+    stage: str
+    progress: Progress
+    is_begun: bool = False
+
+    def __call__(self, done: int, total: int) -> None:
+        if not self.is_begun:
+            self.progress.start(self.stage, total)
+            self.is_begun = True
+        self.progress.advance(done)

@@ -12,8 +12,8 @@ from statistics import median
 import torch
 from torch import Tensor
 
+from ..adapters.header_file import read_header
 from ..adapters.sidecars import facts_beside
-from ..adapters.tensor_file import read_header
 from ..bases import Base, Conditioning
 from ..errors import BaseError, ConfigError, SealFormatError
 from .trigger_check import is_ordinary_word

@@ -1,0 +1,145 @@
+"""The database: one address, short transactions, and one word for everything that can go wrong with it.
+
+SQLite writes its log ahead (WAL), syncs it at every commit and begins what writes with `BEGIN IMMEDIATE`, so that
+writers wait for each other instead of failing half-way; PostgreSQL locks the rows that a transaction asked for.
+Not for: what is in the tables (tables.py) or how they came about (migrations/).
+"""
+
+import hashlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import URL, Engine, create_engine, event, func, make_url, select
+from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, IntegrityError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.orm import Session, sessionmaker
+
+from ..errors import ConfigError, DatabaseError
+from .migrating import upgrade
+
+Clock = Callable[[], datetime]
+"""The time, in UTC."""
+
+BUSY_TIMEOUT_MS = 30_000
+"""How long a writer of SQLite waits for the others."""
+WRITES = "sealsmith_writes"
+POOL_SIZE, POOL_OVERFLOW = 8, 24
+"""Connections that are kept, and how many more there may be at once."""
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+class Database:
+    """A database whose tables are up to date. Any thread may use it."""
+
+    def __init__(self, url: str):
+        """`url`: `sqlite:///file` or `postgresql://user:password@host/name`. A missing file is made, old tables are
+        brought up to date.
+
+        Raises: ConfigError for an address that is none of these, or tables of a newer version; DatabaseError.
+        """
+        parsed = _checked_url(url)
+        self.is_sqlite = parsed.get_backend_name() == "sqlite"
+        try:
+            self._engine = create_engine(
+                parsed, pool_pre_ping=not self.is_sqlite, pool_size=POOL_SIZE, max_overflow=POOL_OVERFLOW
+            )
+        except ModuleNotFoundError as error:
+            raise ConfigError(
+                f"PostgreSQL needs {error.name}, which is not installed",
+                "pip install 'sealsmith[postgresql]'",
+            ) from error
+        if self.is_sqlite:
+            _prepare_sqlite(self._engine)
+        self._read = sessionmaker(self._engine, expire_on_commit=False)
+        self._write = sessionmaker(self._engine.execution_options(**{WRITES: True}), expire_on_commit=False)
+        try:
+            with self.writing() as session:
+                upgrade(session.connection())
+        except BaseException:
+            self.close()
+            raise
+
+    @contextmanager
+    def reading(self) -> Iterator[Session]:
+        """A transaction that changes nothing. Raises: DatabaseError."""
+        with self._transaction(self._read) as session:
+            yield session
+
+    @contextmanager
+    def writing(self) -> Iterator[Session]:
+        """A transaction, kept when the block ends and undone when it raises. Raises: DatabaseError.
+
+        On SQLite there is one at a time.
+        """
+        with self._transaction(self._write) as session:
+            yield session
+
+    def lock(self, session: Session, name: str) -> None:
+        """Waits until no other transaction holds this name; it is held until this one ends."""
+        if not self.is_sqlite:  # there a transaction that writes is alone anyway
+            number = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], signed=True)
+            session.execute(select(func.pg_advisory_xact_lock(number)))
+
+    def close(self) -> None:
+        """Ends its connections."""
+        self._engine.dispose()
+
+    @contextmanager
+    def _transaction(self, sessions: "sessionmaker[Session]") -> Iterator[Session]:
+        try:
+            with sessions.begin() as session:
+                yield session
+        except IntegrityError:
+            raise  # whoever wrote knows which rule was broken
+        except (DataError, UnicodeEncodeError) as error:
+            raise ConfigError(
+                f"the database cannot hold what was given: {_first_line(error)}",
+                "leave out NUL characters, unpaired surrogates and absurd numbers",
+            ) from error
+        except (DBAPIError, PoolTimeoutError) as error:
+            raise DatabaseError(
+                f"the database did not do it: {_first_line(error)}",
+                "try again; if it stays so, see whether it runs, is reachable and has room",
+            ) from error
+
+
+def _checked_url(url: str) -> URL:
+    """Raises: ConfigError, which leaves out what may be a password."""
+    remedy = "give sqlite:///file or postgresql://user:password@host/name"
+    try:
+        parsed = make_url(url)
+    except ArgumentError as error:
+        raise ConfigError("the database's address cannot be read", remedy) from error
+    if parsed.drivername == "sqlite" and parsed.database not in (None, "", ":memory:"):
+        return parsed
+    if parsed.drivername in ("postgresql", "postgres", "postgresql+psycopg"):
+        return parsed.set(drivername="postgresql+psycopg")
+    raise ConfigError(f"the database cannot be {parsed.render_as_string(hide_password=True)!r}", remedy)
+
+
+def _first_line(error: Exception) -> str:
+    """What the database said, without the statement, which may hold what is private."""
+    return str(getattr(error, "orig", None) or error).strip().partition("\n")[0][:200]
+
+
+def _prepare_sqlite(engine: Engine) -> None:
+    @event.listens_for(engine, "connect")
+    def configure(connection: Any, _: object) -> None:
+        connection.isolation_level = None  # SQLAlchemy begins transactions, not Python's driver
+        for pragma in (
+            f"busy_timeout = {BUSY_TIMEOUT_MS}",
+            "journal_mode = WAL",
+            "synchronous = FULL",
+            "foreign_keys = ON",
+        ):
+            connection.execute(f"PRAGMA {pragma}").close()
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Any) -> None:
+        writes = connection.get_execution_options().get(WRITES, False)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")

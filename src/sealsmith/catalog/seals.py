@@ -1,0 +1,246 @@
+"""Whose seals there are, and who may use which.
+
+A seal is its owner's, its content's and its base's: the same file that two tenants import is two seals, and neither
+learns of the other. It is private unless its owner grants it. `usable` is asked on every request, before any cache.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import Select, and_, delete, exists, func, or_, select
+from sqlalchemy.dialects.postgresql import insert as postgresql_insert
+from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+from sqlalchemy.orm import Session, undefer
+
+from ..engine.store import MAX_SEAL_BYTES, check_digest, digest_of
+from ..errors import ConfigError, ForbiddenError, SealMissingError, SealSizeError
+from .database import Clock, Database
+from .files import Files, seal_path
+from .paging import read_page
+from .tables import DIGEST_CHARS, NAME_CHARS, GrantRow, SealRow
+from .tenants import check_room, found_tenant, lock_tenant
+from .values import Page, SealFacts, SealRecord
+
+MIN_HASH_CHARS = 6
+"""So much of a hash, and nothing else, is taken for one in a search."""
+MAX_THUMBNAIL_CHARS = 256 << 10
+
+
+class Seals:
+    """The seals of all tenants."""
+
+    def __init__(self, database: Database, files: Files, clock: Clock):
+        self._database, self._files, self._clock = database, files, clock
+
+    def add(self, tenant: str, data: bytes, facts: SealFacts) -> SealRecord:
+        """Keeps a seal file that has been checked; one that is there already stays as it was, its file healed.
+
+        Raises: QuotaError, SealSizeError, MissingError for the tenant, ConfigError, StoreError, DatabaseError.
+        """
+        self.put_file(data)
+        with self._database.writing() as session:
+            return self.insert(session, tenant, data, facts)
+
+    def put_file(self, data: bytes) -> str:
+        """Stores a seal's file ahead of its row; its digest. Raises: SealSizeError, StoreError."""
+        if len(data) > MAX_SEAL_BYTES:
+            raise SealSizeError(f"the seal is {len(data)} bytes large", f"give at most {MAX_SEAL_BYTES}")
+        digest = digest_of(data)
+        self._files.put(seal_path(digest), data)  # also where it is already: it may be damaged there
+        return digest
+
+    def insert(self, session: Session, tenant: str, data: bytes, facts: SealFacts) -> SealRecord:
+        """The row of a seal whose file was put, in a transaction in which more than this happens, or nothing.
+
+        Raises: as `add`.
+        """
+        _check_facts(facts)
+        digest = digest_of(data)
+        lock_tenant(session, tenant)
+        row = session.scalar(_owned(tenant, digest, facts.base_digest))
+        if row is None:
+            check_room(session, tenant, len(data))
+            card = None if facts.scorecard is None else dict(facts.scorecard)
+            row = SealRow(
+                tenant_id=tenant,
+                digest=digest,
+                size_bytes=len(data),
+                created=self._clock(),
+                verdict=_verdict(card),
+                scorecard=card,
+                **{key: value for key, value in vars(facts).items() if key != "scorecard"},
+            )
+            session.add(row)
+            session.flush()
+        self._files.hold(session, seal_path(digest), data)
+        return _record(row)
+
+    def usable(self, tenant: str, digest: str, base_digest: str | None = None) -> SealRecord:
+        """The seal of this content that the tenant may use now: its own, else one granted to it.
+
+        `base_digest`: the base it is to be for; None: any.
+        Raises: SealMissingError, the same whether there is none or it is somebody else's; DatabaseError.
+        """
+        check_digest(digest)
+        wanted = _visible(tenant).where(SealRow.digest == digest)
+        if base_digest is not None:
+            wanted = wanted.where(SealRow.base_digest == base_digest)
+        with self._database.reading() as session:
+            rows = sorted(session.scalars(wanted), key=lambda row: (row.tenant_id != tenant, row.number))
+            if not rows:
+                raise _missing(digest)
+            return _record(rows[0])
+
+    def page(
+        self, tenant: str, search: str = "", after: str | None = None, limit: int = 50
+    ) -> Page[SealRecord]:
+        """The seals a tenant may use, newest first, that `search` finds by trigger, name or the hash's beginning.
+
+        Raises: ConfigError.
+        """
+        wanted, search = _visible(tenant), search.strip()
+        if not search.isprintable():
+            raise ConfigError(f"nothing is called {search[:80]!r}", "search for printable characters")
+        if search:
+            wanted = wanted.where(_matches(search))
+        with self._database.reading() as session:
+            return read_page(session, wanted, SealRow.number, after, limit, _record)
+
+    def thumbnail(self, tenant: str, digest: str) -> str:
+        """The small picture of a seal the tenant may use, "data:image/jpeg;base64,..."; or nothing.
+
+        Raises: SealMissingError.
+        """
+        owner = self.usable(tenant, digest)
+        with self._database.reading() as session:
+            row = session.scalar(
+                _owned(owner.tenant, digest, owner.base_digest).options(undefer(SealRow.thumbnail))
+            )
+            return row.thumbnail if row is not None else ""
+
+    def read(self, tenant: str, digest: str) -> bytes:
+        """The file of a seal the tenant may use. Raises: SealMissingError, StoreError; MissingError: it is lost."""
+        return self._files.read(seal_path(self.usable(tenant, digest).digest))
+
+    def set_scorecard(
+        self, tenant: str, digest: str, base_digest: str, scorecard: Mapping[str, Any]
+    ) -> SealRecord:
+        """One's own seal with what was measured later. Raises: SealMissingError, ForbiddenError."""
+        with self._database.writing() as session:
+            row = _own(session, tenant, digest, base_digest)
+            row.scorecard, row.verdict = dict(scorecard), _verdict(scorecard)
+            return _record(row)
+
+    def grant(self, tenant: str, digest: str, base_digest: str, to: str) -> None:
+        """Lets another tenant use one's own seal; to grant it again changes nothing.
+
+        Raises: SealMissingError, ForbiddenError, MissingError for the other tenant; ConfigError for oneself.
+        """
+        if to == tenant:
+            raise ConfigError("a seal cannot be shared with its owner", "name another tenant")
+        insert = sqlite_insert if self._database.is_sqlite else postgresql_insert
+        with self._database.writing() as session:
+            found_tenant(session, to)
+            row = _own(session, tenant, digest, base_digest, stays=True)
+            values = {"seal_number": row.number, "tenant_id": to, "created": self._clock()}
+            session.execute(insert(GrantRow).values(**values).on_conflict_do_nothing())
+
+    def ungrant(self, tenant: str, digest: str, base_digest: str, to: str) -> None:
+        """Takes that back, from the next request on. Raises: SealMissingError, ForbiddenError."""
+        with self._database.writing() as session:
+            row = _own(session, tenant, digest, base_digest)
+            session.execute(
+                delete(GrantRow).where(GrantRow.seal_number == row.number, GrantRow.tenant_id == to)
+            )
+
+    def grants(self, tenant: str, digest: str, base_digest: str) -> tuple[str, ...]:
+        """Ids of the tenants that one's own seal is shared with. Raises: SealMissingError, ForbiddenError."""
+        with self._database.reading() as session:
+            row = _own(session, tenant, digest, base_digest)
+            shared = select(GrantRow.tenant_id).where(GrantRow.seal_number == row.number)
+            return tuple(session.scalars(shared.order_by(GrantRow.created, GrantRow.tenant_id)))
+
+    def delete(self, tenant: str, digest: str, base_digest: str) -> None:
+        """Removes one's own seal for everybody, and then its file if no other seal has the same.
+
+        Raises: SealMissingError; ForbiddenError for one that is only shared with the tenant; StoreError.
+        """
+        with self._database.writing() as session:
+            lock_tenant(session, tenant)
+            session.delete(_own(session, tenant, digest, base_digest))
+        self._files.drop(seal_path(digest))
+
+
+def _owned(tenant: str, digest: str, base_digest: str) -> Select[SealRow]:
+    return select(SealRow).filter_by(tenant_id=tenant, digest=digest, base_digest=base_digest)
+
+
+def _visible(tenant: str) -> Select[SealRow]:
+    """The one place that says which seals a tenant may use."""
+    granted = exists().where(GrantRow.seal_number == SealRow.number, GrantRow.tenant_id == tenant)
+    return select(SealRow).where(or_(SealRow.tenant_id == tenant, granted))
+
+
+def _own(session: Session, tenant: str, digest: str, base_digest: str, stays: bool = False) -> SealRow:
+    """`stays`: nobody may delete it until the transaction ends."""
+    check_digest(digest)
+    wanted = _owned(tenant, digest, base_digest)
+    row = session.scalar(wanted.with_for_update(read=True, key_share=True) if stays else wanted)
+    if row is not None:
+        return row
+    shared = _visible(tenant).where(and_(SealRow.digest == digest, SealRow.base_digest == base_digest))
+    if session.scalar(shared) is None:
+        raise _missing(digest)
+    raise ForbiddenError(f"the seal {digest[:12]} is not yours, only shared with you", "ask its owner")
+
+
+def _matches(search: str) -> Any:
+    """Trigger or name contain the words, whatever the case; or the hash begins so."""
+    text = search[:NAME_CHARS].lower()
+    found = [func.lower(column).contains(text, autoescape=True) for column in (SealRow.trigger, SealRow.name)]
+    if MIN_HASH_CHARS <= len(text) <= DIGEST_CHARS and not set(text) - set("0123456789abcdef"):
+        found.append(SealRow.digest.startswith(text))
+    return or_(*found)
+
+
+def _check_facts(facts: SealFacts) -> None:
+    for name in ("name", "trigger", "class_noun", "method", "family"):
+        value = getattr(facts, name)
+        if len(value) > NAME_CHARS or "\0" in value:
+            raise ConfigError(
+                f"the seal's {name} is {value[:80]!r}, {len(value)} characters long",
+                f"give at most {NAME_CHARS}",
+            )
+    if len(facts.base_digest) > 2 * DIGEST_CHARS or "\0" in facts.base_digest:
+        raise ConfigError(f"the seal's base is {facts.base_digest[:80]!r}", "name it by its digest")
+    if len(facts.thumbnail) > MAX_THUMBNAIL_CHARS:
+        raise ConfigError(
+            f"the seal's thumbnail has {len(facts.thumbnail)} characters",
+            f"give at most {MAX_THUMBNAIL_CHARS}",
+        )
+
+
+def _verdict(scorecard: Mapping[str, Any] | None) -> str | None:
+    verdict = None if scorecard is None else scorecard.get("verdict")
+    return None if verdict is None else str(verdict)[:NAME_CHARS]
+
+
+def _missing(digest: str) -> SealMissingError:
+    return SealMissingError(f"there is no seal {digest[:12]}", "import it, or ask its owner to share it")
+
+
+def _record(row: SealRow) -> SealRecord:
+    return SealRecord(
+        tenant=row.tenant_id,
+        digest=row.digest,
+        base_digest=row.base_digest,
+        name=row.name,
+        trigger=row.trigger,
+        class_noun=row.class_noun,
+        method=row.method,
+        family=row.family,
+        size_bytes=row.size_bytes,
+        created=row.created,
+        verdict=row.verdict,
+        scorecard=row.scorecard,
+    )

@@ -1,0 +1,22 @@
+"""Long work: a durable queue in the catalog's database, and the workers that take jobs from it.
+
+Importing this imports no torch; a job's own process does (work.py). Not for: what a job does (handlers/).
+"""
+
+from .leases import Leases
+from .queue import TRAIN, Queue
+from .values import Event, EventKind, Failure, Job, JobState, Lease, NewSeal, Outcome
+
+__all__ = [
+    "TRAIN",
+    "Event",
+    "EventKind",
+    "Failure",
+    "Job",
+    "JobState",
+    "Lease",
+    "Leases",
+    "NewSeal",
+    "Outcome",
+    "Queue",
+]

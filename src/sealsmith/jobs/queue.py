@@ -1,0 +1,184 @@
+"""The queue as tenants see it: jobs are handed in, watched, cancelled and resumed.
+
+    queued -> running -> done
+       |         |-> failed      after an error that will not go away, or N attempts; `resume` queues it again
+       |         `-> cancelling -> cancelled                                          `resume` queues it again
+       `-> cancelled
+
+Not for: the workers' side (leases.py).
+"""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from ..catalog import Catalog, Page
+from ..catalog.ids import new_id
+from ..catalog.paging import read_page
+from ..catalog.tables import NAME_CHARS
+from ..catalog.tenants import lock_tenant
+from ..errors import ConfigError, ConflictError, MissingError, QuotaError
+from .rows import end, event_of, job_of, queue_again, say
+from .tables import EventRow, JobRow
+from .values import Event, EventKind, Job, JobState
+
+TRAIN = "train"
+"""The kind of job that a tenant may only have so many of at once."""
+MAX_ATTEMPTS = 3
+MAX_PAYLOAD_CHARS = 256 << 10
+MAX_PRIORITY = 100
+MAX_EVENTS = 1000
+"""Events that are read at once."""
+UNFINISHED = (JobState.QUEUED.value, JobState.RUNNING.value, JobState.CANCELLING.value)
+
+
+class Queue:
+    """The jobs of all tenants. Any thread may use it."""
+
+    def __init__(self, catalog: Catalog):
+        self._database, self._clock = catalog.database, catalog.clock
+
+    def submit(
+        self,
+        tenant: str,
+        kind: str,
+        payload: Mapping[str, Any],
+        *,
+        priority: int = 0,
+        max_attempts: int = MAX_ATTEMPTS,
+    ) -> Job:
+        """Hands in a job; it is there for good when this returns.
+
+        Raises: QuotaError for a training too many, MissingError for the tenant, ConfigError, DatabaseError.
+        """
+        _check(kind, payload, priority, max_attempts)
+        now = self._clock()
+        row = JobRow(
+            id=new_id(),
+            tenant_id=tenant,
+            kind=kind,
+            payload=dict(payload),
+            priority=priority,
+            state=JobState.QUEUED.value,
+            attempts=0,
+            max_attempts=max_attempts,
+            created=now,
+            begin_after=now,
+            fence=0,
+            num_events=0,
+        )
+        with self._database.writing() as session:
+            _check_quota(session, tenant, kind)
+            session.add(row)
+            session.flush()
+            say(session, row, EventKind.QUEUED, now, {})
+        return job_of(row)
+
+    def get(self, tenant: str, job: str) -> Job:
+        """The tenant's job. Raises: MissingError."""
+        with self._database.reading() as session:
+            return job_of(_own(session, tenant, job))
+
+    def page(
+        self, tenant: str, kind: str | None = None, after: str | None = None, limit: int = 50
+    ) -> Page[Job]:
+        """The tenant's jobs, newest first. Raises: ConfigError."""
+        wanted = select(JobRow).filter_by(tenant_id=tenant)
+        if kind is not None:
+            wanted = wanted.filter_by(kind=kind)
+        with self._database.reading() as session:
+            return read_page(session, wanted, JobRow.number, after, limit, job_of)
+
+    def events(self, tenant: str, job: str, after: int = 0, limit: int = MAX_EVENTS) -> tuple[Event, ...]:
+        """What happened to a job after the event of that number, in order. Raises: MissingError."""
+        with self._database.reading() as session:
+            row = _own(session, tenant, job)
+            later = select(EventRow).where(EventRow.job_number == row.number, EventRow.number > after)
+            rows = session.scalars(later.order_by(EventRow.number).limit(min(limit, MAX_EVENTS)))
+            return tuple(map(event_of, rows))
+
+    def cancel(self, tenant: str, job: str) -> Job:
+        """Stops a job: one that waits at once, one at work when its worker has saved it. What has ended stays so.
+
+        Raises: MissingError.
+        """
+        now = self._clock()
+        with self._database.writing() as session:
+            row = _own(session, tenant, job, locked=True)
+            if row.state == JobState.QUEUED:
+                end(row, JobState.CANCELLED, now)
+                say(session, row, EventKind.CANCELLED, now, {})
+            elif row.state == JobState.RUNNING:
+                row.state = JobState.CANCELLING.value
+                say(session, row, EventKind.CANCELLING, now, {})
+            return job_of(row)
+
+    def resume(self, tenant: str, job: str) -> Job:
+        """Queues a failed or cancelled job again, to go on from where it was, with all its attempts.
+
+        Raises: MissingError; ConflictError for one that is not at rest or is done; QuotaError.
+        """
+        now = self._clock()
+        with self._database.writing() as session:
+            row = _own(session, tenant, job, locked=True)  # before the tenant, as workers do
+            if row.state not in (JobState.FAILED, JobState.CANCELLED):
+                raise ConflictError(
+                    f"the job is {row.state}; only a failed or cancelled one can be resumed", "let it be"
+                )
+            _check_quota(session, tenant, row.kind)
+            queue_again(row, now)
+            row.attempts, row.error = 0, None
+            say(session, row, EventKind.QUEUED, now, {})
+            return job_of(row)
+
+    def delete(self, tenant: str, job: str) -> None:
+        """Forgets a job that has ended, and its events; what it made stays. Raises: MissingError, ConflictError."""
+        with self._database.writing() as session:
+            row = _own(session, tenant, job, locked=True)
+            if not JobState(row.state).is_last:
+                raise ConflictError(f"the job is {row.state}", "cancel it first")
+            session.delete(row)
+
+
+def _own(session: Session, tenant: str, job: str, locked: bool = False) -> JobRow:
+    wanted = select(JobRow).filter_by(id=job, tenant_id=tenant)
+    row = session.scalar(wanted.with_for_update() if locked else wanted)
+    if row is None:
+        raise MissingError(f"there is no job {job[:NAME_CHARS]!r}", "list yours to see what there is")
+    return row
+
+
+def _check_quota(session: Session, tenant: str, kind: str) -> None:
+    """Raises: QuotaError for a training too many; MissingError for the tenant, who stays locked."""
+    limit = lock_tenant(session, tenant).trainings_at_once
+    if kind != TRAIN:
+        return
+    same = select(func.count()).select_from(JobRow).filter_by(tenant_id=tenant, kind=kind)
+    num_now = session.scalar(same.where(JobRow.state.in_(UNFINISHED))) or 0
+    if num_now >= limit:
+        raise QuotaError(
+            f"{num_now} trainings are waiting or at work, and {limit} may be at once",
+            "wait until one has ended, or cancel one",
+        )
+
+
+def _check(kind: str, payload: Mapping[str, Any], priority: int, max_attempts: int) -> None:
+    if not kind.isidentifier() or len(kind) > NAME_CHARS:
+        raise ConfigError(f"{kind[:80]!r} is no kind of job", "name one that a worker knows, as train")
+    try:
+        num_chars = len(json.dumps(dict(payload), allow_nan=False))
+    except (TypeError, ValueError) as error:
+        raise ConfigError(
+            f"the job's payload is no JSON: {error}", "give text, numbers, lists and objects"
+        ) from error
+    if num_chars > MAX_PAYLOAD_CHARS:
+        raise ConfigError(
+            f"the job's payload has {num_chars} characters", f"give at most {MAX_PAYLOAD_CHARS}; upload files"
+        )
+    if not -MAX_PRIORITY <= priority <= MAX_PRIORITY:
+        raise ConfigError(f"the job's priority is {priority}", f"give {-MAX_PRIORITY} to {MAX_PRIORITY}")
+    if max_attempts < 1:
+        raise ConfigError(f"the job may be tried {max_attempts} times", "allow one attempt or more")

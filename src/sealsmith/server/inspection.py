@@ -1,0 +1,86 @@
+"""What is in a file that a stranger sent: run in the inspector's process, never in the server's.
+
+Each function reads one file to its last byte, or refuses it with an error of ours; what a file can do otherwise
+(kill the process, fill its memory, take for ever) ends with that process. Not for: how it is run (inspector.py).
+"""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..errors import InputError, PictureError
+from .library import SealFacts
+
+PNG = b"\x89PNG\r\n\x1a\n"
+
+
+@dataclass(frozen=True)
+class PictureSetFacts:
+    """What a training would make of some uploaded pictures."""
+
+    kind: str
+    """"zip", "folder" (one photo) or "logo"."""
+    num_pictures: int
+    num_captions: int
+    num_masks: int
+    class_noun: str | None
+    digest: str
+    """SHA-256 over pixels, captions and masks."""
+    warnings: tuple[str, ...]
+
+
+def inspect_seal(file: Path, name: str) -> SealFacts:
+    """The facts of a seal file; errors call it `name`. Raises: SealFormatError, SealShapeError."""
+    from ..adapters.seal_file import parse_seal
+
+    data = bytearray(file.read_bytes())
+    digest = hashlib.sha256(data).hexdigest()
+    seal = parse_seal(data, name)
+    header = seal.header
+    return SealFacts(
+        digest=digest,
+        size_bytes=len(data),
+        title=header.title,
+        trigger=header.trigger,
+        class_noun=header.class_noun,
+        family=header.family,
+        base=header.base,
+        method=header.method,
+        rank=header.rank,
+        num_layers=len(seal.layers) + len(seal.networks) + len(seal.embeddings),
+    )
+
+
+def inspect_pictures(file: Path, name: str, *, trigger: str, class_noun: str) -> PictureSetFacts:
+    """The facts of a zip of pictures, one picture or one logo; its path ends as `name` does.
+
+    Raises: PictureSetError, PictureError.
+    """
+    from ..train.pictures import read_picture_set
+
+    try:
+        found = read_picture_set(file, trigger=trigger, class_noun=class_noun, logo_pictures=1)
+    except InputError as error:  # its sentence names our own file
+        sentence = str(error).replace(str(file), name).replace(file.name, name)
+        raise type(error)(sentence, error.remedy) from error
+    return PictureSetFacts(
+        kind=found.kind,
+        num_pictures=len(found.pictures),
+        num_captions=sum(picture.caption is not None for picture in found.pictures),
+        num_masks=sum(picture.mask is not None for picture in found.pictures),
+        class_noun=found.class_noun,
+        digest=found.digest,
+        warnings=tuple(warning.replace(file.name, name) for warning in found.warnings),
+    )
+
+
+def inspect_texts(file: Path, name: str) -> dict[str, str]:
+    """The texts in a PNG by their keys, among which is its recipe. Raises: PictureError."""
+    from ..generate.picture_file import picture_texts
+
+    data = file.read_bytes()
+    if not data.startswith(PNG):
+        raise PictureError(
+            f"{name!r} is no PNG", "give a PNG as it was written; other formats carry no recipe"
+        )
+    return picture_texts(data, name)

@@ -1,0 +1,86 @@
+"""Opens strangers' files in a process of its own, one after the other, with bounds on time and memory.
+
+    facts = await inspector.run(inspect_seal, path, "mark")
+
+A file that kills that process, or takes too long, costs its own request; the next one finds a new process. Not for:
+what is looked at (inspection.py).
+"""
+
+import asyncio
+import multiprocessing
+import resource
+import signal
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from pathlib import Path
+from typing import TypeVar
+
+import psutil
+
+from ..errors import BusyError, InputError
+from .limits import INSPECT_BYTES, INSPECT_WITHIN_S, MAX_INSPECTIONS
+
+T = TypeVar("T")
+Inspection = Callable[[Path, str], T]
+
+
+class Inspector:
+    """Runs inspections. Belongs to one event loop."""
+
+    def __init__(self, within_s: int = INSPECT_WITHIN_S, max_bytes: int = INSPECT_BYTES):
+        self._within_s, self._max_bytes = within_s, max_bytes
+        self._pool: ProcessPoolExecutor | None = None
+        self._turn = asyncio.Lock()
+        self._num_waiting = 0
+
+    async def run(self, inspect: Inspection[T], file: Path, name: str) -> T:
+        """What `inspect` says of a file, which errors call `name`.
+
+        Raises: its errors; InputError for a file that cost the process its life; BusyError.
+        """
+        if self._num_waiting >= MAX_INSPECTIONS:
+            raise BusyError(f"{self._num_waiting} files are waiting to be looked at", "send it again")
+        self._num_waiting += 1
+        try:
+            async with self._turn:
+                return await self._run(inspect, file, name)
+        finally:
+            self._num_waiting -= 1
+
+    async def _run(self, inspect: Inspection[T], file: Path, name: str) -> T:
+        if self._pool is None:
+            self._pool = ProcessPoolExecutor(1, multiprocessing.get_context("spawn"))
+        running = self._pool.submit(_bounded, inspect, file, name, self._within_s, self._max_bytes)
+        try:
+            return await asyncio.wrap_future(running)
+        except BrokenProcessPool as error:
+            self._pool = None
+            raise InputError(
+                f"{name!r} could not be looked at within {self._within_s} s and {self._max_bytes >> 20} MiB",
+                "send a smaller or simpler file",
+            ) from error
+        except MemoryError as error:
+            raise InputError(
+                f"{name!r} takes more than {self._max_bytes >> 20} MiB to be looked at", "send a smaller file"
+            ) from error
+
+    async def close(self) -> None:
+        """Ends the process."""
+        pool, self._pool = self._pool, None
+        if pool is not None:
+            await asyncio.to_thread(pool.shutdown, cancel_futures=True)
+
+
+def _bounded(inspect: Inspection[T], file: Path, name: str, within_s: int, max_bytes: int) -> T:
+    """In the process: the inspection, with a timer that ends it and a ceiling over its memory."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the server's matter
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    _, hard = resource.getrlimit(resource.RLIMIT_AS)
+    signal.alarm(within_s)
+    try:
+        resource.setrlimit(resource.RLIMIT_AS, (psutil.Process().memory_info().vms + max_bytes, hard))
+        return inspect(file, name)
+    finally:
+        signal.alarm(0)
+        resource.setrlimit(resource.RLIMIT_AS, (hard, hard))

@@ -1,0 +1,61 @@
+"""What a request may be at most. All of it stands in the OpenAPI document.
+
+Not for: what one base can draw, which the engine refuses by itself.
+"""
+
+MAX_PROMPT_CHARACTERS = 32_000
+MAX_PICTURES = 16
+"""Of one request."""
+MAX_SEALS = 16
+MAX_STRENGTH_CHARACTERS = 2_000
+MAX_STEPS = 150
+MAX_GUIDANCE = 100.0
+MIN_SIDE_PX, MAX_SIDE_PX = 8, 2048
+MAX_SEED = 2**53 - 1
+"""The largest whole number that every JSON reader keeps."""
+MAX_WAIT_S = 3600.0
+MAX_NAME_CHARACTERS = 100
+MAX_WORD_CHARACTERS = 100
+
+MAX_BODY_BYTES = 1 << 20
+"""Of a request that uploads nothing."""
+MAX_SEAL_BYTES = 512 << 20
+MAX_PICTURE_BYTES = 32 << 20
+MAX_PICTURE_SET_BYTES = 256 << 20
+MULTIPART_BYTES = 64 << 10
+"""What an upload has around its file."""
+MAX_HEADER_BYTES = 32 << 10
+
+HEADERS_WITHIN_S = 20.0
+"""Of a connection that was made, or on which something came."""
+BODY_PAUSE_S = 20.0
+"""Between two pieces of a body."""
+MIN_BODY_BYTES_S = 1024.0
+"""The pace below which a body is not waited for any longer, after the first `BODY_PAUSE_S`."""
+SEND_WITHIN_S = 60.0
+"""For a client to take what it is sent, piece by piece."""
+
+MAX_WAITING_PICTURES = 64
+"""Of one tenant, not finished yet."""
+MAX_KEPT_BYTES = 256 << 20
+"""Of finished pictures that can still be fetched; the oldest go first."""
+MAX_KEPT_ORDERS = 2_000
+
+INSPECT_WITHIN_S = 60
+INSPECT_BYTES = 4 << 30
+"""Memory that one uploaded file may cost beside what the program itself takes."""
+MAX_INSPECTIONS = 16
+"""Waiting or under way, of all tenants."""
+
+UPLOAD_BYTES = {
+    "/v1/seals": MAX_SEAL_BYTES + MULTIPART_BYTES,
+    "/v1/picture-sets/check": MAX_PICTURE_SET_BYTES + MULTIPART_BYTES,
+    "/v1/recipes": MAX_PICTURE_BYTES + MULTIPART_BYTES,
+    "/sdapi/v1/png-info": MAX_PICTURE_BYTES * 4 // 3 + MULTIPART_BYTES,
+}
+"""Largest body by path; of all others `MAX_BODY_BYTES`."""
+
+
+def max_body_bytes(path: str) -> int:
+    """Of a request to this path."""
+    return UPLOAD_BYTES.get(path, MAX_BODY_BYTES)

@@ -1,0 +1,128 @@
+"""The library of one person on their own machine: a folder of seal files, and no keys.
+
+Not for: tenants, keys, quotas and sharing, which need a database.
+"""
+
+import asyncio
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from ..adapters.files import atomic_write
+from ..adapters.seal import file_name
+from ..engine.store import SealStore
+from ..errors import ConfigError, InputError, SealExistsError, SealMissingError
+from ..generate.seal_syntax import find_seal, seal_files
+from .inspection import inspect_seal
+from .inspector import Inspector
+from .library import Caller, SealFacts, SealRecord
+
+OWNER = Caller("local", frozenset({"generate", "train", "admin"}))
+
+
+@dataclass(frozen=True)
+class _Version:
+    """What tells one content of a file from the next without reading it."""
+
+    size: int
+    changed_ns: int
+
+
+class LocalLibrary:
+    """A `Library` (library.py) over a folder. Seals that are put there by hand are found, too."""
+
+    def __init__(self, folder: Path, store: SealStore, inspector: Inspector):
+        """`store`: the engine's, which a seal's file goes into when it is first used."""
+        self._folder, self._store, self._inspector = folder, store, inspector
+        self._known: dict[Path, tuple[_Version, SealFacts]] = {}
+        self._stored: set[str] = set()
+        folder.mkdir(parents=True, exist_ok=True)
+
+    async def caller(self, key: str | None) -> Caller:
+        """The owner, whoever asks."""
+        return OWNER
+
+    async def seals(self, caller: Caller) -> list[SealRecord]:
+        """Files that cannot be read are left out: who asks for one by its name learns why."""
+        records = []
+        for path in await asyncio.to_thread(seal_files, self._folder):
+            try:
+                records.append(await self._record(path))
+            except InputError:
+                continue
+        return sorted(records, key=lambda record: (record.name, record.facts.digest))
+
+    async def find_seal(self, caller: Caller, name: str) -> SealRecord:
+        return await self._record(await self._path(name))
+
+    async def use_seal(self, caller: Caller, name: str) -> SealRecord:
+        path = await self._path(name)
+        record = await self._record(path)
+        if record.facts.digest not in self._stored:
+            digest = await self._store.put(await asyncio.to_thread(path.read_bytes))
+            self._stored.add(digest)
+        return record
+
+    async def add_seal(self, caller: Caller, name: str, file: Path, facts: SealFacts) -> SealRecord:
+        path = self._folder / f"{name}.safetensors"
+        if path.exists():
+            record = await self._record(path)
+            if record.facts.digest != facts.digest:
+                raise SealExistsError(
+                    f"another seal is called {name!r} already: {record.facts.digest[:12]}",
+                    "give another name, or remove that one first",
+                )
+            return record
+        await asyncio.to_thread(lambda: atomic_write(path, file.read_bytes()))
+        return await self._record(path)
+
+    async def remove_seal(self, caller: Caller, digest: str) -> None:
+        found = [
+            path
+            for path in await asyncio.to_thread(seal_files, self._folder)
+            if await self._has_digest(path, digest)
+        ]
+        if not found:
+            raise _missing(digest)
+        for path in found:
+            path.unlink()
+            self._known.pop(path, None)
+
+    async def _path(self, name: str) -> Path:
+        """The file of this name or digest."""
+        for path, (_, facts) in list(self._known.items()):
+            if facts.digest == name and await self._has_digest(path, name):
+                return path
+        try:
+            return await asyncio.to_thread(find_seal, name, [self._folder])
+        except ConfigError as error:
+            if len(name) == 64:
+                for path in await asyncio.to_thread(seal_files, self._folder):
+                    if await self._has_digest(path, name):
+                        return path
+            raise SealMissingError(f"there is no seal {name[:80]!r} here", error.remedy) from error
+
+    async def _has_digest(self, path: Path, digest: str) -> bool:
+        try:
+            return (await self._record(path)).facts.digest == digest
+        except InputError:
+            return False
+
+    async def _record(self, path: Path) -> SealRecord:
+        """Of a file, read anew when it has changed. Raises: SealError."""
+        name = file_name(path)
+        try:
+            status = path.stat()
+        except OSError as error:
+            raise _missing(name) from error
+        version = _Version(status.st_size, status.st_mtime_ns)
+        known = self._known.get(path)
+        if known is None or known[0] != version:
+            known = version, await self._inspector.run(inspect_seal, path, name)
+            self._known[path] = known
+        added = datetime.fromtimestamp(status.st_mtime, UTC).isoformat(timespec="seconds")
+        return SealRecord(name, known[1], added)
+
+
+def _missing(name: str) -> SealMissingError:
+    return SealMissingError(f"there is no seal {name[:80]!r} here", "GET /v1/seals lists them")

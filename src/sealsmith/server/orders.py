@@ -1,0 +1,198 @@
+"""The order book: orders of pictures given to the engine, followed to their end, and kept for a while.
+
+An order lives on when whoever placed it stops listening; it ends by being finished or cancelled. Not for: what an
+order is (order.py).
+"""
+
+import asyncio
+import secrets
+import time
+from collections.abc import Callable
+from contextlib import aclosing
+
+import msgspec
+import structlog
+
+from ..engine import messages
+from ..engine.client import EngineClient
+from ..errors import BusyError, Cancelled, OrderMissingError, SealsmithError
+from .limits import MAX_KEPT_BYTES, MAX_KEPT_ORDERS, MAX_WAITING_PICTURES
+from .metrics import Metrics
+from .order import Drawn, Order
+from .picture_bytes import picture_png, preview_png
+from .wishes import Wish
+
+log = structlog.get_logger("sealsmith.orders")
+
+
+class OrderBook:
+    """All orders of this server. Belongs to one event loop."""
+
+    def __init__(
+        self, engine: EngineClient, metrics: Metrics, clock: Callable[[], float] = time.perf_counter
+    ):
+        self._engine, self._metrics, self._clock = engine, metrics, clock
+        self._orders: dict[str, Order] = {}
+        """By id, the oldest first."""
+        self._drawing: dict[str, list[asyncio.Task[None]]] = {}
+        self._is_closing = False
+
+    def place(self, wish: Wish, request_id: str = "") -> Order:
+        """An order that is being drawn from now on.
+
+        Raises: BusyError when its tenant has too much underway, or the server is about to end.
+        """
+        if self._is_closing:
+            raise BusyError("the server is about to end", "send it again in a while")
+        num_waiting = self.num_unfinished(wish.tenant)
+        if num_waiting + wish.num_pictures > MAX_WAITING_PICTURES:
+            self._metrics.pictures.labels("busy").inc(wish.num_pictures)
+            raise BusyError(
+                f"{num_waiting} of your pictures are not finished yet, and {wish.num_pictures} more are asked for; "
+                f"at most {MAX_WAITING_PICTURES} may be underway",
+                "wait for some of them, or cancel them",
+            )
+        order = Order(f"img-{secrets.token_hex(12)}", wish, request_id=request_id)
+        self._orders[order.id] = order
+        self._drawing[order.id] = [
+            asyncio.create_task(self._draw(order, index)) for index in range(wish.num_pictures)
+        ]
+        self._metrics.underway.inc(wish.num_pictures)
+        return order
+
+    def find(self, tenant: str, order_id: str) -> Order:
+        """Raises: OrderMissingError, also where it is somebody else's."""
+        order = self._orders.get(order_id)
+        if order is None or order.wish.tenant != tenant:
+            raise OrderMissingError(
+                f"there is no order {order_id[:80]!r}",
+                "finished ones are kept for a while only; place it again",
+            )
+        return order
+
+    def of_tenant(self, tenant: str) -> list[Order]:
+        """The oldest first."""
+        return [order for order in self._orders.values() if order.wish.tenant == tenant]
+
+    @property
+    def num_waiting(self) -> int:
+        """Pictures of all tenants that have not come to their first step."""
+        states = (picture.state for order in self._orders.values() for picture in order.pictures)
+        return sum(state in ("waiting", "loading") for state in states)
+
+    def num_unfinished(self, tenant: str) -> int:
+        """Pictures of a tenant that have not ended."""
+        return sum(
+            picture.state not in ("done", "failed")
+            for order in self.of_tenant(tenant)
+            for picture in order.pictures
+        )
+
+    def cancel(self, order: Order) -> None:
+        """Ends the pictures of an order that are not finished; within one step the engine stops drawing them."""
+        for task in self._drawing.get(order.id, ()):
+            task.cancel()
+
+    def forget(self, order: Order) -> None:
+        """Cancels an order and drops its pictures."""
+        self.cancel(order)
+        self._orders.pop(order.id, None)
+
+    async def close(self, drain_within_s: float = 0.0) -> None:
+        """Takes nothing more, lets what is underway finish for so long, and cancels the rest."""
+        self._is_closing = True
+        tasks = [task for drawing in self._drawing.values() for task in drawing]
+        if tasks and drain_within_s:
+            await asyncio.wait(tasks, timeout=drain_within_s)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _draw(self, order: Order, index: int) -> None:
+        """One picture to its end, whatever that is."""
+        placed = self._clock()
+        try:
+            await self._follow(order, index, placed)
+        except asyncio.CancelledError:
+            self._fail(order, index, Cancelled("the order was cancelled"))
+        except SealsmithError as error:
+            self._fail(order, index, error)
+        except Exception:
+            log.exception("unexpected", order=order.id, index=index)
+            self._fail(order, index, SealsmithError("this should not have happened", "see the server's log"))
+        finally:
+            self._metrics.underway.dec()
+            self._metrics.stages.labels("total").observe(self._clock() - placed)
+            if order.is_over:
+                self._drawing.pop(order.id, None)
+                self._make_room()
+
+    async def _follow(self, order: Order, index: int, since: float) -> None:
+        draw = msgspec.structs.replace(
+            order.wish.first, id=f"{order.id}-{index}", seed=order.pictures[index].seed
+        )
+        stage = "queue"
+        async with aclosing(self._engine.draw(draw)) as events:
+            async for event in events:
+                if (following := _stage(event)) and following != stage:
+                    self._metrics.stages.labels(stage).observe(self._clock() - since)
+                    stage, since = following, self._clock()
+                await self._tell(order, index, event)
+        self._metrics.stages.labels(stage).observe(self._clock() - since)
+
+    async def _tell(self, order: Order, index: int, event: messages.Event) -> None:
+        """What the engine says, to those who listen to the order. Raises: what the picture failed with."""
+        match event:
+            case messages.Queued():
+                order.tell("queued", index, {"num_ahead": event.num_ahead})
+            case messages.Loading():
+                order.tell("loading", index, {}, state="loading")
+            case messages.Step():
+                data = {"step": event.step, "num_steps": event.num_steps}
+                order.tell("step", index, data, state="drawing", step=event.step, num_steps=event.num_steps)
+            case messages.Preview():
+                png = await asyncio.to_thread(preview_png, event.picture)
+                order.tell("preview", index, {"step": event.step}, preview=png)
+            case messages.Done():
+                with self._metrics.stages.labels("encode").time():
+                    png, recipe = await asyncio.to_thread(
+                        picture_png, event.picture, event.recipe, order.wish.names
+                    )
+                order.tell(
+                    "done", index, {}, state="done", drawn=Drawn(png, recipe, event.warnings), preview=None
+                )
+                self._metrics.pictures.labels("done").inc()
+            case messages.Failed():
+                raise event.error
+
+    def _fail(self, order: Order, index: int, error: SealsmithError) -> None:
+        self._metrics.pictures.labels(error.code).inc()
+        order.tell(
+            "failed",
+            index,
+            {"code": error.code, "message": str(error), "remedy": error.remedy},
+            state="failed",
+            error=error,
+            preview=None,
+        )
+
+    def _make_room(self) -> None:
+        """Forgets the oldest finished orders until what is kept is within its bounds."""
+        finished = [order for order in self._orders.values() if order.is_over]
+        num_bytes = sum(order.kept_bytes for order in finished)
+        for num_left, order in zip(range(len(finished), 0, -1), finished, strict=True):
+            if num_bytes <= MAX_KEPT_BYTES and num_left <= MAX_KEPT_ORDERS:
+                return
+            num_bytes -= order.kept_bytes
+            del self._orders[order.id]
+
+
+def _stage(event: messages.Event) -> str:
+    """The stage that this event is the beginning of, or is part of; empty: it says nothing of it."""
+    match event:
+        case messages.Loading():
+            return "load"
+        case messages.Step():
+            return "draw"
+        case _:
+            return ""

@@ -1,0 +1,66 @@
+"""`/v1/recipes` and `/v1/picture-sets`: what strangers' pictures say. Nothing of them is kept."""
+
+from dataclasses import asdict
+from functools import partial
+from typing import Annotated, Any
+
+from fastapi import APIRouter, File, Form, UploadFile
+from pydantic import Field
+
+from ..generate.picture_file import recipe_in
+from ..generate.recipe import dump_parameters
+from .inspection import inspect_pictures, inspect_texts
+from .limits import MAX_PICTURE_BYTES, MAX_PICTURE_SET_BYTES, MAX_WORD_CHARACTERS
+from .schema import PictureSetBody, RecipeBody
+from .service import Drawer, Keeper, ServiceOf
+from .uploads import on_disk, suffix_of
+
+Word = Annotated[str, Field(min_length=1, max_length=MAX_WORD_CHARACTERS)]
+
+router = APIRouter(prefix="/v1", tags=["pictures"])
+
+
+@router.post("/recipes", response_model=RecipeBody)
+async def read_recipe(
+    service: ServiceOf,
+    caller: Drawer,
+    file: Annotated[
+        UploadFile,
+        File(
+            description=f"A PNG of {MAX_PICTURE_BYTES} bytes at most.",
+            json_schema_extra={"maxLength": MAX_PICTURE_BYTES},
+        ),
+    ],
+) -> RecipeBody:
+    """How a picture was made, from the PNG itself."""
+    async with on_disk(file, MAX_PICTURE_BYTES) as path:
+        texts = await service.inspector.run(inspect_texts, path, "the picture")
+    recipe = recipe_in(texts, "the picture")
+    return RecipeBody(recipe=_plain(asdict(recipe)), parameters=dump_parameters(recipe))
+
+
+@router.post("/picture-sets/check", response_model=PictureSetBody)
+async def check_picture_set(
+    service: ServiceOf,
+    caller: Keeper,
+    file: Annotated[
+        UploadFile,
+        File(
+            description=f"A zip of pictures, a picture, or a logo; {MAX_PICTURE_SET_BYTES} bytes at most.",
+            json_schema_extra={"maxLength": MAX_PICTURE_SET_BYTES},
+        ),
+    ],
+    trigger: Annotated[Word, Form(description="The word that is to call the seal.")],
+    class_noun: Annotated[Word, Form(description="What the seal is.")] = "emblem",
+) -> PictureSetBody:
+    """What a training would make of some pictures: how many it would learn from, and what it would leave out."""
+    name = f"the upload{suffix_of(file.filename or '')}"
+    inspect = partial(inspect_pictures, trigger=trigger, class_noun=class_noun)
+    async with on_disk(file, MAX_PICTURE_SET_BYTES) as path:
+        facts = await service.inspector.run(inspect, path, name)
+    return PictureSetBody(**_plain(asdict(facts)))
+
+
+def _plain(values: dict[str, Any]) -> dict[str, Any]:
+    """Tuples as lists, as JSON has them."""
+    return {key: list(value) if isinstance(value, tuple) else value for key, value in values.items()}

@@ -1,0 +1,91 @@
+"""What every route works with, in one value, and how a route gets hold of it and of who asks."""
+
+import base64
+import binascii
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends, Request, Security
+from fastapi.security import HTTPBasic, HTTPBearer
+
+from ..engine.client import EngineClient
+from ..engine.messages import Welcome
+from ..errors import AuthError, EngineError
+from .inspector import Inspector
+from .library import Caller, Library, Scope
+from .metrics import Metrics
+from .orders import OrderBook
+
+SCHEMES = (
+    Security(HTTPBearer(auto_error=False, description="`Authorization: Bearer KEY`.")),
+    Security(
+        HTTPBasic(
+            auto_error=False, description="The key as the password, for clients that know no other way."
+        )
+    ),
+)
+"""How a key may be sent; for the document, since `_key` reads both."""
+
+
+@dataclass(frozen=True)
+class Service:
+    """A running service."""
+
+    engine: EngineClient
+    library: Library
+    inspector: Inspector
+    orders: OrderBook
+    metrics: Metrics
+
+    @property
+    def welcome(self) -> Welcome:
+        """What the engine says of itself. Raises: EngineError while there is none."""
+        if self.engine.welcome is None:
+            raise EngineError("the engine is not there yet", "try again in a moment")
+        return self.engine.welcome
+
+
+def service_of(request: Request) -> Service:
+    service: Service = request.app.state.service
+    return service
+
+
+def request_id_of(request: Request) -> str:
+    return str(request.scope.get("request_id", ""))
+
+
+def caller_with(scope: Scope) -> object:
+    """A dependency: who asks, if their key is for this. Raises: AuthError, ForbiddenError."""
+
+    async def caller_of(request: Request) -> Caller:
+        caller = await service_of(request).library.caller(_key(request))
+        caller.check_scope(scope)
+        return caller
+
+    return Depends(caller_of)
+
+
+def _key(request: Request) -> str | None:
+    """The key in a request's header. Raises: AuthError for a header that cannot be read."""
+    header = request.headers.get("authorization")
+    if header is None:
+        return None
+    kind, _, value = header.strip().partition(" ")
+    if kind.lower() == "bearer" and value.strip():
+        return value.strip()
+    if kind.lower() == "basic":
+        try:
+            return base64.b64decode(value.strip(), validate=True).decode().partition(":")[2]
+        except (binascii.Error, UnicodeDecodeError) as error:
+            raise AuthError(
+                "the authorization header is no valid Basic one", "send `Authorization: Bearer KEY`"
+            ) from error
+    raise AuthError(f"the authorization header begins with {kind[:20]!r}", "send `Authorization: Bearer KEY`")
+
+
+ServiceOf = Annotated[Service, Depends(service_of)]
+RequestId = Annotated[str, Depends(request_id_of)]
+Drawer = Annotated[Caller, caller_with("generate")]
+"""Who may draw, and see their own seals."""
+Keeper = Annotated[Caller, caller_with("train")]
+"""Who may bring and remove seals."""

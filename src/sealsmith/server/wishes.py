@@ -1,0 +1,103 @@
+"""From what a request says to what the engine is asked for: tags out of the prompt, names into files.
+
+The three dialects meet here: each makes an `Asked` of its request. Not for: drawing it (orders.py).
+"""
+
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from ..adapters.strength import dump_strength, parse_strength
+from ..engine.messages import Draw, SealAt
+from ..errors import ConfigError
+from ..generate.seal_syntax import parse_tags
+from .library import Caller, Library
+from .limits import MAX_SEALS, MAX_SEED
+
+
+@dataclass(frozen=True)
+class AskedSeal:
+    """A seal as a request names it."""
+
+    name: str
+    """Or its digest."""
+    strength: str = "1"
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Pictures as a request asks for them. What is None, the base decides; of the seed, chance."""
+
+    prompt: str
+    """With tags, `<lora:name:strength>`, or without."""
+    negative: str = ""
+    seals: Sequence[AskedSeal] = ()
+    num_pictures: int = 1
+    seed: int | None = None
+    num_steps: int | None = None
+    guidance: float | None = None
+    sampler: str | None = None
+    width: int | None = None
+    height: int | None = None
+    use_trigger: bool = True
+    long_prompts: str = "chunks"
+    preview_every: int = 0
+    begin_within_s: float | None = None
+
+
+@dataclass(frozen=True)
+class Wish:
+    """Pictures whose seals were found, and may be used by who asks."""
+
+    tenant: str
+    first: Draw
+    """The first picture, without an id of its own."""
+    num_pictures: int
+    names: dict[str, str] = field(default_factory=dict)
+    """What the caller calls each seal, by digest."""
+
+
+async def wish_of(library: Library, caller: Caller, asked: Asked) -> Wish:
+    """What is asked for, with every seal looked up on the caller's behalf.
+
+    Raises: ConfigError for a tag or strength that means nothing; SealMissingError; what `use_seal` raises.
+    """
+    tagged = parse_tags(asked.prompt)
+    if parse_tags(asked.negative).wishes:
+        raise ConfigError(
+            f"the negative prompt asks for a seal: {asked.negative[:200]!r}",
+            "write the tag in the prompt; a negative strength, as <lora:name:-0.5>, pushes away from a seal",
+        )
+    wished = [AskedSeal(wish.name, dump_strength(wish.strength)) for wish in tagged.wishes]
+    chosen = [*asked.seals, *wished]
+    if len(chosen) > MAX_SEALS:
+        raise ConfigError(f"{len(chosen)} seals are asked for", f"give at most {MAX_SEALS}")
+    seals, names = [], {}
+    for seal in chosen:
+        parse_strength(seal.strength)
+        record = await library.use_seal(caller, seal.name)
+        seals.append(SealAt(record.facts.digest, seal.strength))
+        names[record.facts.digest] = record.name
+    seed = secrets.randbelow(2**32) if asked.seed is None else asked.seed
+    if seed + asked.num_pictures - 1 > MAX_SEED:
+        raise ConfigError(
+            f"the last picture's seed is {seed + asked.num_pictures - 1}", f"stay below {MAX_SEED}"
+        )
+    draw = Draw(
+        id="",
+        prompt=tagged.words,
+        tenant=caller.tenant,
+        negative=asked.negative,
+        seals=tuple(seals),
+        seed=seed,
+        num_steps=asked.num_steps,
+        guidance=asked.guidance,
+        sampler=asked.sampler,
+        width=asked.width,
+        height=asked.height,
+        use_trigger=asked.use_trigger,
+        long_prompts=asked.long_prompts,
+        preview_every=asked.preview_every,
+        begin_within_s=asked.begin_within_s,
+    )
+    return Wish(caller.tenant, draw, asked.num_pictures, names)

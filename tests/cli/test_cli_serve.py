@@ -1,0 +1,48 @@
+"""`sealsmith serve`: starts, answers, and ends when it is told to."""
+
+import json
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import httpx2
+import pytest
+
+from sealsmith.cli import main
+
+
+def test_a_local_service_draws_and_ends_when_told(tiny_base_folder: Path, tmp_path: Path) -> None:
+    program = (sys.executable, "-m", "sealsmith", "serve", "--local", "--port", "0")
+    process = subprocess.Popen(
+        [*program, "--base", str(tiny_base_folder), "--seals-folder", str(tmp_path / "seals")],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert process.stdout is not None
+        url = process.stdout.readline().strip()
+        assert url.startswith("http://127.0.0.1:"), process.communicate()
+        assert httpx2.get(f"{url}/readyz", timeout=60).json()["status"] == "ready"
+        asked = {"prompt": "x", "steps": 1, "seed": 1}
+        placed = httpx2.post(f"{url}/v1/images", json=asked, timeout=60, headers={"x-request-id": "mine"})
+        assert placed.status_code == 202
+        order = httpx2.post(f"{url}/v1/images", json={"prompt": "x", "steps": 150}, timeout=60).json()
+        with httpx2.stream("GET", f"{url}{order['events_url']}", timeout=120) as events:
+            lines = events.iter_lines()
+            next(lines)
+            process.send_signal(signal.SIGTERM)
+            assert "event: done" in list(lines)
+        _, said = process.communicate(timeout=120)
+    finally:
+        process.kill()
+    assert process.returncode == 0, said
+    lines = [json.loads(line) for line in said.splitlines() if line.startswith("{")]
+    (line,) = [line for line in lines if line.get("request_id") == "mine"]
+    assert (line["route"], line["status"], line["level"]) == ("/v1/images", 202, "info")
+
+
+def test_there_is_only_the_local_kind(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["serve"]) == 2
+    assert "--local" in capsys.readouterr().err

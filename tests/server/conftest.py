@@ -1,0 +1,42 @@
+"""One small service for all tests that need pictures: the tiny base, a folder of seals, one engine process."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx2
+import pytest
+from running import Running, running
+from seal_examples import random_seal
+
+from sealsmith.adapters import dump_seal
+from sealsmith.bases import open_base
+from sealsmith.server.local_service import LocalSettings, local_service
+
+
+@pytest.fixture(scope="session")
+def seal_bytes(tiny_base_folder: Path) -> bytes:
+    """A seal file for the tiny base, of the trigger sks."""
+    return dump_seal(random_seal(open_base(str(tiny_base_folder)), ("to_q", "to_v")))
+
+
+@pytest.fixture(scope="session")
+def seals_folder(tmp_path_factory: pytest.TempPathFactory, seal_bytes: bytes) -> Path:
+    """The service's seals: `mark`."""
+    folder = tmp_path_factory.mktemp("served") / "seals"
+    folder.mkdir()
+    (folder / "mark.safetensors").write_bytes(seal_bytes)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def served(tiny_base_folder: Path, seals_folder: Path) -> Iterator[Running]:
+    """A local service on the tiny base."""
+    settings = LocalSettings(str(tiny_base_folder), seals_folder, deterministic=True)
+    with running(local_service(settings)) as service:
+        yield service
+
+
+@pytest.fixture(scope="session")
+def client(served: Running) -> Iterator[httpx2.Client]:
+    with served.client() as client:
+        yield client

@@ -1,0 +1,47 @@
+"""A library that asks for keys: two people, each with a key of their own and seals of their own."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from sealsmith.errors import AuthError, SealMissingError
+from sealsmith.server.library import Caller, Library, SealFacts, SealRecord
+
+ANN = Caller("ann", frozenset({"generate", "train"}))
+BOB = Caller("bob", frozenset({"generate"}))
+KEYS = {"key-of-ann": ANN, "key-of-bob": BOB}
+
+
+@dataclass(frozen=True)
+class KeyedLibrary:
+    """Another library's seals, which are Ann's alone."""
+
+    inner: Library
+    keys: Mapping[str, Caller]
+
+    async def caller(self, key: str | None) -> Caller:
+        if key not in self.keys:
+            raise AuthError("the key is not known here" if key else "no key was given", "send one")
+        return self.keys[key]
+
+    async def seals(self, caller: Caller) -> Sequence[SealRecord]:
+        return await self.inner.seals(caller) if caller == ANN else []
+
+    async def find_seal(self, caller: Caller, name: str) -> SealRecord:
+        self._check(caller, name)
+        return await self.inner.find_seal(caller, name)
+
+    async def use_seal(self, caller: Caller, name: str) -> SealRecord:
+        self._check(caller, name)
+        return await self.inner.use_seal(caller, name)
+
+    async def add_seal(self, caller: Caller, name: str, file: Path, facts: SealFacts) -> SealRecord:
+        return await self.inner.add_seal(caller, name, file, facts)
+
+    async def remove_seal(self, caller: Caller, digest: str) -> None:
+        self._check(caller, digest)
+        await self.inner.remove_seal(caller, digest)
+
+    def _check(self, caller: Caller, name: str) -> None:
+        if caller != ANN:
+            raise SealMissingError(f"there is no seal {name!r} here")

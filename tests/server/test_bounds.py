@@ -1,0 +1,208 @@
+"""Bodies, headers and clients that are too large or too slow: each costs its own connection, and nobody else's."""
+
+import socket
+import time
+from collections.abc import Iterator
+
+import pytest
+from running import Running, beside
+
+from sealsmith.errors import ForbiddenError
+from sealsmith.server.frame import Patience, check_source
+from sealsmith.server.limits import MAX_BODY_BYTES, MAX_HEADER_BYTES, UPLOAD_BYTES
+from sealsmith.server.listening import PatientProtocol
+from sealsmith.server.local_service import own_names
+
+QUICK = Patience(pause_s=0.5, bytes_per_s=20_000, send_within_s=0.5)
+LATEST_S = 60
+"""For what takes half a second on a machine that is not busy."""
+
+
+class Impatient(PatientProtocol):
+    within_s = 0.5
+
+
+@pytest.fixture(scope="module")
+def impatient(served: Running) -> Iterator[Running]:
+    with beside(served, patience=QUICK, http=Impatient) as running:
+        yield running
+
+
+def connected(running: Running, sent: bytes) -> socket.socket:
+    connection = socket.create_connection(("127.0.0.1", running.port), timeout=LATEST_S)
+    connection.sendall(sent)
+    return connection
+
+
+def answer_of(connection: socket.socket) -> bytes:
+    """All that comes until the server closes."""
+    data = b""
+    with connection:
+        try:
+            while piece := connection.recv(65536):
+                data += piece
+        except ConnectionResetError:
+            pass
+    return data
+
+
+def posted(path: str, *headers: str) -> bytes:
+    lines = [f"POST {path} HTTP/1.1", "host: x", "content-type: application/json", *headers, "", ""]
+    return "\r\n".join(lines).encode()
+
+
+OTHER_PATHS = ("/v1/images", "/v1/images/generations", "/sdapi/v1/txt2img", "/nowhere")
+
+
+@pytest.mark.parametrize("path", [*OTHER_PATHS, *UPLOAD_BYTES])
+def test_a_body_announced_as_too_large_is_refused_unread(served: Running, path: str) -> None:
+    for length in (UPLOAD_BYTES.get(path, MAX_BODY_BYTES) + 1, 10**17):
+        answer = answer_of(connected(served, posted(path, f"content-length: {length}")))
+        assert answer.startswith(b"HTTP/1.1 413 "), answer
+        assert b"body-size" in answer
+
+
+def test_a_body_that_becomes_too_large_is_refused_on_the_way(served: Running) -> None:
+    connection = connected(served, posted("/v1/images", "transfer-encoding: chunked"))
+    piece = b"10000\r\n" + b" " * 65536 + b"\r\n"
+    try:
+        for _ in range(MAX_BODY_BYTES // 65536 + 8):
+            connection.sendall(piece)
+    except (BrokenPipeError, ConnectionResetError):
+        pass
+    answer = answer_of(connection)
+    assert answer == b"" or b" 413 " in answer.splitlines()[0]
+
+
+@pytest.mark.parametrize("kind", ["one", "many", "path"])
+def test_huge_headers_end_the_connection(served: Running, kind: str) -> None:
+    huge = {
+        "one": posted("/v1/images", "connection: close", "x-a: " + "a" * MAX_HEADER_BYTES),
+        "many": posted("/v1/images", *(f"x-{i}: {'a' * 60}" for i in range(2000))),
+        "path": posted("/" + "a" * MAX_HEADER_BYTES, "connection: close"),
+    }
+    answer = answer_of(connected(served, huge[kind]))
+    assert answer == b"" or answer.startswith((b"HTTP/1.1 431", b"HTTP/1.1 400"))
+
+
+GARBAGE = (b"\x16\x03\x01\x02\0\x01\0", b"GET\r\n\r\n", b"\0" * 100, b"GET / HTTP/x\r\n\r\n")
+
+
+@pytest.mark.parametrize("garbage", GARBAGE)
+def test_what_is_no_http_ends_the_connection(served: Running, garbage: bytes) -> None:
+    connection = connected(served, garbage)
+    connection.shutdown(socket.SHUT_WR)
+    answer = answer_of(connection)
+    assert answer == b"" or b" 400 " in answer.splitlines()[0]
+
+
+@pytest.mark.parametrize("sent", [b"", b"GET /healthz HTTP/1.1\r\nhost:"])
+def test_headers_that_do_not_come_are_not_waited_for(impatient: Running, sent: bytes) -> None:
+    assert b" 408 " in answer_of(connected(impatient, sent))
+
+
+def test_headers_that_drip_are_not_waited_for(impatient: Running) -> None:
+    connection = connected(impatient, b"GET /healthz HTTP/1.1\r\n")
+    connection.settimeout(0.02)
+    until = time.monotonic() + LATEST_S
+    closed = False
+    while not closed and time.monotonic() < until:
+        try:
+            connection.sendall(b"x")
+            closed = b"408" in connection.recv(1000)
+        except TimeoutError:
+            continue
+        except OSError:
+            closed = True
+    connection.close()
+    assert closed
+
+
+def test_a_body_that_stops_is_not_waited_for(impatient: Running) -> None:
+    answer = answer_of(connected(impatient, posted("/v1/images", "content-length: 100") + b"{"))
+    assert answer.startswith(b"HTTP/1.1 408 ")
+    assert b"slow-client" in answer
+
+
+def test_a_body_that_drips_is_not_waited_for(impatient: Running) -> None:
+    connection = connected(impatient, posted("/v1/images", "content-length: 100000"))
+    connection.settimeout(0.02)
+    until = time.monotonic() + LATEST_S
+    answer = b""
+    while not answer and time.monotonic() < until:
+        try:
+            connection.sendall(b" ")
+            answer = connection.recv(4096)
+        except TimeoutError:
+            continue
+    connection.close()
+    assert answer.startswith(b"HTTP/1.1 408 ")
+
+
+def test_meanwhile_others_are_answered(impatient: Running) -> None:
+    slow = [connected(impatient, posted("/v1/images", "content-length: 100")) for _ in range(50)]
+    with impatient.client() as client:
+        assert client.get("/healthz").status_code == 200
+    for connection in slow:
+        connection.close()
+
+
+def test_events_wait_as_long_as_it_takes(impatient: Running) -> None:
+    """What is slow is the picture, not the client: patience with bodies does not end a stream of events."""
+    with impatient.client() as client:
+        placed = client.post("/v1/images", json={"prompt": "x", "steps": 150}).json()
+        with client.stream("GET", placed["events_url"]) as events:
+            assert "event: end" in "".join(events.iter_text())
+
+
+@pytest.mark.parametrize("path", ["/v1/images/generations", "/sdapi/v1/txt2img"])
+def test_a_client_that_goes_away_cancels_what_it_waited_for(served: Running, path: str) -> None:
+    body = b'{"prompt": "x", "steps": 150, "num_inference_steps": 150, "n": 8, "batch_size": 8}'
+    if "generations" in path:
+        body = body.replace(b'"steps": 150, ', b"").replace(b', "batch_size": 8', b"")
+    connection = connected(served, posted(path, f"content-length: {len(body)}") + body)
+    with served.client() as client:
+
+        def job_count() -> int:
+            return int(client.get("/sdapi/v1/progress").json()["state"]["job_count"])
+
+        while not job_count():
+            pass
+        connection.close()
+        while job_count():
+            pass
+    outcome = served.service.metrics.registry.get_sample_value(
+        "sealsmith_pictures_total", {"outcome": "cancelled"}
+    )
+    assert outcome is not None
+    assert outcome >= 1
+
+
+OWN = own_names("127.0.0.1")
+
+
+@pytest.mark.parametrize(
+    ("host", "origin", "hosts"),
+    [
+        (b"evil.example", None, OWN),
+        (b"127.0.0.1.evil.example:7860", None, OWN),
+        (b"", None, OWN),
+        (None, None, OWN),
+        (b"127.0.0.1:7860", b"http://evil.example", OWN),
+        (b"127.0.0.1:7860", b"http://127.0.0.1:8000", OWN),
+        (b"127.0.0.1:7860", b"null", OWN),
+        (b"seals.example", b"https://evil.example", None),
+    ],
+)
+def test_pages_of_other_sites_are_refused(
+    host: bytes | None, origin: bytes | None, hosts: frozenset[str] | None
+) -> None:
+    with pytest.raises(ForbiddenError, match=r"not called|may not ask"):
+        check_source(host, origin, hosts)
+
+
+@pytest.mark.parametrize("host", [b"127.0.0.1:7860", b"localhost", b"[::1]:7860", b"LOCALHOST:1"])
+def test_the_owner_and_the_server_s_own_pages_are_taken(host: bytes) -> None:
+    check_source(host, None, OWN)
+    check_source(host, b"http://" + host, OWN)
+    check_source(b"seals.example", b"https://seals.example", own_names("0.0.0.0"))

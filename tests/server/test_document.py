@@ -1,0 +1,68 @@
+"""The OpenAPI document says all: every route, every limit, every need of a key; and docs/api.md is made of it."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sealsmith.server import document
+from sealsmith.server.app import OPEN_PATHS
+
+DOCUMENT = document.document()
+PAGE = Path(__file__).parents[2] / "docs" / "api.md"
+
+
+def operations() -> Iterator[tuple[str, str, dict[str, Any]]]:
+    for path, methods in DOCUMENT["paths"].items():
+        for method, operation in methods.items():
+            yield path, method, operation
+
+
+def test_the_page_is_what_the_document_says() -> None:
+    again = "write it again: python -m sealsmith.server.document > docs/api.md"
+    assert PAGE.read_text() == document.page(DOCUMENT), again
+
+
+def test_every_route_is_on_the_page() -> None:
+    page = PAGE.read_text()
+    assert all(f"### {method.upper()} {path}\n" in page for path, method, _ in operations())
+
+
+def test_every_route_but_the_open_ones_wants_a_key() -> None:
+    without = {path for path, _, operation in operations() if not operation.get("security")}
+    assert without == OPEN_PATHS
+
+
+def test_every_route_says_how_it_fails() -> None:
+    assert all({"4XX", "5XX"} <= operation["responses"].keys() for _, _, operation in operations())
+    assert all("422" not in operation["responses"] for _, _, operation in operations())
+
+
+def unlimited(schema: dict[str, Any], where: str) -> Iterator[str]:
+    """Every text, number and list in what a client may send that has no bound."""
+    if "$ref" in schema:
+        schema = DOCUMENT["components"]["schemas"][schema["$ref"].rpartition("/")[2]]
+    kind = schema.get("type")
+    is_fixed = "enum" in schema or "const" in schema or "pattern" in schema
+    if kind == "string" and not is_fixed and "maxLength" not in schema:
+        yield where
+    if kind in ("number", "integer") and not is_fixed and not {"minimum", "maximum"} <= schema.keys():
+        yield where
+    if kind == "array" and "maxItems" not in schema:
+        yield where
+    for name, field in schema.get("properties", {}).items():
+        yield from unlimited(field, f"{where}.{name}")
+    for each in schema.get("anyOf", ()):
+        yield from unlimited(each, where)
+    if "items" in schema:
+        yield from unlimited(schema["items"], f"{where}[]")
+
+
+@pytest.mark.parametrize(
+    ("path", "method", "operation"), [pytest.param(*each, id=f"{each[1]} {each[0]}") for each in operations()]
+)
+def test_every_limit_is_in_the_schema(path: str, method: str, operation: dict[str, Any]) -> None:
+    schemas = [content["schema"] for content in operation.get("requestBody", {}).get("content", {}).values()]
+    schemas += [parameter["schema"] for parameter in operation.get("parameters", ())]
+    assert [where for schema in schemas for where in unlimited(schema, f"{method} {path}")] == []

@@ -1,0 +1,183 @@
+"""The native dialect end to end: a real app, a real engine, pictures that are those of the plain path."""
+
+import io
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import numpy as np
+import pytest
+from PIL import Image
+from running import Running
+
+from sealsmith.adapters import read_seal
+from sealsmith.bases import Base
+from sealsmith.generate import Request, generate
+from sealsmith.generate.picture_file import picture_texts, recipe_in
+
+SMALL = {"prompt": "a red wax seal", "steps": 3, "guidance": 3.0, "seed": 5}
+
+
+def events_of(client: httpx2.Client, url: str, after: int | None = None) -> Iterator[dict[str, Any]]:
+    headers = {} if after is None else {"last-event-id": str(after)}
+    with client.stream("GET", url, headers=headers) as response:
+        assert response.status_code == 200, response.read()
+        assert response.headers["content-type"].startswith("text/event-stream")
+        event: dict[str, Any] = {}
+        for line in response.iter_lines():
+            key, _, value = line.partition(": ")
+            if key == "data":
+                event["data"] = json.loads(value)
+            elif key in ("id", "event"):
+                event[key] = int(value) if key == "id" else value
+            elif not line and event:
+                yield event
+                event = {}
+
+
+def drawn(client: httpx2.Client, **wish: Any) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """An order that has ended, and all its events."""
+    placed = client.post("/v1/images", json={**SMALL, **wish})
+    assert placed.status_code == 202, placed.text
+    events = list(events_of(client, placed.json()["events_url"]))
+    return client.get(placed.headers["location"]).json(), events
+
+
+def test_pictures_are_those_of_the_plain_path_and_carry_their_recipe(
+    client: httpx2.Client, tiny_base: Base, seals_folder: Path
+) -> None:
+    order, events = drawn(client, prompt="a red wax seal <lora:mark:0.8>", n=2, preview_every=2)
+    assert order["state"] == "done"
+    seal = read_seal(seals_folder / "mark.safetensors")
+    expected = generate(tiny_base, Request("a red wax seal", "", 5, 2, 3, 3.0), [(seal, 0.8)])
+    for picture, plain in zip(order["pictures"], expected, strict=True):
+        png = client.get(picture["url"])
+        assert png.headers["content-type"] == "image/png"
+        levels = np.asarray(Image.open(io.BytesIO(png.content)), int)
+        assert np.abs(levels - np.asarray(plain.image, int)).max() <= 1
+        recipe = recipe_in(picture_texts(png.content, "it"), "it")
+        assert [(use.name, use.strength, use.trigger) for use in recipe.seals] == [("mark", 0.8, "sks")]
+        assert (recipe.seed, recipe.prompt_typed) == (plain.recipe.seed, "a red wax seal")
+    kinds = {event["event"] for event in events}
+    assert {"step", "preview", "done", "end"} <= kinds
+    assert [event["id"] for event in events] == sorted({event["id"] for event in events})
+    previews = [event["data"] for event in events if event["event"] == "preview"]
+    assert all(data["png"] for data in previews)
+
+
+def test_who_comes_back_hears_what_was_missed_and_no_more(client: httpx2.Client) -> None:
+    order, events = drawn(client, n=2)
+    for place in (0, 1, len(events) - 1):
+        after = events[place]["id"]
+        later = list(events_of(client, f"/v1/images/{order['id']}/events", after))
+        assert later == [
+            event for event in events_of(client, f"/v1/images/{order['id']}/events") if event["id"] > after
+        ]
+    assert list(events_of(client, f"/v1/images/{order['id']}/events", events[-1]["id"])) == []
+
+
+def test_the_same_request_is_the_same_bytes(client: httpx2.Client) -> None:
+    pictures = [client.get(drawn(client)[0]["pictures"][0]["url"]).content for _ in range(2)]
+    assert pictures[0] == pictures[1]
+
+
+def test_cancelling_ends_what_is_not_finished(client: httpx2.Client) -> None:
+    placed = client.post("/v1/images", json={**SMALL, "steps": 150, "n": 16}).json()
+    order = client.post(f"/v1/images/{placed['id']}/cancel").json()
+    assert order["state"] == "failed"
+    codes = {picture["error"]["code"] for picture in order["pictures"] if picture["state"] == "failed"}
+    assert codes == {"cancelled"}
+    assert client.post(f"/v1/images/{placed['id']}/cancel").json() == order
+    assert client.delete(f"/v1/images/{placed['id']}").status_code == 204
+    assert client.get(f"/v1/images/{placed['id']}").status_code == 404
+
+
+def test_too_much_underway_is_refused_with_when_to_come_again(client: httpx2.Client) -> None:
+    placed = [client.post("/v1/images", json={**SMALL, "steps": 150, "n": 16}) for _ in range(5)]
+    assert [answer.status_code for answer in placed] == [202] * 4 + [429]
+    assert placed[-1].json()["error"]["code"] == "busy"
+    assert int(placed[-1].headers["retry-after"]) >= 1
+    for answer in placed[:4]:
+        client.delete(f"/v1/images/{answer.json()['id']}")
+
+
+@pytest.mark.parametrize(
+    ("wish", "status", "code", "parameter"),
+    [
+        ({"prompt": "x", "steps": 0}, 400, "config", "steps"),
+        ({"prompt": "x", "colour": "red"}, 400, "config", "colour"),
+        ({"n": 1}, 400, "config", "prompt"),
+        ({"prompt": "x <lora:nobody:1>"}, 404, "seal-missing", None),
+        ({"prompt": "x", "seals": [{"name": "mark", "strength": "loud"}]}, 400, "config", None),
+        ({"prompt": "x <lora:mark"}, 400, "config", None),
+        ({"prompt": "x", "negative": "<lora:mark:1>"}, 400, "config", None),
+        ({"prompt": "x", "seed": 2**53 - 1, "n": 2}, 400, "config", None),
+    ],
+)
+def test_a_wrong_request_is_told_what_is_wrong(
+    client: httpx2.Client, wish: dict[str, Any], status: int, code: str, parameter: str | None
+) -> None:
+    answer = client.post("/v1/images", json=wish)
+    error = answer.json()["error"]
+    assert (answer.status_code, error["code"], error["parameter"]) == (status, code, parameter)
+    assert error["message"]
+    assert error["remedy"]
+    assert error["request_id"] == answer.headers["x-request-id"]
+
+
+def test_what_the_base_cannot_draw_fails_alone(client: httpx2.Client) -> None:
+    order, events = drawn(client, sampler="sideways")
+    (picture,) = order["pictures"]
+    assert (order["state"], picture["error"]["code"]) == ("failed", "config")
+    assert "sideways" in picture["error"]["message"]
+    assert [event["event"] for event in events][-2:] == ["failed", "end"]
+    assert client.get(f"/v1/images/{order['id']}/pictures/0").status_code == 404
+
+
+def test_a_request_id_is_kept_and_else_made(client: httpx2.Client) -> None:
+    assert client.get("/healthz", headers={"x-request-id": "mine-1"}).headers["x-request-id"] == "mine-1"
+    odd = client.get("/healthz", headers={"x-request-id": "a b\tc"}).headers["x-request-id"]
+    assert odd.startswith("req-")
+
+
+def test_status_and_base(client: httpx2.Client, served: Running, tiny_base: Base) -> None:
+    assert client.get("/healthz").json()["status"] == "ok"
+    assert client.get("/readyz").json() == {
+        "status": "ready",
+        "engine_starts": served.service.engine.num_starts,
+    }
+    (base,) = client.get("/v1/bases").json()["bases"]
+    assert (base["digest"], base["side_px"]) == (tiny_base.digest, tiny_base.picture_px)
+    assert base["steps"] == tiny_base.family.num_steps
+    order, _ = drawn(client, sampler=base["samplers"][-1])
+    assert order["state"] == "done"
+
+
+def test_metrics_count_what_happened(client: httpx2.Client) -> None:
+    def value(line: str) -> float:
+        text = client.get("/metrics").text
+        found = [each for each in text.splitlines() if each.startswith(line)]
+        return float(found[0].rpartition(" ")[2]) if found else 0.0
+
+    stages = [f'sealsmith_stage_seconds_count{{stage="{stage}"}}' for stage in ("queue", "draw", "encode")]
+    counters = ['sealsmith_pictures_total{outcome="done"}', *stages]
+    before = [value(line) for line in counters]
+    drawn(client, n=2)
+    assert [value(line) - earlier for line, earlier in zip(counters, before, strict=True)] == [2] * 4
+    assert value("sealsmith_pictures_underway") == value("sealsmith_pictures_waiting") == 0
+    order = client.post("/v1/images", json={**SMALL, "steps": 150, "n": 16}).json()
+    assert value("sealsmith_pictures_underway") >= value("sealsmith_pictures_waiting") > 0
+    client.delete(f"/v1/images/{order['id']}")
+    client.request("MADE-UP", "/v1/images")
+    assert "MADE-UP" not in client.get("/metrics").text
+    assert value('sealsmith_http_requests_total{method="POST",route="/v1/images",status="202"}') >= 1
+
+
+def test_another_path_or_method_has_the_same_shape(client: httpx2.Client) -> None:
+    for answer, status in ((client.get("/v2/nothing"), 404), (client.put("/v1/images"), 405)):
+        assert answer.status_code == status
+        assert set(answer.json()["error"]) == {
+            "code", "message", "remedy", "parameter", "retry_after_s", "request_id",
+        }  # fmt: skip
