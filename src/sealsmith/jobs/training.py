@@ -120,6 +120,10 @@ def facts_of(seal: Seal, name: str = "", picture: str = "") -> SealFacts:
         trigger=header.trigger,
         class_noun=header.class_noun,
         method=header.method,
+        title=header.title,
+        base=header.base,
+        rank=header.rank,
+        num_layers=len(seal.layers) + len(seal.networks) + len(seal.embeddings),
         scorecard=header.scorecard,
         thumbnail=header.thumbnail or picture,
     )

@@ -45,9 +45,12 @@ def inspect_seal(file: Path, name: str) -> SealFacts:
         class_noun=header.class_noun,
         family=header.family,
         base=header.base,
+        base_digest=header.base_digest,
         method=header.method,
         rank=header.rank,
         num_layers=len(seal.layers) + len(seal.networks) + len(seal.embeddings),
+        scorecard=header.scorecard,
+        thumbnail=header.thumbnail,
     )
 
 
