@@ -5,6 +5,7 @@ from pathlib import Path
 
 import httpx2
 import pytest
+from pydantic import SecretStr
 from running import Running, running
 from seal_examples import random_seal
 from shared import Shared
@@ -50,10 +51,11 @@ def client(served: Running) -> Iterator[httpx2.Client]:
 def shared(tiny_base_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shared]:
     """A service on a catalog, with an engine of its own, for the tenants ann and bob."""
     folder = tmp_path_factory.mktemp("shared")
-    store = (folder / "store").as_uri()
-    with open_catalog(f"sqlite:///{folder / 'catalog.db'}", store) as catalog:
+    store, base = (folder / "store").as_uri(), str(tiny_base_folder)
+    database = SecretStr(f"sqlite:///{folder / 'catalog.db'}")
+    with open_catalog(database, store) as catalog:
         for name in ("ann", "bob"):
             catalog.tenants.create(name)
-        settings = EngineSettings(str(tiny_base_folder), deterministic=True)
+        settings = EngineSettings(base, deterministic=True)
         with running(catalog_service(settings, catalog, store)) as service:
-            yield Shared(service, catalog)
+            yield Shared(service, catalog, database, store, base)

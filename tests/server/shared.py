@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import timedelta
 
+from pydantic import SecretStr
 from running import Running
 
 from sealsmith.catalog import Catalog, Quota, Scope
@@ -17,6 +18,9 @@ class Shared:
 
     running: Running
     catalog: Catalog
+    database: SecretStr
+    store: str
+    base: str
 
     def key(self, tenant: str, *scopes: Scope) -> Headers:
         """A new key of a tenant, by name, as a request has it; good for drawing and training if not said."""

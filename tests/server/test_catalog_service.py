@@ -17,7 +17,13 @@ GUARDED = [
     for method in methods
     if path not in OPEN_PATHS
 ]
-SAMPLES = {"order_id": "img-" + "0" * 24, "index": "0", "seal_id": "0" * 64}
+SAMPLES = {
+    "order_id": "img-" + "0" * 24,
+    "index": "0",
+    "seal_id": "0" * 64,
+    "training_id": "0" * 32,
+    "file_id": "0" * 32,
+}
 
 
 @pytest.fixture(scope="module")

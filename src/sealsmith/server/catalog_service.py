@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 from ..catalog import Catalog, NewKey, Scope
 from ..errors import MissingError
@@ -9,6 +10,7 @@ from .catalog_library import CatalogLibrary
 from .drawing_service import EngineSettings, drawing_service
 from .inspector import Inspector
 from .service import Service
+from .trainings import Trainings
 
 FIRST_TENANT = "owner"
 
@@ -20,7 +22,7 @@ async def catalog_service(settings: EngineSettings, catalog: Catalog, store: str
     Raises: what keeps the engine from starting.
     """
     async with drawing_service(settings, store, CatalogLibrary(catalog), Inspector()) as service:
-        yield service
+        yield replace(service, trainings=Trainings(catalog, settings.base))
 
 
 def first_key(catalog: Catalog) -> NewKey | None:

@@ -17,6 +17,7 @@ from .library import Caller, Library, Scope
 from .metrics import Metrics
 from .order import Order
 from .orders import OrderBook
+from .trainings import Trainings
 from .wishes import Wish
 
 SCHEMES = (
@@ -39,6 +40,8 @@ class Service:
     inspector: Inspector
     orders: OrderBook
     metrics: Metrics
+    trainings: Trainings | None = None
+    """None: it trains nothing."""
 
     @property
     def welcome(self) -> Welcome:
