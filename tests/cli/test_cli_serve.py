@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import httpx2
+import psutil
 
 
 def test_a_local_service_draws_and_ends_when_told(tiny_base_folder: Path, tmp_path: Path) -> None:
@@ -59,10 +60,13 @@ def test_a_service_for_many_shows_its_first_key_once(tiny_base_folder: Path, tmp
             for key in keys:
                 headers = {"authorization": f"Bearer {key}"}
                 assert httpx2.get(f"{url}/v1/seals", timeout=60, headers=headers).json() == {"seals": []}
+            children = psutil.Process(process.pid).children()
+            (worker,) = [child for child in children if "worker" in child.cmdline()]
             process.send_signal(signal.SIGTERM)
             _, said = process.communicate(timeout=120)
         finally:
             process.kill()
         assert process.returncode == 0, said
+        assert not worker.is_running()
         keys += re.findall(r"seal_[0-9a-z]+_\S+", said)
     assert len(keys) == 1

@@ -39,6 +39,10 @@ class ServeOptions:
         bool,
         typer.Option("--deterministic", help="The same bytes for the same request, whatever else is drawn."),
     ] = False
+    workers: Annotated[
+        int,
+        typer.Option(help="Workers for trainings, beside the server; 0: they are elsewhere.", min=0, max=64),
+    ] = 1
     data: DataOption = None
     database: DatabaseOption = None
     store: StoreOption = None
@@ -92,10 +96,15 @@ async def _shared(options: ServeOptions) -> "AsyncIterator[Service]":
     """For many: a catalog, whose first key is shown when it is made."""
     from ..server.catalog_service import catalog_service, first_key
     from ..server.drawing_service import EngineSettings
+    from ..server.workers import worker_launch, working
 
     settings = EngineSettings(options.base, options.device, options.deterministic)
     with opened_catalog(options.data, options.database, options.store) as (catalog, where):
-        async with catalog_service(settings, catalog, where.store) as service:
+        launch = worker_launch(where, options.base)
+        async with (
+            catalog_service(settings, catalog, where.store) as service,
+            working(launch, options.workers),
+        ):
             if (new := first_key(catalog)) is not None:
                 note(f"the first key, shown this once, good for everything: {new.token.get_secret_value()}")
             yield service
