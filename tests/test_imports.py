@@ -45,7 +45,7 @@ def test_a_command_s_help_imports_no_torch(command: str) -> None:
 
 
 def test_the_server_imports_no_torch() -> None:
-    rooms = ("app", "local_service", "listening", "log")
+    rooms = ("app", "local_service", "catalog_service", "listening", "log")
     program = "import json, sys; import " + ", ".join(f"sealsmith.server.{room}" for room in rooms)
     ended = subprocess.run(
         [sys.executable, "-c", f"{program}; print(json.dumps(sorted(sys.modules)))"],

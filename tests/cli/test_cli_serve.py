@@ -1,15 +1,14 @@
 """`sealsmith serve`: starts, answers, and ends when it is told to."""
 
 import json
+import re
 import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import httpx2
-import pytest
-
-from sealsmith.cli import main
+import psutil
 
 
 def test_a_local_service_draws_and_ends_when_told(tiny_base_folder: Path, tmp_path: Path) -> None:
@@ -43,6 +42,31 @@ def test_a_local_service_draws_and_ends_when_told(tiny_base_folder: Path, tmp_pa
     assert (line["route"], line["status"], line["level"]) == ("/v1/images", 202, "info")
 
 
-def test_there_is_only_the_local_kind(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["serve"]) == 2
-    assert "--local" in capsys.readouterr().err
+def test_a_service_for_many_shows_its_first_key_once(tiny_base_folder: Path, tmp_path: Path) -> None:
+    program = (sys.executable, "-m", "sealsmith", "serve", "--port", "0", "--base", str(tiny_base_folder))
+    keys = []
+    for _ in range(2):
+        process = subprocess.Popen(
+            [*program, "--data", str(tmp_path / "data")],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        try:
+            assert process.stdout is not None
+            url = process.stdout.readline().strip()
+            assert url.startswith("http://127.0.0.1:"), process.communicate()
+            assert httpx2.get(f"{url}/v1/seals", timeout=60).status_code == 401
+            for key in keys:
+                headers = {"authorization": f"Bearer {key}"}
+                assert httpx2.get(f"{url}/v1/seals", timeout=60, headers=headers).json() == {"seals": []}
+            children = psutil.Process(process.pid).children()
+            (worker,) = [child for child in children if "worker" in child.cmdline()]
+            process.send_signal(signal.SIGTERM)
+            _, said = process.communicate(timeout=120)
+        finally:
+            process.kill()
+        assert process.returncode == 0, said
+        assert not worker.is_running()
+        keys += re.findall(r"seal_[0-9a-z]+_\S+", said)
+    assert len(keys) == 1

@@ -5,11 +5,16 @@ from pathlib import Path
 
 import httpx2
 import pytest
+from pydantic import SecretStr
 from running import Running, running
 from seal_examples import random_seal
+from shared import Shared
 
 from sealsmith.adapters import dump_seal
 from sealsmith.bases import open_base
+from sealsmith.catalog import open_catalog
+from sealsmith.server.catalog_service import catalog_service
+from sealsmith.server.drawing_service import EngineSettings
 from sealsmith.server.local_service import LocalSettings, local_service
 
 
@@ -31,7 +36,7 @@ def seals_folder(tmp_path_factory: pytest.TempPathFactory, seal_bytes: bytes) ->
 @pytest.fixture(scope="session")
 def served(tiny_base_folder: Path, seals_folder: Path) -> Iterator[Running]:
     """A local service on the tiny base."""
-    settings = LocalSettings(str(tiny_base_folder), seals_folder, deterministic=True)
+    settings = LocalSettings(str(tiny_base_folder), deterministic=True, seals_folder=seals_folder)
     with running(local_service(settings)) as service:
         yield service
 
@@ -40,3 +45,17 @@ def served(tiny_base_folder: Path, seals_folder: Path) -> Iterator[Running]:
 def client(served: Running) -> Iterator[httpx2.Client]:
     with served.client() as client:
         yield client
+
+
+@pytest.fixture(scope="session")
+def shared(tiny_base_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shared]:
+    """A service on a catalog, with an engine of its own, for the tenants ann and bob."""
+    folder = tmp_path_factory.mktemp("shared")
+    store, base = (folder / "store").as_uri(), str(tiny_base_folder)
+    database = SecretStr(f"sqlite:///{folder / 'catalog.db'}")
+    with open_catalog(database, store) as catalog:
+        for name in ("ann", "bob"):
+            catalog.tenants.create(name)
+        settings = EngineSettings(base, deterministic=True)
+        with running(catalog_service(settings, catalog, store)) as service:
+            yield Shared(service, catalog, database, store, base)

@@ -42,6 +42,12 @@ class KeyedLibrary:
         self._check(caller, digest)
         await self.inner.remove_seal(caller, digest)
 
+    async def take_pictures(self, tenant: str, num_pictures: int) -> None:
+        await self.inner.take_pictures(tenant, num_pictures)
+
+    async def give_back_pictures(self, tenant: str, num_pictures: int) -> None:
+        await self.inner.give_back_pictures(tenant, num_pictures)
+
     def _check(self, caller: Caller, name: str) -> None:
         if caller != ANN:
             raise SealMissingError(f"there is no seal {name!r} here")

@@ -17,7 +17,13 @@ OPERATIONS = [
     for path, methods in document()["paths"].items()
     for method, operation in methods.items()
 ]
-SAMPLES = {"order_id": "img-" + "0" * 24, "index": "0", "seal_id": "0" * 64}
+SAMPLES = {
+    "order_id": "img-" + "0" * 24,
+    "index": "0",
+    "seal_id": "0" * 64,
+    "training_id": "0" * 32,
+    "file_id": "0" * 32,
+}
 DIALECTS = {"openai": {"error"}, "a1111": {"error", "detail", "body", "errors"}}
 
 

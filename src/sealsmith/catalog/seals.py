@@ -13,7 +13,15 @@ from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.orm import Session, undefer
 
 from ..engine.store import MAX_SEAL_BYTES, check_digest, digest_of
-from ..errors import ConfigError, ForbiddenError, SealMissingError, SealSizeError
+from ..errors import (
+    ConfigError,
+    ConflictError,
+    ForbiddenError,
+    SealExistsError,
+    SealMissingError,
+    SealSizeError,
+    SealsmithError,
+)
 from .database import Clock, Database
 from .files import Files, seal_path
 from .paging import read_page
@@ -32,14 +40,23 @@ class Seals:
     def __init__(self, database: Database, files: Files, clock: Clock):
         self._database, self._files, self._clock = database, files, clock
 
-    def add(self, tenant: str, data: bytes, facts: SealFacts) -> SealRecord:
+    def add(self, tenant: str, data: bytes, facts: SealFacts, *, by_name: bool = False) -> SealRecord:
         """Keeps a seal file that has been checked; one that is there already stays as it was, its file healed.
 
-        Raises: QuotaError, SealSizeError, MissingError for the tenant, ConfigError, StoreError, DatabaseError.
+        `by_name`: only where the name will mean this one of the tenant's seals, and no other name does.
+        Raises: QuotaError, SealSizeError, MissingError for the tenant, ConfigError, StoreError, DatabaseError;
+        SealExistsError for a name or a file that is taken, with `by_name`.
         """
-        self.put_file(data)
-        with self._database.writing() as session:
-            return self.insert(session, tenant, data, facts)
+        digest = self.put_file(data)
+        try:
+            with self._database.writing() as session:
+                if by_name:
+                    lock_tenant(session, tenant)
+                    _check_name(session, tenant, digest, facts)
+                return self.insert(session, tenant, data, facts)
+        except SealsmithError:
+            self._files.drop(seal_path(digest))  # what is refused leaves nothing
+            raise
 
     def put_file(self, data: bytes) -> str:
         """Stores a seal's file ahead of its row; its digest. Raises: SealSizeError, StoreError."""
@@ -90,6 +107,27 @@ class Seals:
             if not rows:
                 raise _missing(digest)
             return _record(rows[0])
+
+    def named(self, tenant: str, name: str) -> SealRecord:
+        """The seal of this name that the tenant may use now: its own, else one granted to it.
+
+        Raises: SealMissingError; ConflictError where the name means several.
+        """
+        with self._database.reading() as session:
+            rows = session.scalars(
+                _visible(tenant).where(SealRow.name == name).order_by(SealRow.number)
+            ).all()
+            found = [row for row in rows if row.tenant_id == tenant] or rows
+            if not found:
+                raise SealMissingError(
+                    f"there is no seal {name[:80]!r}", "list yours, or ask its owner to share it"
+                )
+            if len({row.digest for row in found}) > 1:
+                digests = ", ".join(row.digest[:12] for row in found)
+                raise ConflictError(
+                    f"{len(found)} seals are called {name!r}: {digests}", "name one by its whole digest"
+                )
+            return _record(found[0])
 
     def page(
         self, tenant: str, search: str = "", after: str | None = None, limit: int = 50
@@ -194,6 +232,24 @@ def _own(session: Session, tenant: str, digest: str, base_digest: str, stays: bo
     raise ForbiddenError(f"the seal {digest[:12]} is not yours, only shared with you", "ask its owner")
 
 
+def _check_name(session: Session, tenant: str, digest: str, facts: SealFacts) -> None:
+    """Raises: SealExistsError when the tenant has another seal of that name, or that seal by another name."""
+    for row in session.scalars(
+        select(SealRow).where(
+            SealRow.tenant_id == tenant, or_(SealRow.name == facts.name, SealRow.digest == digest)
+        )
+    ):
+        if row.digest != digest:
+            raise SealExistsError(
+                f"another seal is called {facts.name!r} already: {row.digest[:12]}",
+                "give another name, or remove that one first",
+            )
+        if row.name != facts.name:
+            raise SealExistsError(
+                f"this file is your seal {row.name[:80]!r} already", "use it by that name, or remove it first"
+            )
+
+
 def _matches(search: str) -> Any:
     """Trigger or name contain the words, whatever the case; or the hash begins so."""
     text = search[:NAME_CHARS].lower()
@@ -211,6 +267,9 @@ def _check_facts(facts: SealFacts) -> None:
                 f"the seal's {name} is {value[:80]!r}, {len(value)} characters long",
                 f"give at most {NAME_CHARS}",
             )
+    for name in ("title", "base"):
+        if "\0" in getattr(facts, name):
+            raise ConfigError(f"the seal's {name} holds a character that is none", "write it anew without")
     if len(facts.base_digest) > 2 * DIGEST_CHARS or "\0" in facts.base_digest:
         raise ConfigError(f"the seal's base is {facts.base_digest[:80]!r}", "name it by its digest")
     if len(facts.thumbnail) > MAX_THUMBNAIL_CHARS:
@@ -239,6 +298,10 @@ def _record(row: SealRow) -> SealRecord:
         class_noun=row.class_noun,
         method=row.method,
         family=row.family,
+        title=row.title,
+        base=row.base,
+        rank=row.rank,
+        num_layers=row.num_layers,
         size_bytes=row.size_bytes,
         created=row.created,
         verdict=row.verdict,

@@ -104,6 +104,10 @@ class SealRow(Row):
     class_noun: Mapped[str] = mapped_column(String(NAME_CHARS))
     method: Mapped[str] = mapped_column(String(NAME_CHARS))
     family: Mapped[str] = mapped_column(String(NAME_CHARS))
+    title: Mapped[str] = mapped_column(Text, server_default="")
+    base: Mapped[str] = mapped_column(Text, server_default="")
+    rank: Mapped[int] = mapped_column(server_default="0")
+    num_layers: Mapped[int] = mapped_column(server_default="0")
     size_bytes: Mapped[int] = mapped_column(BigInteger)
     created: Mapped[datetime]
     verdict: Mapped[str | None] = mapped_column(String(NAME_CHARS))

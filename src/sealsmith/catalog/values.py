@@ -113,6 +113,11 @@ class SealFacts:
     trigger: str = ""
     class_noun: str = ""
     method: str = "lora"
+    title: str = ""
+    base: str = ""
+    """The base's name, for people."""
+    rank: int = 0
+    num_layers: int = 0
     scorecard: Mapping[str, Any] | None = None
     """As `Scorecard.to_dict` gives it."""
     thumbnail: str = ""
@@ -133,6 +138,10 @@ class SealRecord:
     class_noun: str
     method: str
     family: str
+    title: str
+    base: str
+    rank: int
+    num_layers: int
     size_bytes: int
     created: datetime
     verdict: str | None

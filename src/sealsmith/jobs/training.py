@@ -51,16 +51,18 @@ def run(work: Work) -> Outcome:
     )
     folder = work.folder / "training"
     is_begun = (folder / RESUME_NAME).exists()
+    showing = Showing(work, folder / PREVIEWS)
     result, card = train_and_score(
         base,
         pictures,
         config,
         folder,
-        progress=Showing(work, folder / PREVIEWS),
+        progress=showing,
         resume=is_begun,
         overwrite=not is_begun,
         is_scored=payload.is_scored,
     )
+    showing.show()
     seal = dated(result.seal, work)
     facts = facts_of(seal, payload.name, thumbnail(portrait(card, pictures)))
     assert seal.path is not None
@@ -120,6 +122,10 @@ def facts_of(seal: Seal, name: str = "", picture: str = "") -> SealFacts:
         trigger=header.trigger,
         class_noun=header.class_noun,
         method=header.method,
+        title=header.title,
+        base=header.base,
+        rank=header.rank,
+        num_layers=len(seal.layers) + len(seal.networks) + len(seal.embeddings),
         scorecard=header.scorecard,
         thumbnail=header.thumbnail or picture,
     )
@@ -141,6 +147,10 @@ class Showing(Relay):
 
     def advance(self, done: int, loss: float | None = None) -> None:
         super().advance(done, loss)
+        self.show()
+
+    def show(self) -> None:
+        """Keeps what was drawn since the last time; of the last step, after the last advance."""
         for path in sorted(self._folder.glob("step-*.png")):
             if path.name not in self._shown:
                 self._shown.add(path.name)

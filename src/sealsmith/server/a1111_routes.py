@@ -52,7 +52,7 @@ async def txt2img(
 ) -> Txt2ImgBody:
     """Pictures in the answer. When it is interrupted, those that were finished."""
     wish = await wish_of(service.library, caller, asked.asked())
-    order = service.orders.place(wish, request_id)
+    order = await service.place(wish, request_id)
     drawn = await finished(service.orders, order, request, partly=True)
     recipes = [parse_json(each.recipe) for each in drawn]
     images = [base64.b64encode(each.png).decode() for each in drawn] if asked.send_images else []

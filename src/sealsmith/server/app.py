@@ -22,6 +22,7 @@ from . import (
     routes_pictures,
     routes_seals,
     routes_status,
+    routes_trainings,
 )
 from .a1111_schema import A1111ErrorBody
 from .answers import add_error_answers
@@ -30,6 +31,16 @@ from .openai_schema import OpenAIErrorBody
 from .schema import ErrorBody
 from .service import SCHEMES, Service
 
+ROUTES = (
+    routes_images,
+    routes_seals,
+    routes_trainings,
+    routes_bases,
+    routes_pictures,
+    openai_routes,
+    a1111_routes,
+)
+"""Those that ask for a key, in the document's order."""
 OPEN_PATHS = frozenset({"/healthz", "/readyz", "/metrics"})
 """What is answered without a key."""
 ERROR_BODIES: dict[str | Enum, type[BaseModel]] = {"openai": OpenAIErrorBody, "a1111": A1111ErrorBody}
@@ -62,7 +73,7 @@ def _routed() -> FastAPI:
         separate_input_output_schemas=False,
     )
     app.include_router(routes_status.router, responses=_errors(ErrorBody))
-    for module in (routes_images, routes_seals, routes_bases, routes_pictures, openai_routes, a1111_routes):
+    for module in ROUTES:
         model = ERROR_BODIES.get(module.router.tags[0], ErrorBody)
         app.include_router(module.router, responses=_errors(model), dependencies=list(SCHEMES))
     described = app.openapi

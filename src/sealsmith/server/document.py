@@ -8,6 +8,7 @@ from .app import document
 TITLES = {
     "images": "Pictures",
     "seals": "Seals",
+    "trainings": "Trainings",
     "bases": "Bases",
     "pictures": "Other people's pictures",
     "openai": "OpenAI's dialect",

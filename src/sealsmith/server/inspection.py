@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import InputError, PictureError
+from ..jobs.train_payload import TrainPayload
 from .library import SealFacts
 
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -45,9 +46,12 @@ def inspect_seal(file: Path, name: str) -> SealFacts:
         class_noun=header.class_noun,
         family=header.family,
         base=header.base,
+        base_digest=header.base_digest,
         method=header.method,
         rank=header.rank,
         num_layers=len(seal.layers) + len(seal.networks) + len(seal.embeddings),
+        scorecard=header.scorecard,
+        thumbnail=header.thumbnail,
     )
 
 
@@ -72,6 +76,15 @@ def inspect_pictures(file: Path, name: str, *, trigger: str, class_noun: str) ->
         digest=found.digest,
         warnings=tuple(warning.replace(file.name, name) for warning in found.warnings),
     )
+
+
+def inspect_training(file: Path, name: str, *, wanted: TrainPayload) -> PictureSetFacts:
+    """As `inspect_pictures`, for a training whose settings must be ones. Raises: ConfigError, too."""
+    from ..jobs.training import config_of
+
+    config = config_of(wanted)
+    noun = config.class_noun or "emblem"
+    return inspect_pictures(file, name, trigger=config.trigger, class_noun=noun)
 
 
 def inspect_texts(file: Path, name: str) -> dict[str, str]:

@@ -3,10 +3,10 @@
 `Library` is the whole protocol. Not for: what is in a seal (inspector.py), or drawing with it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 from ..errors import ForbiddenError
 
@@ -42,9 +42,14 @@ class SealFacts:
     class_noun: str
     family: str
     base: str
+    """Its name, for people."""
+    base_digest: str
     method: str
     rank: int
     num_layers: int
+    scorecard: Mapping[str, Any] | None = None
+    thumbnail: str = ""
+    """"data:image/jpeg;base64,...", or nothing."""
 
 
 @dataclass(frozen=True)
@@ -86,5 +91,13 @@ class Library(Protocol):
         ...
 
     async def remove_seal(self, caller: Caller, digest: str) -> None:
-        """Raises: SealMissingError."""
+        """Raises: SealMissingError; ForbiddenError for one that was only shared with the caller."""
+        ...
+
+    async def take_pictures(self, tenant: str, num_pictures: int) -> None:
+        """Counts pictures that are about to be drawn. Raises: QuotaError, with when to come again."""
+        ...
+
+    async def give_back_pictures(self, tenant: str, num_pictures: int) -> None:
+        """Uncounts pictures that were not drawn after all."""
         ...

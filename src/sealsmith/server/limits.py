@@ -16,6 +16,8 @@ MAX_SEED = 2**53 - 1
 MAX_WAIT_S = 3600.0
 MAX_NAME_CHARACTERS = 100
 MAX_WORD_CHARACTERS = 100
+MAX_SETTINGS_CHARACTERS = 32_000
+"""Of a training's settings, as JSON."""
 
 MAX_BODY_BYTES = 1 << 20
 """Of a request that uploads nothing."""
@@ -50,6 +52,7 @@ MAX_INSPECTIONS = 16
 UPLOAD_BYTES = {
     "/v1/seals": MAX_SEAL_BYTES + MULTIPART_BYTES,
     "/v1/picture-sets/check": MAX_PICTURE_SET_BYTES + MULTIPART_BYTES,
+    "/v1/trainings": MAX_PICTURE_SET_BYTES + MULTIPART_BYTES,
     "/v1/recipes": MAX_PICTURE_BYTES + MULTIPART_BYTES,
     "/sdapi/v1/png-info": MAX_PICTURE_BYTES * 4 // 3 + MULTIPART_BYTES,
 }

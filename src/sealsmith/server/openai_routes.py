@@ -48,7 +48,7 @@ async def generate_images(
 ) -> Response | GenerationBody:
     """Pictures in the answer; with `stream`, as events, with up to three partial pictures before each."""
     wish = await wish_of(service.library, caller, _asked(service, asked))
-    order = service.orders.place(wish, request_id)
+    order = await service.place(wish, request_id)
     size = _size(service, asked)
     if asked.stream:
         events = _streamed(service, order, asked, size)

@@ -6,7 +6,7 @@ preview) is forgotten, so an order's story never grows beyond a few events a pic
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
@@ -15,6 +15,9 @@ from .wishes import Wish
 
 State = Literal["waiting", "loading", "drawing", "done", "failed"]
 SUPERSEDED = frozenset({"queued", "loading", "step", "preview"})
+
+
+GiveBack = Callable[[int], Awaitable[None]]
 
 
 @dataclass(frozen=True)
@@ -62,6 +65,8 @@ class Order:
     created: float = field(default_factory=time.time)
     """Seconds since 1970."""
     request_id: str = ""
+    give_back: GiveBack | None = None
+    """Uncounts so many of its pictures, which were not drawn."""
     pictures: list[PictureState] = field(default_factory=list)
     _events: list[OrderEvent] = field(default_factory=list)
     _num_events: int = 0

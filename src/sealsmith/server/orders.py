@@ -18,7 +18,7 @@ from ..engine.client import EngineClient
 from ..errors import BusyError, Cancelled, OrderMissingError, SealsmithError
 from .limits import MAX_KEPT_BYTES, MAX_KEPT_ORDERS, MAX_WAITING_PICTURES
 from .metrics import Metrics
-from .order import Drawn, Order
+from .order import Drawn, GiveBack, Order
 from .picture_bytes import picture_png, preview_png
 from .wishes import Wish
 
@@ -35,10 +35,12 @@ class OrderBook:
         self._orders: dict[str, Order] = {}
         """By id, the oldest first."""
         self._drawing: dict[str, list[asyncio.Task[None]]] = {}
+        self._givings_back: set[asyncio.Task[None]] = set()
+        """Tasks of their own, which nobody cancels."""
         self._is_closing = False
 
-    def place(self, wish: Wish, request_id: str = "") -> Order:
-        """An order that is being drawn from now on.
+    def place(self, wish: Wish, request_id: str = "", give_back: GiveBack | None = None) -> Order:
+        """An order that is being drawn from now on. `give_back`: told of every picture that is not drawn.
 
         Raises: BusyError when its tenant has too much underway, or the server is about to end.
         """
@@ -52,7 +54,7 @@ class OrderBook:
                 f"at most {MAX_WAITING_PICTURES} may be underway",
                 "wait for some of them, or cancel them",
             )
-        order = Order(f"img-{secrets.token_hex(12)}", wish, request_id=request_id)
+        order = Order(f"img-{secrets.token_hex(12)}", wish, request_id=request_id, give_back=give_back)
         self._orders[order.id] = order
         self._drawing[order.id] = [
             asyncio.create_task(self._draw(order, index)) for index in range(wish.num_pictures)
@@ -107,6 +109,7 @@ class OrderBook:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.gather(*self._givings_back)
 
     async def _draw(self, order: Order, index: int) -> None:
         """One picture to its end, whatever that is."""
@@ -123,6 +126,10 @@ class OrderBook:
         finally:
             self._metrics.underway.dec()
             self._metrics.stages.labels("total").observe(self._clock() - placed)
+            if order.give_back is not None and order.pictures[index].drawn is None:
+                giving = asyncio.create_task(_give_back(order, order.give_back))
+                self._givings_back.add(giving)
+                giving.add_done_callback(self._givings_back.discard)
             if order.is_over:
                 self._drawing.pop(order.id, None)
                 self._make_room()
@@ -185,6 +192,14 @@ class OrderBook:
                 return
             num_bytes -= order.kept_bytes
             del self._orders[order.id]
+
+
+async def _give_back(order: Order, give_back: GiveBack) -> None:
+    """Has a picture that was not drawn uncounted; where that fails it stays counted."""
+    try:
+        await give_back(1)
+    except SealsmithError as error:
+        log.warning("picture not given back", order=order.id, why=str(error))
 
 
 def _stage(event: messages.Event) -> str:

@@ -34,7 +34,7 @@ async def place_order(
 ) -> OrderBody:
     """Place an order of pictures. It is drawn whether or not anybody listens."""
     wish = await wish_of(service.library, caller, asked.asked)
-    order = service.orders.place(wish, request_id)
+    order = await service.place(wish, request_id)
     response.headers["location"] = f"/v1/images/{order.id}"
     return order_body(order)
 

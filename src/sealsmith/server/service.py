@@ -3,6 +3,7 @@
 import base64
 import binascii
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated
 
 from fastapi import Depends, Request, Security
@@ -10,11 +11,14 @@ from fastapi.security import HTTPBasic, HTTPBearer
 
 from ..engine.client import EngineClient
 from ..engine.messages import Welcome
-from ..errors import AuthError, EngineError
+from ..errors import AuthError, BusyError, EngineError
 from .inspector import Inspector
 from .library import Caller, Library, Scope
 from .metrics import Metrics
+from .order import Order
 from .orders import OrderBook
+from .trainings import Trainings
+from .wishes import Wish
 
 SCHEMES = (
     Security(HTTPBearer(auto_error=False, description="`Authorization: Bearer KEY`.")),
@@ -36,6 +40,8 @@ class Service:
     inspector: Inspector
     orders: OrderBook
     metrics: Metrics
+    trainings: Trainings | None = None
+    """None: it trains nothing."""
 
     @property
     def welcome(self) -> Welcome:
@@ -43,6 +49,19 @@ class Service:
         if self.engine.welcome is None:
             raise EngineError("the engine is not there yet", "try again in a moment")
         return self.engine.welcome
+
+    async def place(self, wish: Wish, request_id: str) -> Order:
+        """An order that is being drawn, its pictures counted; those that are not drawn are given back.
+
+        Raises: QuotaError, BusyError.
+        """
+        give_back = partial(self.library.give_back_pictures, wish.tenant)
+        await self.library.take_pictures(wish.tenant, wish.num_pictures)
+        try:
+            return self.orders.place(wish, request_id, give_back)
+        except BusyError:
+            await give_back(wish.num_pictures)
+            raise
 
 
 def service_of(request: Request) -> Service:

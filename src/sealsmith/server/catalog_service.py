@@ -1,0 +1,39 @@
+"""A service for many people: a catalog of tenants, keys and seals, and an engine on the catalog's store."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+
+from ..catalog import Catalog, NewKey, Scope
+from ..errors import MissingError
+from .catalog_library import CatalogLibrary
+from .drawing_service import EngineSettings, drawing_service
+from .inspector import Inspector
+from .service import Service
+from .trainings import Trainings
+
+FIRST_TENANT = "owner"
+
+
+@asynccontextmanager
+async def catalog_service(settings: EngineSettings, catalog: Catalog, store: str) -> AsyncIterator[Service]:
+    """A running service, with an engine that is ready. `catalog`: stays open; `store`: the address of its files.
+
+    Raises: what keeps the engine from starting.
+    """
+    async with drawing_service(settings, store, CatalogLibrary(catalog), Inspector()) as service:
+        yield replace(service, trainings=Trainings(catalog, settings.base))
+
+
+def first_key(catalog: Catalog) -> NewKey | None:
+    """A key for everything, with a tenant of its own, in a catalog without keys; None: there are some.
+
+    Raises: DatabaseError.
+    """
+    if catalog.keys.list():
+        return None
+    try:
+        tenant = catalog.tenants.named(FIRST_TENANT)
+    except MissingError:
+        tenant = catalog.tenants.create(FIRST_TENANT)
+    return catalog.keys.create(tenant.id, Scope, "first")

@@ -1,0 +1,56 @@
+"""A service on a library: its engine, its inspector and its order book, all of which end with it."""
+
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from ..engine.client import EngineClient
+from ..engine.supervisor import Launch
+from .inspector import Inspector
+from .library import Library
+from .metrics import Metrics
+from .orders import OrderBook
+from .service import Service
+
+BESIDE_OTHERS = {"GOMP_SPINCOUNT": "1000"}
+"""For the engine's process, where the environment says nothing else: OpenMP's idle threads soon let go of their
+core. Beside other work a picture then takes a fraction of the time (docs/log.md)."""
+
+
+@dataclass(frozen=True)
+class EngineSettings:
+    """How pictures are drawn."""
+
+    base: str
+    """A word that `open_base` knows."""
+    device: str = "cpu"
+    deterministic: bool = False
+
+
+@asynccontextmanager
+async def drawing_service(
+    settings: EngineSettings, store: str, library: Library, inspector: Inspector
+) -> AsyncIterator[Service]:
+    """A service whose engine is ready and reads seals from the store at this address.
+
+    `inspector`: ends with the context. Raises: what keeps the engine from starting.
+    """
+    config = {
+        "base": settings.base,
+        "device": settings.device,
+        "store": store,
+        "settings": {"deterministic": settings.deterministic},
+    }
+    metrics = Metrics()
+    environ = {key: os.environ.get(key, value) for key, value in BESIDE_OTHERS.items()}
+    launch = Launch("sealsmith.engine.core:open_core", config, environ)
+    try:
+        async with EngineClient(launch) as engine:
+            orders = OrderBook(engine, metrics)
+            try:
+                yield Service(engine, library, inspector, orders, metrics)
+            finally:
+                await orders.close()
+    finally:
+        await inspector.close()

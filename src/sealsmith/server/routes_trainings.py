@@ -1,0 +1,180 @@
+"""`/v1/trainings`: seals in the making. One is handed in, listened to, cancelled, resumed."""
+
+import json
+from collections.abc import AsyncIterator
+from functools import partial
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, File, Form, Header, Path, Query, UploadFile
+from fastapi.responses import Response
+from sse_starlette.sse import EventSourceResponse, ServerSentEvent
+
+from ..errors import ConfigError, MissingError
+from ..jobs.train_payload import TrainPayload, parse_train_payload
+from .inspection import inspect_training
+from .limits import MAX_NAME_CHARACTERS, MAX_PICTURE_SET_BYTES, MAX_SETTINGS_CHARACTERS, SEND_WITHIN_S
+from .names import check_name
+from .routes_images import PING_S, SSE_ANSWER
+from .routes_pictures import Word
+from .service import Keeper, ServiceOf
+from .training_schema import TrainingBody, TrainingsBody, training_body
+from .trainings import Training, Trainings
+from .uploads import on_disk, suffix_of
+
+HEX_ID = r"^[0-9a-f]{32}$"
+TrainingId = Annotated[str, Path(pattern=HEX_ID, description="As `POST /v1/trainings` gave it.")]
+FILE_ANSWER: dict[int | str, dict[str, Any]] = {
+    200: {"content": {"image/png": {}, "application/jsonl": {}}, "description": "The file."}
+}
+
+router = APIRouter(prefix="/v1/trainings", tags=["trainings"])
+
+
+def trainings_of(service: ServiceOf, caller: Keeper) -> Trainings:
+    """Raises: MissingError where the service trains nothing."""
+    if service.trainings is None:
+        raise MissingError(
+            "a local service trains nothing", "use `sealsmith train`, or serve without --local"
+        )
+    return service.trainings
+
+
+TrainingsOf = Annotated[Trainings, Depends(trainings_of)]
+
+
+@router.post("", status_code=202, response_model=TrainingBody)
+async def hand_in(
+    service: ServiceOf,
+    caller: Keeper,
+    trainings: TrainingsOf,
+    response: Response,
+    file: Annotated[
+        UploadFile,
+        File(
+            description=f"A zip of pictures, a picture, or a logo; {MAX_PICTURE_SET_BYTES} bytes at most.",
+            json_schema_extra={"maxLength": MAX_PICTURE_SET_BYTES},
+        ),
+    ],
+    trigger: Annotated[Word, Form(description="The word that is to call the seal.")],
+    name: Annotated[
+        str | None,
+        Form(
+            max_length=4 * MAX_NAME_CHARACTERS, description="What prompts call it; the trigger if left out."
+        ),
+    ] = None,
+    is_scored: Annotated[
+        bool, Form(description="Whether checkpoints are chosen by score, and the seal gets its scorecard.")
+    ] = True,
+    settings: Annotated[
+        str,
+        Form(
+            max_length=MAX_SETTINGS_CHARACTERS,
+            description='Further settings of the training, as a JSON object: `{"num_steps": 400}`.',
+        ),
+    ] = "{}",
+) -> TrainingBody:
+    """Hand in a training. Its pictures and settings are looked at first, in a process of their own; then it is
+    done by a worker, whether or not anybody listens."""
+    wanted = _wanted(trigger, check_name(trigger if name is None else name), is_scored, settings)
+    label = f"the upload{suffix_of(file.filename or '')}"
+    async with on_disk(file, MAX_PICTURE_SET_BYTES) as path:
+        await service.inspector.run(partial(inspect_training, wanted=wanted), path, label)
+        training = await trainings.submit(caller.tenant, path, wanted)
+    response.headers["location"] = f"/v1/trainings/{training.job.id}"
+    return _body(training)
+
+
+@router.get("", response_model=TrainingsBody)
+async def list_trainings(
+    caller: Keeper,
+    trainings: TrainingsOf,
+    after: Annotated[str | None, Query(max_length=18, description="`next` of the part before.")] = None,
+    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+) -> TrainingsBody:
+    """The caller's trainings, the newest first."""
+    page = await trainings.page(caller.tenant, after, limit)
+    return TrainingsBody(trainings=[training_body(job) for job in page.items], next=page.next)
+
+
+@router.get("/{training_id}", response_model=TrainingBody)
+async def get_training(training_id: TrainingId, caller: Keeper, trainings: TrainingsOf) -> TrainingBody:
+    """Where a training stands, its files so far, and its seal at the end."""
+    return _body(await trainings.get(caller.tenant, training_id))
+
+
+@router.get("/{training_id}/events", response_class=Response, responses=SSE_ANSWER)
+async def follow_training(
+    training_id: TrainingId,
+    caller: Keeper,
+    trainings: TrainingsOf,
+    last_event_id: Annotated[
+        int,
+        Header(ge=0, le=2**31, description="Number of the last event that was seen; 0: from the beginning."),
+    ] = 0,
+) -> EventSourceResponse:
+    """What happens to a training as server-sent events: `queued`, `started`, `progress`, `note`, `artefact`,
+    `cancelling`, `interrupted`, and `done`, `failed` or `cancelled`. Who comes again with `Last-Event-ID` hears
+    what was missed."""
+    await trainings.get(caller.tenant, training_id)
+    return EventSourceResponse(
+        _told(trainings, caller.tenant, training_id, last_event_id),
+        ping=PING_S,
+        send_timeout=SEND_WITHIN_S,
+        headers={"x-accel-buffering": "no"},
+    )
+
+
+@router.get("/{training_id}/files/{file_id}", response_class=Response, responses=FILE_ANSWER)
+async def get_training_file(
+    training_id: TrainingId,
+    file_id: Annotated[str, Path(pattern=HEX_ID)],
+    caller: Keeper,
+    trainings: TrainingsOf,
+) -> Response:
+    """A preview, or the curve."""
+    file, data = await trainings.file(caller.tenant, training_id, file_id)
+    return Response(data, media_type=file.media_type, headers={"cache-control": "private, max-age=3600"})
+
+
+@router.post("/{training_id}/cancel", response_model=TrainingBody)
+async def cancel_training(training_id: TrainingId, caller: Keeper, trainings: TrainingsOf) -> TrainingBody:
+    """Cancel a training. One at work saves itself first; one that is over is left as it is."""
+    return _body(await trainings.cancel(caller.tenant, training_id))
+
+
+@router.post("/{training_id}/resume", response_model=TrainingBody)
+async def resume_training(training_id: TrainingId, caller: Keeper, trainings: TrainingsOf) -> TrainingBody:
+    """Go on with a training that failed or was cancelled, from its last checkpoint."""
+    return _body(await trainings.resume(caller.tenant, training_id))
+
+
+@router.delete("/{training_id}", status_code=204)
+async def forget_training(training_id: TrainingId, caller: Keeper, trainings: TrainingsOf) -> None:
+    """Remove a training that is over, with its pictures and files. Its seal stays."""
+    await trainings.forget(caller.tenant, training_id)
+
+
+def _wanted(trigger: str, name: str, is_scored: bool, settings: str) -> TrainPayload:
+    """The training asked for, without its pictures. Raises: ConfigError."""
+    try:
+        further = json.loads(settings)
+    except (ValueError, RecursionError) as error:
+        raise ConfigError("the settings are no JSON", 'send an object, as {"num_steps": 400}') from error
+    if not isinstance(further, dict) or further.get("trigger", trigger) != trigger:
+        raise ConfigError(
+            "the settings are no object, or name another trigger", "send an object without a trigger"
+        )
+    whole = {"name": name, "is_scored": is_scored, "settings": {**further, "trigger": trigger}}
+    return parse_train_payload({"pictures": "", **whole})
+
+
+def _body(training: Training) -> TrainingBody:
+    return training_body(training.job, training.files)
+
+
+async def _told(
+    trainings: Trainings, tenant: str, training: str, after: int
+) -> AsyncIterator[ServerSentEvent]:
+    async for event in trainings.events(tenant, training, after):
+        data = {"training": training, "created": event.created.isoformat(), **event.data}
+        yield ServerSentEvent(json.dumps(data), event=event.kind.value, id=str(event.number))

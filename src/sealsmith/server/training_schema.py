@@ -1,0 +1,99 @@
+"""What the routes of trainings answer."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from pydantic import BaseModel, Field
+
+from ..catalog import Artefact
+from ..jobs import Job
+
+
+class ProgressBody(BaseModel):
+    """Where a training stands."""
+
+    stage: str
+    done: int
+    total: int
+    left_s: float | None = Field(None, description="Of the stage, in seconds, at its pace so far.")
+    loss: float | None = None
+
+
+class FailureBody(BaseModel):
+    """Why a training did not work out, or not yet."""
+
+    code: str
+    message: str
+    remedy: str
+
+
+class TrainingFileBody(BaseModel):
+    """A preview, or the curve of the loss as JSON lines."""
+
+    id: str
+    kind: str
+    name: str
+    media_type: str
+    url: str
+
+
+class TrainingBody(BaseModel):
+    """A training."""
+
+    id: str
+    state: str = Field(description="`queued`, `running`, `cancelling`, `done`, `failed` or `cancelled`.")
+    name: str
+    trigger: str
+    created: datetime
+    started: datetime | None
+    ended: datetime | None
+    attempts: int
+    progress: ProgressBody | None
+    error: FailureBody | None
+    seal: str | None = Field(description="The finished seal's id, as in `/v1/seals/{seal_id}`.")
+    verdict: str | None
+    warnings: list[str]
+    events_url: str
+    files: list[TrainingFileBody]
+
+
+class TrainingsBody(BaseModel):
+    """Some trainings, without their files, the newest first."""
+
+    trainings: list[TrainingBody]
+    next: str | None = Field(description="What to send as `after` for the rest.")
+
+
+def training_body(job: Job, files: Sequence[Artefact] = ()) -> TrainingBody:
+    url, result = f"/v1/trainings/{job.id}", job.result or {}
+    seals: list[dict[str, Any]] = result.get("seals", [])
+    failure = job.failure
+    return TrainingBody(
+        id=job.id,
+        state=job.state.value,
+        name=job.payload["name"],
+        trigger=job.payload["settings"]["trigger"],
+        created=job.created,
+        started=job.started,
+        ended=job.ended,
+        attempts=job.attempts,
+        progress=None if job.progress is None else ProgressBody(**job.progress),
+        error=None
+        if failure is None
+        else FailureBody(code=failure.code, message=failure.message, remedy=failure.remedy),
+        seal=seals[0]["digest"] if seals else None,
+        verdict=result.get("verdict"),
+        warnings=result.get("warnings", []),
+        events_url=f"{url}/events",
+        files=[
+            TrainingFileBody(
+                id=file.id,
+                kind=file.kind.value,
+                name=file.name,
+                media_type=file.media_type,
+                url=f"{url}/files/{file.id}",
+            )
+            for file in files
+        ],
+    )

@@ -1,0 +1,95 @@
+"""Workers beside the server, for trainings: started again when they die, and given time to save when it ends.
+
+Not for: what a worker does (jobs/worker.py); more of them, on this machine or others, may be started by themselves.
+"""
+
+import asyncio
+import os
+import sys
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Final
+
+import structlog
+
+from ..catalog.places import Places
+
+PAUSE_S, MAX_PAUSE_S = 1.0, 60.0
+"""Before a worker that died is started again: at first, and at most, when it dies again and again."""
+STEADY_S: Final = 60.0
+"""A worker that lived so long has not died of how it was started."""
+DRAIN_WITHIN_S: Final = 75.0
+"""For a worker to save its job: more than its own patience with the job's process."""
+STDERR: Final = 2
+
+log = structlog.get_logger("sealsmith.workers")
+
+
+@dataclass(frozen=True)
+class WorkerLaunch:
+    """How a worker's process is started."""
+
+    command: Sequence[str]
+    environ: Mapping[str, str] = field(default_factory=dict)
+    """Beside the environment of this process."""
+
+
+def worker_launch(where: Places, base: str) -> WorkerLaunch:
+    """`sealsmith worker` on this catalog and base; the database's address, in which a password may be, is in the
+    environment, which other users cannot read."""
+    command = (sys.executable, "-P", "-m", "sealsmith", "worker", "--base", base)
+    environ = {
+        "SEALSMITH_DATA": str(where.work.parent),
+        "SEALSMITH_DATABASE": where.database.get_secret_value(),
+        "SEALSMITH_STORE": where.store,
+    }
+    return WorkerLaunch(command, environ)
+
+
+@asynccontextmanager
+async def working(launch: WorkerLaunch, num_workers: int = 1) -> AsyncIterator[None]:
+    """So many workers at work within the context; at its end they save what they are at, and end."""
+    keeping = [asyncio.create_task(_keep_working(launch)) for _ in range(num_workers)]
+    try:
+        yield
+    finally:
+        for task in keeping:
+            task.cancel()
+        await asyncio.gather(*keeping, return_exceptions=True)
+
+
+async def _keep_working(launch: WorkerLaunch) -> None:
+    """One worker after another, until this is cancelled."""
+    pause_s, loop = PAUSE_S, asyncio.get_running_loop()
+    while True:
+        began = loop.time()
+        process = await asyncio.create_subprocess_exec(
+            *launch.command,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=STDERR,  # stdout is the server's own
+            env={**os.environ, **launch.environ},
+            process_group=0,  # Ctrl-C is the server's matter, which tells the worker in its turn
+        )
+        try:
+            status = await process.wait()
+        finally:
+            await _end(process)
+        if loop.time() - began >= STEADY_S:
+            pause_s = PAUSE_S
+        log.warning("worker ended", pid=process.pid, status=status, again_in_s=pause_s)
+        await asyncio.sleep(pause_s)
+        pause_s = min(2 * pause_s, MAX_PAUSE_S)
+
+
+async def _end(process: asyncio.subprocess.Process) -> None:
+    """Has a worker that lives save its job and end; one that does not in time is killed."""
+    if process.returncode is not None:
+        return
+    process.terminate()
+    try:
+        await asyncio.wait_for(process.wait(), DRAIN_WITHIN_S)
+    except TimeoutError:
+        log.warning("worker killed", pid=process.pid)
+        process.kill()
+        await process.wait()

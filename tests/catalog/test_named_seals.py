@@ -1,0 +1,59 @@
+"""What a name means: one's own seal before one that was shared, and never one of several."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from catalog_examples import BASE, content, facts
+
+from sealsmith.catalog import Catalog, Quota
+from sealsmith.errors import ConflictError, QuotaError, SealExistsError, SealMissingError
+
+
+@pytest.fixture
+def tenants(catalog: Catalog) -> list[str]:
+    return [catalog.tenants.create(name).id for name in ("ann", "bob", "cid")]
+
+
+def test_one_s_own_comes_before_shared_ones_and_several_are_refused(
+    catalog: Catalog, tenants: list[str]
+) -> None:
+    ann, bob, cid = tenants
+    seals = catalog.seals
+    with pytest.raises(SealMissingError, match="'lion'"):
+        seals.named(ann, "lion")
+    bobs, cids = seals.add(bob, content(0), facts("lion")), seals.add(cid, content(1), facts("lion"))
+    with pytest.raises(SealMissingError, match="'lion'"):
+        seals.named(ann, "lion")
+    seals.grant(bob, bobs.digest, BASE, ann)
+    assert seals.named(ann, "lion") == bobs
+    seals.grant(cid, cids.digest, BASE, ann)
+    with pytest.raises(ConflictError, match="2 seals are called 'lion'"):
+        seals.named(ann, "lion")
+    own = seals.add(ann, content(2), facts("lion"))
+    assert seals.named(ann, "lion") == own
+
+
+def test_a_name_and_a_file_are_taken_once_however_many_come_at_once(
+    catalog: Catalog, tenants: list[str]
+) -> None:
+    def add(number: int) -> str | None:
+        try:
+            return catalog.seals.add(tenants[0], content(number), facts("lion"), by_name=True).digest
+        except SealExistsError:
+            return None
+
+    with ThreadPoolExecutor(4) as pool:
+        (kept,) = filter(None, pool.map(add, range(4)))
+    assert catalog.seals.named(tenants[0], "lion").digest == kept
+    number = next(number for number in range(4) if add(number) == kept)
+    with pytest.raises(SealExistsError, match="this file is your seal 'lion' already"):
+        catalog.seals.add(tenants[0], content(number), facts("tiger"), by_name=True)
+    found = catalog.verify(deep=True)
+    assert (found.lost, found.leftovers) == ((), ())
+
+
+def test_what_is_refused_leaves_no_file(catalog: Catalog, tenants: list[str]) -> None:
+    catalog.tenants.set_quota(tenants[0], Quota(storage_bytes=10))
+    with pytest.raises(QuotaError, match="bytes of storage"):
+        catalog.seals.add(tenants[0], content(1), facts())
+    assert catalog.verify().leftovers == ()

@@ -1,0 +1,160 @@
+"""Trainings over HTTP, from a key to a seal that others draw with, and back; a real worker does them."""
+
+import io
+import json
+import threading
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import numpy as np
+import pytest
+from PIL import Image
+from shared import Headers, Shared
+
+from sealsmith.catalog import ArtefactKind, Scope
+from sealsmith.jobs.worker import Worker, WorkerSettings
+
+SETTINGS = {"rank": 2, "targets": ["attention"], "num_steps": 4, "checkpoint_every": 2, "preview_every": 2}
+
+
+@pytest.fixture(scope="module")
+def http(shared: Shared) -> Iterator[httpx2.Client]:
+    with shared.running.client() as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def pictures() -> bytes:
+    """A zip of two."""
+    rng, packed = np.random.default_rng(0), io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        for number in range(2):
+            picture = io.BytesIO()
+            Image.fromarray(rng.integers(0, 256, (64, 64, 3), dtype=np.uint8)).save(picture, "PNG")
+            archive.writestr(f"{number}.png", picture.getvalue())
+            archive.writestr(f"{number}.txt", "a red wax seal of [trigger] emblem on wood")
+    return packed.getvalue()
+
+
+@contextmanager
+def working(shared: Shared, folder: Path) -> Iterator[None]:
+    """A worker that does what is handed in."""
+    settings = WorkerSettings(folder, (shared.base,), lease_s=600.0, poll_s=0.05)
+    worker = Worker(shared.catalog, shared.database, shared.store, settings)
+    thread = threading.Thread(target=worker.run, name="worker")
+    thread.start()
+    try:
+        yield
+    finally:
+        worker.stop()
+        thread.join(120)
+
+
+def handed_in(http: httpx2.Client, key: Headers, data: bytes, **fields: Any) -> httpx2.Response:
+    wanted = {"trigger": "zwx", "is_scored": "false", "settings": json.dumps(SETTINGS), **fields}
+    return http.post("/v1/trainings", files={"file": ("My.ZIP", data)}, data=wanted, headers=key)
+
+
+def told(http: httpx2.Client, key: Headers, url: str, after: int = 0) -> list[tuple[int, str]]:
+    """Numbers and kinds of a training's events, to its end."""
+    with http.stream("GET", url, headers={**key, "last-event-id": str(after)}) as response:
+        lines = [line.partition(": ") for line in response.iter_lines()]
+    numbers = [int(value) for field, _, value in lines if field == "id"]
+    kinds = [value for field, _, value in lines if field == "event"]
+    return list(zip(numbers, kinds, strict=True))
+
+
+def test_from_a_key_to_a_shared_seal_and_back(
+    shared: Shared, http: httpx2.Client, pictures: bytes, tmp_path: Path
+) -> None:
+    maker = shared.tenant("maker")
+    key, other = shared.key("maker"), shared.key("bob")
+    answer = handed_in(http, key, pictures, name="mine")
+    assert answer.status_code == 202, answer.text
+    url = answer.headers["location"]
+    assert answer.json()["state"] == "queued"
+    for method, path in (("GET", ""), ("GET", "/events"), ("POST", "/cancel"), ("DELETE", "")):
+        assert http.request(method, url + path, headers=other).status_code == 404
+    with working(shared, tmp_path):
+        events = told(http, key, f"{url}/events")
+    training = http.get(url, headers=key).json()
+    assert training["state"] == "done", training
+    kinds = [kind for _, kind in events]
+    assert [number for number, _ in events] == list(range(1, len(events) + 1))
+    assert (kinds[0], kinds[-1]) == ("queued", "done")
+    assert {"started", "progress", "artefact"} <= set(kinds)
+    assert told(http, key, f"{url}/events", after=len(events) - 2) == events[-2:]
+    assert [file["kind"] for file in training["files"]] == ["preview", "preview", "curve"]
+    for file in training["files"]:
+        assert http.get(file["url"], headers=key).headers["content-type"] == file["media_type"]
+        assert http.get(file["url"], headers=other).status_code == 404
+    assert http.get("/v1/trainings", headers=key).json()["trainings"][0]["id"] == training["id"]
+    seal = http.get(f"/v1/seals/{training['seal']}", headers=key).json()
+    assert (seal["name"], seal["trigger"], seal["rank"]) == ("mine", "zwx", 2)
+    assert handed_in(http, key, pictures, name="mine").json()["error"]["code"] == "seal-exists"
+
+    wish = {"prompt": "x <lora:mine:1>", "steps": 1}
+    assert http.post("/v1/images", json=wish, headers=key).status_code == 202
+    assert http.post("/v1/images", json=wish, headers=other).status_code == 404
+    base = shared.catalog.seals.usable(maker, seal["id"]).base_digest
+    guest = shared.catalog.tenants.named("bob").id
+    shared.catalog.seals.grant(maker, seal["id"], base, guest)
+    order = http.post("/v1/images", json=wish, headers=other).json()
+    with http.stream("GET", order["events_url"], headers=other) as stream:
+        assert "event: done" in stream.read().decode()
+    shared.catalog.seals.ungrant(maker, seal["id"], base, guest)
+    assert http.post("/v1/images", json=wish, headers=other).status_code == 404
+
+    assert http.delete(url, headers=key).status_code == 204
+    assert http.get(url, headers=key).status_code == 404
+    assert http.delete(f"/v1/seals/{seal['id']}", headers=key).status_code == 204
+    assert shared.catalog.tenants.usage(maker).storage_bytes == 0
+    assert shared.catalog.verify().is_sound
+
+
+def test_a_training_is_cancelled_and_resumed(shared: Shared, http: httpx2.Client, pictures: bytes) -> None:
+    shared.tenant("hesitant", trainings_at_once=1)
+    key = shared.key("hesitant", Scope.TRAIN)
+    url = handed_in(http, key, pictures).headers["location"]
+    refused = handed_in(http, key, pictures)
+    assert (refused.status_code, refused.json()["error"]["code"]) == (429, "quota")
+    assert http.post(f"{url}/resume", headers=key).status_code == 409
+    assert http.delete(url, headers=key).status_code == 409
+    assert http.post(f"{url}/cancel", headers=key).json()["state"] == "cancelled"
+    assert told(http, key, f"{url}/events") == [(1, "queued"), (2, "cancelled")]
+    assert http.post(f"{url}/resume", headers=key).json()["state"] == "queued"
+    http.post(f"{url}/cancel", headers=key)
+    assert told(http, key, f"{url}/events", after=2) == [(3, "queued"), (4, "cancelled")]
+    assert http.delete(url, headers=key).status_code == 204
+
+
+@pytest.mark.parametrize(
+    ("fields", "code"),
+    [
+        ({"settings": "{"}, "config"),
+        ({"settings": "[1]"}, "config"),
+        ({"settings": '{"trigger": "other"}'}, "config"),
+        ({"settings": '{"num_step": 4}'}, "config"),
+        ({"settings": '{"num_steps": "many"}'}, "config"),
+        ({"settings": '{"num_steps": 0}'}, "config"),
+        ({"name": "../x"}, "config"),
+        ({"data": b"no zip"}, "picture-set"),
+    ],
+)
+def test_what_cannot_be_trained_is_refused_and_nothing_is_left(
+    shared: Shared, http: httpx2.Client, pictures: bytes, fields: dict[str, Any], code: str
+) -> None:
+    key = shared.key("ann", Scope.TRAIN)
+    refused = handed_in(http, key, **{"data": pictures, **fields})
+    assert (refused.status_code, refused.json()["error"]["code"]) == (400, code), refused.text
+    ann = shared.catalog.tenants.named("ann").id
+    assert shared.catalog.artefacts.page(ann, ArtefactKind.UPLOAD).items == ()
+
+
+def test_a_local_service_says_that_it_trains_nothing(client: httpx2.Client) -> None:
+    answer = client.get("/v1/trainings")
+    assert (answer.status_code, answer.json()["error"]["code"]) == (404, "missing")
