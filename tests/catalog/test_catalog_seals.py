@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from catalog_examples import BASE, content, facts
 
-from sealsmith.catalog import Catalog, Page, SealRecord
+from sealsmith.catalog import Catalog, Page, SealRecord, files
 from sealsmith.catalog.files import seal_path
 from sealsmith.engine.store import path_of
 from sealsmith.errors import ConfigError, ForbiddenError, MissingError, SealMissingError
@@ -216,6 +216,24 @@ def test_who_removes_a_file_waits_for_the_row_that_is_just_coming(catalog: Catal
             wait([removing], timeout=0.3)  # it would be done by now, mostly
         assert removing.result() is False
     assert catalog.verify().is_sound
+
+
+def test_a_file_that_another_takes_away_before_its_row_is_there_is_put_again(
+    catalog: Catalog, owner: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between its writing and its sync, as by another tenant who deletes the same content."""
+    sync, synced = files._sync, list[Path]()
+
+    def taken_away_once(path: Path) -> None:
+        synced.append(path)
+        if len(synced) == 1:
+            path.unlink()
+        sync(path)
+
+    monkeypatch.setattr(files, "_sync", taken_away_once)
+    record = catalog.seals.add(owner, content(1), facts())
+    assert len(synced) == 2
+    assert catalog.seals.read(owner, record.digest) == content(1)
 
 
 def test_threads_that_add_and_delete_the_same_content_leave_no_row_without_its_file(catalog: Catalog) -> None:

@@ -10,7 +10,7 @@ is left without its file by somebody else's removal. What is left over is found 
 import os
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -60,11 +60,15 @@ class Files:
         self._folder = None if prefix is None else Path(prefix)
 
     def put(self, path: str, data: bytes) -> None:
-        """Writes a file whole; it stays through a loss of power. Raises: StoreError."""
+        """Writes a file whole; it stays through a loss of power. Raises: StoreError.
+
+        Somebody who drops the same content may take it away again at once, until a row holds it.
+        """
         with self._mapped(path):
             obstore.put(self._store, path, data)
             if self._folder is not None:
-                _sync(self._folder / path)
+                with suppress(FileNotFoundError):
+                    _sync(self._folder / path)
 
     def read(self, path: str) -> bytes:
         """Raises: MissingError, StoreError."""
