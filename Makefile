@@ -2,6 +2,7 @@
 #
 #   make setup    a virtual environment in .venv, with every tested version pinned
 #   make demo     the main job end to end: logo -> training -> pictures -> scorecard -> demo/index.html
+#   make serve    pictures and trainings over HTTP on 127.0.0.1:7860; the first start prints a key
 #   make test     everything: check, then the test suite
 #   make check    format, lint, types, and who imports whom
 #   make format   rewrites the code as `check` wants it
@@ -12,8 +13,8 @@
 #                 memory, fairness and cold seals: half an hour at most; SOAK="--tiny --minutes 15" for some of it
 #   make bench-engine  our engine beside stock diffusers' ways to serve many seals: hours; ENGINE=--quick draws one
 #                 workload in few steps, three minutes
-#   make world-*  how the embedded base was made (hours), in this order: glyphs, autoencoder, denoiser, judge,
-#                 base (puts what was trained into the package), evaluate; CONFIG=cpu or CONFIG=cuda;
+#   make world-*  how the embedded base was made (hours), in this order: glyphs, autoencoder, denoiser, decoder,
+#                 judge, base (puts what was trained into the package), evaluate; CONFIG=cpu or CONFIG=cuda;
 #                 ablation: what keeps seals from leaking; pairs: two seals in one picture; both as tables
 
 PYTHON ?= python3
@@ -34,7 +35,7 @@ AMONG_OTHERS := env GOMP_SPINCOUNT=1000
 PATIENTLY := nice -n 19 env OMP_WAIT_POLICY=passive
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check format fuzz bench bench-engine soak
+.PHONY: help setup demo serve test check format fuzz bench bench-engine soak
 .PHONY: world-glyphs world-heldout world-autoencoder world-decoder world-denoiser world-judge world-base world-evaluate
 .PHONY: world-ablation world-pairs
 
@@ -53,6 +54,9 @@ setup: $(READY)
 
 demo: $(READY)
 	$(BIN)/sealsmith demo
+
+serve: $(READY)
+	$(BIN)/sealsmith serve
 
 check: $(READY)
 	$(BIN)/ruff format --check .
