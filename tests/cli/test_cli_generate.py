@@ -105,7 +105,7 @@ def test_two_seals_mix(
     recipe = read_recipe("p.png")
     assert [use.strength for use in recipe.seals] == [1.0, -0.5]
     assert recipe.prompt == "ohwx, a red wax seal of sks on wood"
-    assert "--width 96 has room for them" in capsys.readouterr().err
+    assert "--width 96 has room for two" in capsys.readouterr().err
     assert run(tiny_base_folder, *arguments, "--width", "64") == 0
     assert "has room" not in capsys.readouterr().err
 

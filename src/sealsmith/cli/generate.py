@@ -140,7 +140,7 @@ def generate_command(options: GenerateOptions) -> None:
         note(f"seed: {seed}")
     wide_px, _ = base.pair_size_px
     if len(seals) > 1 and options.width is None and wide_px > base.picture_px:
-        note(f"several seals side by side are small in a square picture: --width {wide_px} has room for them")
+        note(f"several seals: --width {wide_px} has room for two, --mix masked keeps each to its place")
     pictures, paths = _draw(
         base, request, seals, options.out, quiet=options.as_json, quantise=options.quantise
     )
