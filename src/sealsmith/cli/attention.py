@@ -21,6 +21,7 @@ from .options import (
     MemoryOption,
     NegativeOption,
     NoTriggerOption,
+    PictureOptions,
     PrecisionOption,
     SamplerOption,
     SealsFolderOption,
@@ -48,7 +49,7 @@ class JointRows(StrEnum):
 
 
 @dataclass(frozen=True)
-class AttentionOptions:
+class AttentionOptions(PictureOptions):
     """What `sealsmith attention` takes."""
 
     prompt: Annotated[str, typer.Argument(help="What the picture shows.")]
@@ -92,24 +93,6 @@ class AttentionOptions:
     as_json: Annotated[
         bool, typer.Option("--json", help="Print one JSON object instead of the page's path.")
     ] = False
-
-    def request(self, words: str, seed: int) -> "Request":
-        """What is to be drawn, the prompt without its tags."""
-        from ..generate import Request
-
-        return Request(
-            words,
-            self.negative,
-            seed,
-            1,
-            self.steps,
-            self.guidance,
-            not self.no_trigger,
-            self.width,
-            self.height,
-            self.long_prompts,
-            self.sampler,
-        )
 
 
 @takes(AttentionOptions)

@@ -19,6 +19,7 @@ from .options import (
     MixOption,
     NegativeOption,
     NoTriggerOption,
+    PictureOptions,
     PrecisionOption,
     SamplerOption,
     SealsFolderOption,
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class GenerateOptions:
+class GenerateOptions(PictureOptions):
     """What `sealsmith generate` takes."""
 
     context: typer.Context
@@ -90,25 +91,6 @@ class GenerateOptions:
         source = self.context.get_parameter_source(name)
         return source is not None and source.name == "COMMANDLINE"
 
-    def request(self, words: str, seed: int) -> "Request":
-        """What is to be drawn, the prompt without its tags."""
-        from ..generate import Request
-
-        return Request(
-            words,
-            self.negative,
-            seed,
-            self.num_pictures,
-            self.steps,
-            self.guidance,
-            not self.no_trigger,
-            self.width,
-            self.height,
-            self.long_prompts,
-            self.sampler,
-            self.mix,
-        )
-
 
 @takes(GenerateOptions)
 def generate_command(options: GenerateOptions) -> None:
@@ -135,7 +117,7 @@ def generate_command(options: GenerateOptions) -> None:
     if recipe is not None and is_same_base_wanted and recipe.base_digest != base.digest:
         note(f"warning: {recipe.base!r} is not what it was when the picture was drawn; it may look different")
     seed = secrets.randbelow(2**32) if options.seed is None else options.seed
-    request = options.request(words, seed).resolved(base)
+    request = options.request(words, seed, options.num_pictures, options.mix).resolved(base)
     if options.seed is None:
         note(f"seed: {seed}")
     wide_px, _ = base.pair_size_px

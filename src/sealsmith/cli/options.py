@@ -2,9 +2,12 @@
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from ..generate import Request
 
 
 class LongPrompts(StrEnum):
@@ -21,6 +24,38 @@ class Mix(StrEnum):
     SWITCH = "switch"
     COMPOSITE = "composite"
     MASKED = "masked"
+
+
+class PictureOptions:
+    """What the options of every command that draws one prompt's pictures have in common."""
+
+    negative: str
+    steps: int | None
+    guidance: float | None
+    sampler: str | None
+    width: int | None
+    height: int | None
+    no_trigger: bool
+    long_prompts: LongPrompts
+
+    def request(self, words: str, seed: int, num_pictures: int = 1, mix: Mix = Mix.SUM) -> "Request":
+        """What is to be drawn, the prompt without its tags."""
+        from ..generate import Request
+
+        return Request(
+            words,
+            self.negative,
+            seed,
+            num_pictures,
+            self.steps,
+            self.guidance,
+            not self.no_trigger,
+            self.width,
+            self.height,
+            self.long_prompts,
+            self.sampler,
+            mix,
+        )
 
 
 BaseOption = Annotated[

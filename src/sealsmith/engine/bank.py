@@ -58,13 +58,7 @@ class Rows:
 class Bank:
     """The seals beside a base's denoiser, for one batch after the other."""
 
-    def __init__(
-        self,
-        base: Base,
-        pool: Pool,
-        kernel: str = "auto",
-        fold_bytes: int = 0,
-    ):
+    def __init__(self, base: Base, pool: Pool, kernel: str = "auto", fold_bytes: int = 0):
         """`fold_bytes`: memory for weights with seals in them, where the kernel can use some.
 
         Raises: ConfigError for a kernel there is none of.
