@@ -2,7 +2,8 @@
 #
 #   make setup    a virtual environment in .venv, with every tested version pinned
 #   make demo     the main job end to end: logo -> training -> pictures -> scorecard -> demo/index.html
-#   make serve    pictures and trainings over HTTP on 127.0.0.1:7860; the first start prints a key
+#   make serve    the studio, and pictures and trainings over HTTP, on 127.0.0.1:7860; the first start prints a key
+#   make studio   builds the studio from web/ into the package; needs Node 20.19 or newer, which nothing else does
 #   make test     everything: check, then the test suite
 #   make check    format, lint, types, and who imports whom
 #   make format   rewrites the code as `check` wants it
@@ -35,7 +36,7 @@ AMONG_OTHERS := env GOMP_SPINCOUNT=1000
 PATIENTLY := nice -n 19 env OMP_WAIT_POLICY=passive
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo serve test check format fuzz bench bench-engine soak
+.PHONY: help setup demo serve studio test check format fuzz bench bench-engine soak
 .PHONY: world-glyphs world-heldout world-autoencoder world-decoder world-denoiser world-judge world-base world-evaluate
 .PHONY: world-ablation world-pairs
 
@@ -56,13 +57,19 @@ demo: $(READY)
 	$(BIN)/sealsmith demo
 
 serve: $(READY)
-	$(BIN)/sealsmith serve
+	$(BIN)/sealsmith serve --open
+
+studio:
+	cd web && npm ci --no-audit --no-fund && npm run build
 
 check: $(READY)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python tests/server/fresh_studio.py
+	@if test -x web/node_modules/.bin/tsc; then cd web && npm run check; \
+	else echo "skipped: the studio's types, which need Node and \`make studio\`"; fi
 
 format: $(READY)
 	$(BIN)/ruff check --fix .

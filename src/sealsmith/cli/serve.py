@@ -14,8 +14,11 @@ from .console import note
 from .opened_catalog import opened_catalog
 from .options import BaseOption, DatabaseOption, DataOption, DeviceOption, StoreOption
 from .parameters import takes
+from .studio import show_studio, studio_address
 
 if TYPE_CHECKING:
+    from pydantic import SecretStr
+
     from ..server.service import Service
 
 
@@ -35,6 +38,9 @@ class ServeOptions:
     ] = Path("seals")
     base: BaseOption = "sealworld"
     device: DeviceOption = "cpu"
+    is_opened: Annotated[
+        bool, typer.Option("--open/--no-open", help="Open the studio in the browser, where there is one.")
+    ] = False
     deterministic: Annotated[
         bool,
         typer.Option("--deterministic", help="The same bytes for the same request, whatever else is drawn."),
@@ -71,29 +77,30 @@ async def _serve(options: ServeOptions) -> None:
     names = own_names(options.host) if options.local else None
     note(f"opening {options.base}")
     async with (
-        opening as service,
+        opening as (service, first_key),
         listening(create_app(service, hosts=names), options.host, options.port) as listener,
     ):
         set_up_log()
         print(f"http://{options.host}:{listener.port}", flush=True)
+        show_studio(studio_address(options.host, listener.port, first_key), first_key, options.is_opened)
         await until_told()
         note("finishing what is under way")
         await service.orders.close(LEAVE_WITHIN_S)
 
 
 @asynccontextmanager
-async def _local(options: ServeOptions) -> "AsyncIterator[Service]":
+async def _local(options: ServeOptions) -> "AsyncIterator[tuple[Service, None]]":
     """For one person: a folder of seals."""
     from ..server.local_service import LocalSettings, local_service
 
     settings = LocalSettings(options.base, options.device, options.deterministic, options.seals_folder)
     async with local_service(settings) as service:
-        yield service
+        yield service, None
 
 
 @asynccontextmanager
-async def _shared(options: ServeOptions) -> "AsyncIterator[Service]":
-    """For many: a catalog, whose first key is shown when it is made."""
+async def _shared(options: ServeOptions) -> "AsyncIterator[tuple[Service, SecretStr | None]]":
+    """For many: a catalog, and its first key when it is made now."""
     from ..server.catalog_service import catalog_service, first_key
     from ..server.drawing_service import EngineSettings
     from ..server.workers import worker_launch, working
@@ -105,6 +112,5 @@ async def _shared(options: ServeOptions) -> "AsyncIterator[Service]":
             catalog_service(settings, catalog, where.store) as service,
             working(launch, options.workers),
         ):
-            if (new := first_key(catalog)) is not None:
-                note(f"the first key, shown this once, good for everything: {new.token.get_secret_value()}")
-            yield service
+            new = first_key(catalog)
+            yield service, None if new is None else new.token

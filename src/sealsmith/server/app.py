@@ -25,6 +25,7 @@ from . import (
     routes_seals,
     routes_status,
     routes_trainings,
+    studio,
 )
 from .a1111_schema import A1111ErrorBody
 from .answers import add_error_answers
@@ -77,6 +78,7 @@ def _routed() -> FastAPI:
         separate_input_output_schemas=False,
     )
     app.include_router(routes_status.router, responses=_errors(ErrorBody))
+    app.include_router(studio.router)
     for module in ROUTES:
         model = ERROR_BODIES.get(module.router.tags[0], ErrorBody)
         app.include_router(module.router, responses=_errors(model), dependencies=list(SCHEMES))

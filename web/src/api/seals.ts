@@ -1,0 +1,73 @@
+// Seals: whose there are, bringing, sharing, taking away.
+
+import { askBlob, askJson } from "./client.ts";
+import { good, type Result } from "./problem.ts";
+import type { Fit, Seal } from "./types.ts";
+
+export const DIALECTS = ["sealsmith", "diffusers", "kohya"] as const;
+export type Dialect = (typeof DIALECTS)[number];
+
+export interface SealSearch {
+  q?: string;
+  after?: string;
+  limit?: number;
+}
+
+export function searchSeals(search: SealSearch = {}): Promise<Result<{ seals: Seal[]; next?: string | null }>> {
+  return askJson("/v1/seals", { query: { ...search } });
+}
+
+/** Every seal, part after part. */
+export async function listSeals(): Promise<Result<Seal[]>> {
+  const seals: Seal[] = [];
+  for (let after: string | undefined; ; ) {
+    const page = await searchSeals(after === undefined ? {} : { after });
+    if (!page.ok) return page;
+    seals.push(...page.value.seals);
+    if (!page.value.next) return good(seals);
+    after = page.value.next;
+  }
+}
+
+export function getSeal(id: string): Promise<Result<Seal>> {
+  return askJson(`/v1/seals/${id}`);
+}
+
+export function importSeal(file: File, name?: string): Promise<Result<Seal>> {
+  const form = new FormData();
+  form.append("file", file);
+  if (name) form.append("name", name);
+  return askJson("/v1/seals", { method: "POST", form });
+}
+
+export function renameSeal(id: string, name: string): Promise<Result<Seal>> {
+  return askJson(`/v1/seals/${id}`, { method: "PATCH", json: { name } });
+}
+
+export function deleteSeal(id: string): Promise<Result<null>> {
+  return askJson(`/v1/seals/${id}`, { method: "DELETE" });
+}
+
+export function exportSeal(id: string, dialect: Dialect): Promise<Result<Blob>> {
+  return askBlob(`/v1/seals/${id}/file`, { query: { dialect } });
+}
+
+export async function fitsOf(id: string): Promise<Result<Fit[]>> {
+  const answer = await askJson<{ fits: Fit[] }>(`/v1/seals/${id}/fit`);
+  return answer.ok ? good(answer.value.fits) : answer;
+}
+
+export async function grantsOf(id: string): Promise<Result<string[]>> {
+  const answer = await askJson<{ grants: { tenant: string }[] }>(`/v1/seals/${id}/grants`);
+  return answer.ok ? good(answer.value.grants.map((grant) => grant.tenant)) : answer;
+}
+
+export function grant(id: string, tenant: string): Promise<Result<null>> {
+  return askJson(`/v1/seals/${id}/grants/${encodeURIComponent(tenant)}`, { method: "PUT" });
+}
+
+export function ungrant(id: string, tenant: string): Promise<Result<null>> {
+  return askJson(`/v1/seals/${id}/grants/${encodeURIComponent(tenant)}`, { method: "DELETE" });
+}
+
+export const thumbnailOf = (id: string): string => `/v1/seals/${id}/thumbnail`;

@@ -1,0 +1,114 @@
+// Who is signed in. The key stands in this tab's storage, or in the browser's when the person wants to stay.
+
+import { computed, signal } from "@preact/signals";
+import { whoAmI } from "../api/admin.ts";
+import { forgetBlobs } from "../api/blobs.ts";
+import { access, askJson } from "../api/client.ts";
+import { good, isMissingRoute, type Problem, type Result } from "../api/problem.ts";
+import type { Me, Scope } from "../api/types.ts";
+
+const NAME = "sealsmith.key";
+
+export type Session =
+  | { is: "starting" }
+  | { is: "out"; problem: Problem | null }
+  | { is: "in"; key: string | null; me: Me };
+
+export const session = signal<Session>({ is: "starting" });
+export const me = computed<Me | null>(() => (session.value.is === "in" ? session.value.me : null));
+export const may = (scope: Scope): boolean => me.value?.scopes.includes(scope) ?? false;
+
+/** Whether the key came by a link and is kept for this tab alone. */
+export const isTabOnly = signal(false);
+
+let key: string | null = null;
+access.key = () => key;
+access.refused = (problem) => signOut(problem);
+
+/** Takes the key from the address (`#key=…`) or from storage, and sees whether it holds. */
+export async function start(): Promise<void> {
+  const given = /^#key=(seal_[\w-]+)$/.exec(location.hash)?.[1];
+  if (given) history.replaceState(null, "", location.pathname);
+  if (location.hash.startsWith("#key=")) history.replaceState(null, "", location.pathname);
+  const entered = await enter(given ?? stored(), false);
+  isTabOnly.value = given !== undefined && entered.ok;
+}
+
+/** Keeps the key in this browser from now on. */
+export function stay(): void {
+  if (key !== null) store(key, true);
+  isTabOnly.value = false;
+}
+
+/** Signs in; null is no key, which a local service is content with. */
+export async function enter(candidate: string | null, isStaying: boolean): Promise<Result<Me>> {
+  const answer = await meOf(candidate);
+  if (!answer.ok) {
+    const isNew = candidate !== null && answer.problem.status === 401;
+    if (isNew) forget();
+    session.value = { is: "out", problem: candidate === null && answer.problem.status === 401 ? null : answer.problem };
+    return answer;
+  }
+  key = candidate;
+  if (candidate !== null && stored() !== candidate) store(candidate, isStaying);
+  session.value = { is: "in", key: candidate, me: answer.value };
+  return answer;
+}
+
+/** Asks anew who we are, for what has been used by now. */
+export async function refreshMe(): Promise<void> {
+  const now = session.value;
+  if (now.is !== "in") return;
+  const answer = await meOf(now.key);
+  if (answer.ok && session.value.is === "in" && session.value.key === now.key) {
+    session.value = { ...session.value, me: answer.value };
+  }
+}
+
+export function signOut(problem: Problem | null = null): void {
+  forget();
+  key = null;
+  isTabOnly.value = false;
+  forgetBlobs();
+  session.value = { is: "out", problem };
+}
+
+/** `/v1/me`; a server without it is asked for its bases, and says less. */
+async function meOf(candidate: string | null): Promise<Result<Me>> {
+  const answer = await whoAmI(candidate);
+  if (answer.ok || !isMissingRoute(answer.problem)) return answer;
+  const bases = await askJson("/v1/bases", { key: candidate });
+  if (!bases.ok) return bases;
+  return good({
+    tenant: { id: "", name: "" },
+    scopes: candidate === null ? ["generate", "train"] : ["generate", "train", "admin"],
+    quota: { pictures_a_day: 0, trainings_at_once: 0, storage_bytes: 0 },
+    usage: { pictures_today: 0, trainings: 0, storage_bytes: 0 },
+    is_local: candidate === null,
+  });
+}
+
+function stored(): string | null {
+  try {
+    return sessionStorage.getItem(NAME) ?? localStorage.getItem(NAME);
+  } catch {
+    return null;
+  }
+}
+
+function store(value: string, isStaying: boolean): void {
+  try {
+    (isStaying ? localStorage : sessionStorage).setItem(NAME, value);
+  } catch {
+    return;
+  }
+}
+
+function forget(): void {
+  try {
+    sessionStorage.removeItem(NAME);
+    localStorage.removeItem(NAME);
+  } catch {
+    return;
+  }
+}

@@ -1,0 +1,48 @@
+// A dialog over the page: the browser's own, which keeps the focus inside, closes with Escape and gives the focus back.
+
+import type { ComponentChildren, JSX } from "preact";
+import { useEffect, useId, useRef } from "preact/hooks";
+import { words } from "../words/index.ts";
+import { Icon } from "./icons.tsx";
+
+export function Dialog(props: {
+  title: string;
+  isOpen: boolean;
+  onClose: () => void;
+  children: ComponentChildren;
+  isNarrow?: boolean;
+  isWide?: boolean;
+}): JSX.Element | null {
+  const dialog = useRef<HTMLDialogElement>(null);
+  const id = useId();
+  useEffect(() => {
+    const element = dialog.current;
+    if (!element || !props.isOpen) return undefined;
+    element.showModal();
+    return () => element.close();
+  }, [props.isOpen]);
+  if (!props.isOpen) return null;
+  const size = props.isNarrow ? " dialog-narrow" : props.isWide ? " dialog-wide" : "";
+  return (
+    <dialog
+      ref={dialog}
+      class={`dialog${size}`}
+      aria-labelledby={id}
+      onCancel={(event) => {
+        event.preventDefault();
+        props.onClose();
+      }}
+      onClick={(event) => event.target === dialog.current && props.onClose()}
+    >
+      <div class="dialog-inside">
+        <header class="dialog-head">
+          <h2 id={id}>{props.title}</h2>
+          <button class="button button-quiet button-icon" type="button" aria-label={words.value.shell.close} onClick={props.onClose}>
+            <Icon name="close" />
+          </button>
+        </header>
+        {props.children}
+      </div>
+    </dialog>
+  );
+}
