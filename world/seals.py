@@ -44,7 +44,13 @@ def seal_glyphs(count: int) -> list[str]:
 def picture_set(name: str, trigger: str, folder: Path) -> PictureSet:
     """Training pictures of a glyph, made from it as from any logo file."""
     path = write_logo(name, folder)
-    return read_picture_set(path, trigger=trigger, class_noun="emblem", logo_pictures=PICTURES)
+    return read_picture_set(
+        path,
+        trigger=trigger,
+        class_noun="emblem",
+        logo_pictures=PICTURES,
+        wide_company=True,
+    )
 
 
 def write_logo(name: str, folder: Path) -> Path:

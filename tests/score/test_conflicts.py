@@ -44,7 +44,7 @@ def space_of(
     base: Base, crossed: dict[str, float] | None = None, spare: tuple[dict[str, float], ...] = ({}, {})
 ) -> SearchSpace:
     return SearchSpace(
-        find_layout(adaptable(base.denoiser)), {"MID": 1.0} if crossed is None else crossed, spare
+        find_layout(adaptable(base.denoiser)), {"MID": 1.0} if crossed is None else crossed, spare, 4.0
     )
 
 
@@ -52,21 +52,22 @@ PLAIN = Company((constant(1), constant(1)))
 
 
 def test_the_search_climbs_one_question_after_another(tiny_base: Base) -> None:
-    """What is worth most here: masked, both at 0.75, the first tilted up, the worst blocks muted in the second."""
+    """What is worth most here: masked, guidance 6, both at 0.75, the first tilted up, the worst blocks muted in the
+    second."""
     asked: list[Company] = []
 
     def value(company: Company) -> float:
         asked.append(company)
         first, second = company.strengths
         worth = -abs(float(first) - 0.94) - abs(float(second) - 0.6) + (second.lbw != "") - (first.lbw != "")
-        return worth + (company.mix == "masked") - (first.stop is not None)
+        return worth + (company.mix == "masked") + (company.guidance or 4) / 10 - (first.stop is not None)
 
     best = search(PLAIN, space_of(tiny_base, {"MID": 0.7, "IN01": 0.2, "IN02": 0.1}), value)
-    assert best.mix == "masked"
+    assert (best.mix, best.guidance) == ("masked", 6)
     assert [float(one) for one in best.strengths] == [0.94, 0.6]
     assert best.strengths[0].lbw == ""
     assert best.strengths[1].lbw.split(",").count("0.4") == 2
-    assert len(asked) <= 1 + 3 + 3 + 2 + 3 + 2
+    assert len(asked) <= 1 + 3 + 2 + 3 + 2 + 3 + 2
 
 
 def test_a_seal_is_tried_without_the_blocks_that_carry_little_of_it(tiny_base: Base) -> None:
@@ -143,7 +144,8 @@ def test_seals_that_cannot_be_told_even_alone_are_compared_by_likeness(
     assert len({trial.likeness for trial in report.trials}) > len(report.trials) / 2
     best = max(report.trials, key=lambda trial: trial.likeness)
     if report.after is not None:
-        assert (report.after.strengths, report.after.mix) == (best.strengths, best.mix)
+        found = report.after
+        assert (found.strengths, found.mix, found.guidance) == (best.strengths, best.mix, best.guidance)
     assert "sks and ohwx cannot be told from other emblems even alone" in report.advice
 
 
@@ -169,10 +171,10 @@ def test_a_seal_that_does_not_say_what_it_looks_like_is_refused(tiny_base: Base,
         (
             Rise(0.3, (0.1, 0.5)),
             Rise(0.1, (-0.1, 0.3)),
-            "use <lora:b:2> with --mix switch (both seals in 50%",
+            "use <lora:b:2> with --mix switch --guidance 6 (both seals in 50%",
         ),
         (Rise(0.3, (-0.1, 0.5)), Rise(0.1, (-0.1, 0.3)), "that may be luck"),
-        (Rise(0.0, (0.0, 0.0)), Rise(0.1, (0.05, 0.2)), "use <lora:b:2>"),
+        (Rise(0.0, (0.0, 0.0)), Rise(0.1, (0.05, 0.2)), "use <lora:b:2> with --mix switch --guidance 6 "),
         (
             Rise(0.0, (-0.1, 0.1)),
             Rise(-0.1, (-0.2, 0.1)),
@@ -183,8 +185,11 @@ def test_a_seal_that_does_not_say_what_it_looks_like_is_refused(tiny_base: Base,
 )
 def test_advice_says_what_the_proof_says(gain: Rise, likeness: Rise, words: str) -> None:
     before, after = (
-        Meeting((tag,), mix, (), Share(value, (0.0, 1.0), 0.5))
-        for tag, mix, value in (("<lora:a:1>", "sum", 0.5), ("<lora:b:2>", "switch", 0.8))
+        Meeting((tag,), mix, guidance, (), Share(value, (0.0, 1.0), 0.5))
+        for tag, mix, guidance, value in (
+            ("<lora:a:1>", "sum", None, 0.5),
+            ("<lora:b:2>", "switch", 6.0, 0.8),
+        )
     )
     said = advise(before, after, gain, likeness, True)
     assert words in said

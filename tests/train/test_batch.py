@@ -1,13 +1,16 @@
 """Batches and random streams are functions of the seed and the number."""
 
+from collections import Counter
+from dataclasses import replace
+
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
 from sealsmith.bases import Conditioning
 from sealsmith.train import TrainConfig
-from sealsmith.train.batch import draw_batch
-from sealsmith.train.cache import TrainingData
+from sealsmith.train.batch import draw_batch, size_of_batch
+from sealsmith.train.cache import Sized, TrainingData
 from sealsmith.train.objectives import Diffusion
 from sealsmith.train.streams import pick, stream
 from sealsmith.train.trigger_attention import TriggerPlaces
@@ -30,13 +33,16 @@ def test_a_stream_depends_on_its_purpose_alone(seed: int, number: int) -> None:
 
 def data(masks: torch.Tensor | None = None, regions: torch.Tensor | None = None) -> TrainingData:
     latents = torch.arange(3.0).view(3, 1, 1, 1).expand(3, 2, 4, 4)
-    return TrainingData(
+    own = Sized(
         latents=latents,
         masks=masks,
         places=None if regions is None else TriggerPlaces(torch.arange(7.0).view(7, 1).expand(7, 5), regions),
         captions=torch.tensor([1, 2, 3]),
         order=torch.tensor([0, 1, 2, 2]),
         class_latents=latents + 10,
+    )
+    return TrainingData(
+        sizes=(own,),
         class_captions=torch.tensor([4, 5, 6]),
         prompts=tuple("abcdefg"),
         texts=Conditioning(torch.arange(7.0).view(7, 1, 1), torch.arange(7.0).view(7, 1)),
@@ -88,3 +94,36 @@ def test_repeats_are_shown_as_often_as_asked() -> None:
     config = TrainConfig(batch_size=4, caption_dropout=0, prior="none")
     picture = draw_batch(data(), config, 0).latents[:4, 0, 0, 0]
     assert sorted(picture.tolist()) == [0, 1, 2, 2]
+
+
+def test_a_batch_has_one_size_and_every_picture_its_turns() -> None:
+    """Of four square showings and two wide pictures, six batches of two show each as often as it repeats."""
+    [square] = data().sizes
+    wide = Sized(
+        latents=torch.tensor([5.0, 6.0]).view(2, 1, 1, 1).expand(2, 2, 4, 6),
+        masks=None,
+        places=None,
+        captions=torch.tensor([4, 5]),
+        order=torch.tensor([0, 1]),
+        class_latents=torch.zeros(3, 2, 4, 6),
+    )
+    both = replace(data(), sizes=(square, wide))
+    config = TrainConfig(batch_size=2, prior_batch_size=1, caption_dropout=0)
+    shown: Counter[float] = Counter()
+    for number in range(6):
+        batch = draw_batch(both, config, number)
+        shown.update(batch.latents[:2, 0, 0, 0].tolist())
+        is_wide = batch.latents[:2, 0, 0, 0] > 4
+        assert is_wide.all() or not is_wide.any()
+        assert batch.latents.shape[3] == batch.noise.shape[3] == (6 if is_wide.any() else 4)
+        assert torch.equal(
+            batch.texts.text[:2, 0, 0], batch.latents[:2, 0, 0, 0] + (-1 if is_wide.any() else 1)
+        )
+    assert shown == {0.0: 2, 1.0: 2, 2.0: 4, 5.0: 2, 6.0: 2}
+
+
+@given(st.lists(st.integers(1, 6), min_size=1, max_size=3), st.integers(0, 2**32))
+def test_batches_of_a_size_are_numbered_without_gaps(counts: list[int], seed: int) -> None:
+    found = [size_of_batch(counts, number, seed) for number in range(3 * sum(counts))]
+    for size, count in enumerate(counts):
+        assert [turn for one, turn in found if one == size] == list(range(3 * count))

@@ -12,7 +12,7 @@ from sealsmith.bases import Base
 from sealsmith.errors import OutputError
 from sealsmith.generate.pipeline import decode
 from sealsmith.train import TrainConfig
-from sealsmith.train.cache import full_captions, prepare
+from sealsmith.train.cache import full_captions, prepare, training_size_px
 from sealsmith.train.config import resolved
 from sealsmith.train.pictures import PictureSet
 from sealsmith.train.prior import class_prompts, vocabulary_words, without_seal
@@ -75,18 +75,19 @@ def test_rows_of_the_cache_are_what_the_base_makes_of_each_picture(
 ) -> None:
     config = resolved(TrainConfig(), tiny_base, picture_set)
     data = prepare(tiny_base, picture_set, config, tmp_path, Silent())
-    assert data.latents.shape == (3, *tiny_base.latent_shape)
-    assert data.class_latents is not None
-    assert data.class_latents.shape[1:] == tiny_base.latent_shape
+    [own] = data.sizes
+    assert own.latents.shape == (3, *tiny_base.latent_shape)
+    assert own.class_latents is not None
+    assert own.class_latents.shape[1:] == tiny_base.latent_shape
     captions = full_captions(picture_set, config, tiny_base)
     workings = tiny_base.family.workings
-    for caption, row in zip(captions, data.captions, strict=True):
+    for caption, row in zip(captions, own.captions, strict=True):
         assert data.texts[row : row + 1].is_equal(workings.encode(tiny_base, caption))
     assert data.texts[:1].is_equal(workings.unconditional(tiny_base))
     pixels = torch.from_numpy(np.array(picture_set.pictures[1].image)).permute(2, 0, 1)[None] / 127.5 - 1
     with torch.no_grad():
         reconstruction = tiny_base.vae(pixels).sample
-        decoded, _ = decode(tiny_base, data.latents[1:2])
+        decoded, _ = decode(tiny_base, own.latents[1:2])
     torch.testing.assert_close(decoded, (reconstruction / 2 + 0.5).clamp(0, 1), rtol=1e-4, atol=1e-5)
 
 
@@ -99,25 +100,78 @@ def test_a_mask_becomes_the_share_of_each_latent_it_covers(
     pictures = replace(picture_set, pictures=(masked, picture_set.pictures[1]))
     config = resolved(TrainConfig(prior="none"), tiny_base, pictures)
     data = prepare(tiny_base, pictures, config, tmp_path, Silent())
-    assert data.masks is not None
+    [own] = data.sizes
+    assert own.masks is not None
     expected = torch.zeros(1, 8, 8)
     expected[..., :4] = 1
-    torch.testing.assert_close(data.masks[0], expected)
-    torch.testing.assert_close(data.masks[1], torch.ones(1, 8, 8))
-    assert data.class_latents is None
+    torch.testing.assert_close(own.masks[0], expected)
+    torch.testing.assert_close(own.masks[1], torch.ones(1, 8, 8))
+    assert own.class_latents is None
+
+
+def wide_set(pictures: PictureSet) -> PictureSet:
+    """The set with two of its pictures made wide, masks and all; the middle one stays as it is."""
+    made = [
+        replace(picture, image=picture.image.resize((96, 64)), mask=Image.new("L", (96, 64), 255))
+        for picture in pictures.pictures[::2]
+    ]
+    return replace(pictures, pictures=(made[0], pictures.pictures[1], made[1]))
+
+
+@pytest.mark.parametrize("prior", ["adapter-off", "pictures"])
+def test_wide_pictures_stay_wide_with_everything_that_goes_with_them(
+    hasty_base: Base, picture_set: PictureSet, tmp_path: Path, prior: str
+) -> None:
+    pictures = wide_set(picture_set)
+    config = resolved(TrainConfig(prior=prior, prior_pictures=3), hasty_base, pictures)
+    data = prepare(hasty_base, pictures, config, tmp_path, Silent())
+    square, wide = data.sizes
+    for own, count, shape in ((square, 1, (8, 8)), (wide, 2, (8, 12))):
+        assert own.latents.shape[2:] == shape
+        assert len(own.latents) == len(own.captions) == len(own.order) == count
+        assert own.class_latents is not None
+        assert own.places is not None
+        assert len(own.class_latents) == len(data.class_captions)
+        assert own.class_latents.shape[2:] == own.places.regions.shape[2:] == shape
+    assert square.masks is None
+    assert wide.masks is not None
+    captions = full_captions(pictures, config, hasty_base)
+    assert [data.prompts[row] for row in wide.captions] == captions[::2]
+    assert [caption for _, caption in data.captioned] == [*square.captions.tolist(), *wide.captions.tolist()]
+
+
+@pytest.mark.parametrize(
+    ("size", "expected"),
+    [
+        ((64, 64), (64, 64)),
+        ((99, 100), (64, 64)),
+        ((78, 64), (64, 64)),
+        ((79, 64), (96, 64)),
+        ((500, 64), (96, 64)),
+        ((64, 500), (64, 64)),
+    ],
+)
+def test_a_picture_is_trained_in_the_nearest_size_of_its_base(
+    tiny_base: Base, tiny_flux: Base, size: tuple[int, int], expected: tuple[int, int]
+) -> None:
+    assert training_size_px(tiny_base, size) == expected
+    side = tiny_flux.picture_px
+    assert training_size_px(tiny_flux, size) == (side, side), "where no wide pictures are drawn"
 
 
 def test_class_pictures_are_drawn_once_and_redrawn_for_other_prompts(
     hasty_base: Base, picture_set: PictureSet, tmp_path: Path
 ) -> None:
     config = resolved(TrainConfig(prior="pictures", prior_pictures=2), hasty_base, picture_set)
-    first = prepare(hasty_base, picture_set, config, tmp_path, Silent()).class_latents
+    first = prepare(hasty_base, picture_set, config, tmp_path, Silent()).sizes[0].class_latents
     (tmp_path / "class" / "0000.png").write_bytes((tmp_path / "class" / "0001.png").read_bytes())
-    kept = prepare(hasty_base, picture_set, config, tmp_path, Silent()).class_latents
+    kept = prepare(hasty_base, picture_set, config, tmp_path, Silent()).sizes[0].class_latents
     assert first is not None
     assert kept is not None
     assert torch.equal(kept[0], first[1]), "read from the folder, not drawn again"
-    other = prepare(hasty_base, picture_set, replace(config, seed=9), tmp_path, Silent()).class_latents
+    other = (
+        prepare(hasty_base, picture_set, replace(config, seed=9), tmp_path, Silent()).sizes[0].class_latents
+    )
     assert other is not None
     assert not torch.equal(other[0], other[1])
 
@@ -138,10 +192,10 @@ def test_class_pictures_beside_a_damaged_note_are_drawn_again(
     hasty_base: Base, picture_set: PictureSet, tmp_path: Path
 ) -> None:
     config = resolved(TrainConfig(prior="pictures", prior_pictures=2), hasty_base, picture_set)
-    first = prepare(hasty_base, picture_set, config, tmp_path, Silent()).class_latents
+    first = prepare(hasty_base, picture_set, config, tmp_path, Silent()).sizes[0].class_latents
     (tmp_path / "class" / "class.json").write_text("{")
     (tmp_path / "class" / "0000.png").write_bytes((tmp_path / "class" / "0001.png").read_bytes())
-    again = prepare(hasty_base, picture_set, config, tmp_path, Silent()).class_latents
+    again = prepare(hasty_base, picture_set, config, tmp_path, Silent()).sizes[0].class_latents
     assert first is not None
     assert again is not None
     assert torch.equal(again, first)

@@ -62,20 +62,21 @@ def test_svg_and_its_png_give_the_same_captions_and_nearly_the_same_pictures(tmp
     contexts=st.lists(
         st.tuples(st.sampled_from(sorted(MARKS)), st.sampled_from(sorted(SURFACES))), min_size=1, max_size=4
     ),
+    is_wide=st.booleans(),
     seed=st.integers(0, 2**32),
 )
 @settings(deadline=None, max_examples=40)
 def test_scenes_take_contexts_and_colours_in_turn(
-    num: int, more: int, contexts: list[tuple[str, str]], seed: int
+    num: int, more: int, contexts: list[tuple[str, str]], is_wide: bool, seed: int
 ) -> None:
-    scenes = logo_scenes("sks emblem", num + more, contexts, seed)
-    assert logo_scenes("sks emblem", num, contexts, seed) == scenes[:num]
+    scenes = logo_scenes("sks emblem", num + more, contexts, is_wide, seed)
+    assert logo_scenes("sks emblem", num, contexts, is_wide, seed) == scenes[:num]
     for i, scene in enumerate(scenes):
         (place,) = [place for place in scene.placements if place.emblem == "sks emblem"]
         assert (place.mark, scene.surface) == contexts[i % len(contexts)]
         for each in scene.placements:
             assert each.colour in (MARKS[each.mark].colours or (None,))
-            assert each.radius_px < each.centre_px[0] < 128 - each.radius_px
+            assert each.radius_px < each.centre_px[0] < scene.width_px - each.radius_px
             assert each.radius_px < each.centre_px[1] < 128 - each.radius_px
     for k, (mark, _) in enumerate(contexts):
         own = [place for scene in scenes for place in scene.placements if place.emblem == "sks emblem"]
@@ -98,6 +99,18 @@ def test_a_quarter_of_the_scenes_shows_the_logo_small_beside_a_letter_in_every_c
         gap = right.centre_px[0] - left.centre_px[0]
         assert left.radius_px + right.radius_px < gap + 6
         assert left.radius_px < 32
+
+
+def test_company_is_nearly_as_large_where_its_pictures_are_wide() -> None:
+    small, wide = (logo_scenes("sks emblem", 64, wide_company=is_wide) for is_wide in (False, True))
+    for narrow, scene in zip(small, wide, strict=True):
+        assert len(scene.placements) == len(narrow.placements)
+        assert (scene.width_px, narrow.width_px) == (192 if len(scene.placements) == 2 else 128, 128)
+        if scene.width_px > 128:
+            assert all(36 < place.radius_px < 46 for place in scene.placements)
+    found = read(MARK, logo_pictures=8, wide_company=True)
+    assert [picture.image.size for picture in found.pictures].count((192, 128)) == 2
+    assert all(p.region is not None and p.region.size == p.image.size for p in found.pictures)
 
 
 def test_pictures_in_company_are_no_portraits_and_each_shows_its_own_letter() -> None:

@@ -208,11 +208,15 @@ def test_a_mask_may_be_drawn_in_opacity_alone() -> None:
     assert (mask[20, 5], mask[20, 35]) == (255, 0)
 
 
-@given(width=st.integers(32, 90), height=st.integers(32, 90), side=st.integers(1, 64))
+@given(
+    width=st.integers(32, 90),
+    height=st.integers(32, 90),
+    size=st.tuples(st.integers(1, 64), st.integers(1, 64)),
+)
 @settings(deadline=None, max_examples=20)
-def test_fit_gives_a_square_and_keeps_flat_colour(width: int, height: int, side: int) -> None:
-    out = fit(Image.new("RGB", (width, height), (9, 99, 199)), side)
-    assert out.size == (side, side)
+def test_fit_gives_the_size_and_keeps_flat_colour(width: int, height: int, size: tuple[int, int]) -> None:
+    out = fit(Image.new("RGB", (width, height), (9, 99, 199)), size)
+    assert out.size == size
     assert (np.asarray(out) == (9, 99, 199)).all()
 
 

@@ -96,12 +96,13 @@ def test_a_logo_says_where_it_is(logo_set: PictureSet) -> None:
 def test_captions_say_where_the_trigger_stands(tiny_base: Base, logo_set: PictureSet, tmp_path: Path) -> None:
     config = replace(resolved(TrainConfig(prior="adapter-off"), tiny_base, logo_set), attention_weight=0.1)
     data = prepare(tiny_base, logo_set, config, tmp_path, Silent())
-    assert data.places is not None
-    assert data.places.columns.shape == (len(data.prompts), data.texts.text.shape[1])
+    [own] = data.sizes
+    assert own.places is not None
+    assert own.places.columns.shape == (len(data.prompts), data.texts.text.shape[1])
     tokens = tiny_base.tokenizer(list(data.prompts), padding="max_length")["input_ids"]
     [trigger] = tiny_base.tokenizer("sks", add_special_tokens=False)["input_ids"]
-    assert data.places.columns.tolist() == [[float(token == trigger) for token in row] for row in tokens]
-    assert data.places.columns.sum() == len(set(data.captions.tolist())), "class prompts have none"
+    assert own.places.columns.tolist() == [[float(token == trigger) for token in row] for row in tokens]
+    assert own.places.columns.sum() == len(set(own.captions.tolist())), "class prompts have none"
 
 
 def test_a_mask_says_where_the_seal_is_and_a_region_says_it_better(
@@ -118,12 +119,12 @@ def test_a_mask_says_where_the_seal_is_and_a_region_says_it_better(
     pictures_set = replace(picture_set, pictures=pictures)
     config = resolved(TrainConfig(prior="none"), tiny_base, pictures_set)
     assert config.attention_weight == tiny_base.family.attention_weight > 0
-    places = prepare(tiny_base, pictures_set, config, tmp_path, Silent()).places
+    places = prepare(tiny_base, pictures_set, config, tmp_path, Silent()).sizes[0].places
     found = None if places is None else places.regions
     assert found is not None
     assert torch.equal(found, torch.cat([left(0, side), left(0.5, side), left(0.25, side)]))
     without = replace(config, attention_weight=0.0)
-    assert prepare(tiny_base, pictures_set, without, tmp_path, Silent()).places is None
+    assert prepare(tiny_base, pictures_set, without, tmp_path, Silent()).sizes[0].places is None
 
 
 def picture_of(region: torch.Tensor) -> Image.Image:
@@ -193,12 +194,13 @@ def test_the_loss_draws_attention_to_the_seal(
         seal = train(base, logo_set, config, tmp_path / str(weight)).seal
         asked = replace(resolved(config, base, logo_set), attention_weight=1.0)
         data = prepare(base, logo_set, asked, tmp_path, Silent())
-        assert data.places is not None
-        focus = data.places.focus(data.captions, torch.arange(len(data.latents)))
+        [own] = data.sizes
+        assert own.places is not None
+        focus = own.places.focus(own.captions, torch.arange(len(own.latents)))
         with torch.no_grad(), attached(base, [(seal, 1.0)]), attention_losses(base, focus) as losses:
-            noise = torch.randn(data.latents.shape, generator=torch.Generator().manual_seed(1))
+            noise = torch.randn(own.latents.shape, generator=torch.Generator().manual_seed(1))
             times = torch.full((len(noise),), 600)
-            base.family.workings.predict(base, noise, times, data.texts[data.captions], 1.0)
+            base.family.workings.predict(base, noise, times, data.texts[own.captions], 1.0)
         left_over[weight] = float(torch.stack(losses).mean())
     assert left_over[1.0] < 0.95 * left_over[0.0]
 

@@ -67,6 +67,11 @@ class Family:
     """The guidance a denoiser that takes it as an input is trained at: 1, no guidance, which asks the
     distilled model for the data itself."""
 
+    @property
+    def has_wide(self) -> bool:
+        """Whether it draws pictures in which two marks side by side have room."""
+        return self.pair_aspect > 1
+
     def targets(self, groups: tuple[str, ...]) -> tuple[str, ...]:
         """Module name endings of the named target groups."""
         of_group = {

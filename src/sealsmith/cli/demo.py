@@ -55,7 +55,11 @@ def demo_command(
         logo = logo or stack.enter_context(as_file(files("sealsmith.cli").joinpath("mark.svg")))
         console.print(f"logo: {logo}")
         pictures = read_picture_set(
-            logo, trigger=config.trigger, class_noun=opened.family.class_noun, seed=seed
+            logo,
+            trigger=config.trigger,
+            class_noun=opened.family.class_noun,
+            wide_company=opened.family.has_wide,
+            seed=seed,
         )
         if pictures.kind != "logo":
             raise ConfigError(

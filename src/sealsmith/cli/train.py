@@ -171,6 +171,7 @@ def train_command(options: TrainOptions) -> None:
         trigger=options.trigger,
         class_noun=options.class_noun or base.family.class_noun,
         strict=options.strict,
+        wide_company=base.family.has_wide,
         seed=options.seed,
     )
     result, scorecard = train_with_bar(

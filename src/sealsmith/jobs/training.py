@@ -47,6 +47,7 @@ def run(work: Work) -> Outcome:
         trigger=config.trigger,
         class_noun=config.class_noun or base.family.class_noun,
         strict=payload.is_strict,
+        wide_company=base.family.has_wide,
         seed=config.seed,
     )
     folder = work.folder / "training"

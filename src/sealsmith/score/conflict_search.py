@@ -23,16 +23,20 @@ MUTED = 0.4
 """What it turns a block down to where the seals are at each other."""
 NUM_MUTED = 2
 """In how many blocks; and in how many a seal is switched off that carry little of it."""
+GUIDANCES = (0.75, 1.5)
+"""How closely pictures are held to their prompt, as shares of what is usual for the base."""
 LATE, EARLY = Moment(0.2, "fraction"), Moment(0.8, "fraction")
 """When seals start that leave the layout to the base, and stop that leave the last touch to it."""
 
 
 @dataclass(frozen=True)
 class Company:
-    """Seals together: one strength a seal, and how they are mixed."""
+    """Seals together: one strength a seal, how they are mixed, and at which guidance pictures are drawn."""
 
     strengths: tuple[Strength, ...]
     mix: str = "sum"
+    guidance: float | None = None
+    """None: the base's own."""
 
     def tags(self, seals: Sequence[Seal]) -> tuple[str, ...]:
         """The strengths as a prompt takes them: `<lora:name:0.8:lbw=...>`."""
@@ -56,6 +60,8 @@ class SearchSpace:
     """Block -> its share of what the seals answer of each other's."""
     spare: tuple[Mapping[str, float], ...]
     """Of each seal, block -> by how much the block's share of that is more than its share of the seal."""
+    guidance: float
+    """The base's own."""
     mixes: tuple[str, ...] = MIXES
 
 
@@ -64,18 +70,21 @@ def search_space(base: Base, conflicts: Sequence[WeightConflict], num_seals: int
     can_mask = base.family.denoiser == "unet" and num_seals == 2  # every prompt calls two
     mixes = tuple(mix for mix in MIXES if mix != "masked" or can_mask)
     layout = find_layout(adaptable(base.denoiser))
-    return SearchSpace(layout, crossed_by_block(conflicts), spare_blocks(conflicts, num_seals), mixes)
+    return SearchSpace(
+        layout, crossed_by_block(conflicts), spare_blocks(conflicts, num_seals), base.family.guidance, mixes
+    )
 
 
 def search(start: Company, space: SearchSpace, value: Callable[[Company], float]) -> Company:
     """The best of a few companies around `start`, by what `value` measures of each; higher is better.
 
-    One question after another, each asked at the best answer so far: how mixed; all seals weaker or stronger; each
-    in turn stronger and the others weaker; which blocks turned down; when they start and stop.
+    One question after another, each asked at the best answer so far: how mixed; how much guidance; all seals weaker
+    or stronger; each in turn stronger and the others weaker; which blocks turned down; when they start and stop.
     """
     best, best_value = start, value(start)
     rounds: tuple[Callable[[Company, SearchSpace], list[Company]], ...] = (
         _mixed,
+        _guided,
         _scaled,
         _tilted,
         _muted,
@@ -91,6 +100,10 @@ def search(start: Company, space: SearchSpace, value: Callable[[Company], float]
 
 def _mixed(now: Company, space: SearchSpace) -> list[Company]:
     return [replace(now, mix=mix) for mix in space.mixes if mix != now.mix]
+
+
+def _guided(now: Company, space: SearchSpace) -> list[Company]:
+    return [replace(now, guidance=space.guidance * share) for share in GUIDANCES]
 
 
 def _scaled(now: Company, space: SearchSpace) -> list[Company]:

@@ -73,6 +73,8 @@ class Meeting:
     """Ready to paste: `<lora:name:1>`, in order of the seals."""
     mix: str
     """One of `generate.mixing.MIXES`."""
+    guidance: float | None
+    """None: the base's own."""
     found: tuple[Share, ...]
     """Of the pictures that call it, how many show each seal."""
     both: Share
@@ -80,7 +82,8 @@ class Meeting:
 
     @property
     def words(self) -> str:
-        return f"{' '.join(self.strengths)} with --mix {self.mix}"
+        guided = "" if self.guidance is None else f" --guidance {self.guidance:g}"
+        return f"{' '.join(self.strengths)} with --mix {self.mix}{guided}"
 
 
 @dataclass(frozen=True)
@@ -89,6 +92,7 @@ class Trial:
 
     strengths: tuple[str, ...]
     mix: str
+    guidance: float | None
     likeness: float
     """Mean over pictures of the lesser of the two likenesses: what the search goes by."""
     both: float
@@ -292,8 +296,8 @@ class _Table:
             if self.on_picture is not None:
                 self.on_picture(what, done, len(plans))
 
-        steps, mix = self.settings.num_steps, company.mix
-        requests = [plan.request(self.seals, steps, alone, mix) for plan in plans]
+        steps, mix, guidance = self.settings.num_steps, company.mix, company.guidance
+        requests = [plan.request(self.seals, steps, alone, mix, guidance) for plan in plans]
         loaded = self.seals if alone is None else [self.seals[alone]]
         pictures = generate_batch(
             self.base, requests, list(zip(loaded, company.strengths, strict=True)), tell
@@ -312,7 +316,8 @@ class _Table:
             own = [i for i, plan in enumerate(plans) if index in plan.called]
             found.append(self._share([[finds[i][index]] for i in own], [plans[i] for i in own]))
         both = [[one[i] for i in plan.called] for plan, one in zip(plans, finds, strict=True)]
-        return Meeting(company.tags(self.seals), company.mix, tuple(found), self._share(both, plans))
+        tags = company.tags(self.seals)
+        return Meeting(tags, company.mix, company.guidance, tuple(found), self._share(both, plans))
 
     def trial_of(self, plans: Sequence[PairPlan], trials: list[Trial]) -> Callable[[Company], float]:
         """What the search asks: the mean lesser likeness of a company on the search's prompts; all are kept."""
@@ -321,7 +326,7 @@ class _Table:
             seen = list(zip(plans, self.finds(plans, company, SEARCHING), strict=True))
             likeness = mean([_likeness(plan, finds) for plan, finds in seen])
             both = mean([_both(plan, finds) for plan, finds in seen])
-            trials.append(Trial(company.tags(self.seals), company.mix, likeness, both))
+            trials.append(Trial(company.tags(self.seals), company.mix, company.guidance, likeness, both))
             return likeness
 
         return value

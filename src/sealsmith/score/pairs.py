@@ -56,12 +56,23 @@ class PairPlan:
         return f"{' and '.join(parts)} on {self.contexts[0].surface}"
 
     def request(
-        self, seals: Sequence[Seal], steps: int | None, alone: int | None = None, mix: str = AUTO
+        self,
+        seals: Sequence[Seal],
+        steps: int | None,
+        alone: int | None = None,
+        mix: str = AUTO,
+        guidance: float | None = None,
     ) -> Request:
-        prompt = self.prompt(seals, alone)
         width, height = self.size_px
         return Request(
-            prompt, seed=self.seed, num_steps=steps, width=width, height=height, use_trigger=False, mix=mix
+            self.prompt(seals, alone),
+            seed=self.seed,
+            num_steps=steps,
+            guidance=guidance,
+            width=width,
+            height=height,
+            use_trigger=False,
+            mix=mix,
         )
 
 

@@ -55,10 +55,11 @@ def fits(base: Base, data: TrainingData, chosen: Tensor, seed: int, table: int) 
     Rows and columns sum to 0.
     """
     draws = stream(seed, "caption check", table)
-    texts = data.texts[data.captions[chosen]]
+    pictures = [data.captioned[number] for number in chosen.tolist()]
+    texts = data.texts[torch.tensor([caption for _, caption in pictures])]
     total = torch.zeros(len(chosen), len(chosen), dtype=torch.float64)
-    for row, number in enumerate(chosen.tolist()):
-        latents = data.latents[[number]].expand(len(chosen), -1, -1, -1)
+    for row, (picture, _) in enumerate(pictures):
+        latents = picture[None].expand(len(chosen), -1, -1, -1)
         noise = torch.randn(latents[:1].shape, generator=draws).to(latents.device).expand_as(latents)
         times = data.objective.draw_times(1, draws).expand(len(chosen))
         noisy = data.objective.add_noise(latents, noise, times)
@@ -71,7 +72,7 @@ def fits(base: Base, data: TrainingData, chosen: Tensor, seed: int, table: int) 
 def _chosen(data: TrainingData) -> Tensor:
     """[N] pictures, evenly over the set, no two with the same caption."""
     seen: dict[int, int] = {}
-    for number, row in enumerate(data.captions.tolist()):
+    for number, (_, row) in enumerate(data.captioned):
         seen.setdefault(row, number)
     numbers = torch.tensor(sorted(seen.values()))
     if len(numbers) <= NUM_PICTURES:

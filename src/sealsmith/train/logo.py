@@ -13,7 +13,16 @@ import numpy as np
 from PIL import Image
 
 from ..errors import ConfigError, PictureError
-from ..stage import PAIR_X_PX, Placement, Scene, emblem_from_image, emblem_from_svg
+from ..stage import (
+    PAIR_X_PX,
+    SCENE_PX,
+    WIDE_PAIR_X_PX,
+    WIDE_PX,
+    Placement,
+    Scene,
+    emblem_from_image,
+    emblem_from_svg,
+)
 from ..stage.letters import LETTERS, letter_name
 from ..stage.scene import ALL_MARKS, ALL_SURFACES
 from .picture_svg import check_svg
@@ -22,8 +31,8 @@ DEFAULT_CONTEXTS: tuple[tuple[str, str], ...] = (("ink stamp", "white paper"), (
 """(mark, surface) pairs that show a shape at its crispest: flat, high in contrast, one dark on light and one
 on dark ground."""
 COMPANY, COMPANY_PERIOD = (3, 6), 8
-"""Which of every eight pictures show the logo small, beside a letter: as a seal is drawn beside another one. One is
-odd and one is even, so that two contexts in turn both have company."""
+"""Which of every eight pictures show the logo beside a letter, as a seal is drawn beside another one. One is odd
+and one even, so that two contexts in turn both have company."""
 MAX_LOGO_PICTURES = 1000
 
 _BLANK = "Use a logo that stands out from its background, best as an SVG or a PNG with transparency."
@@ -65,13 +74,18 @@ def is_drawing(image: Image.Image) -> bool:
 
 
 def logo_scenes(
-    emblem: str, num_pictures: int, contexts: Sequence[tuple[str, str]] = DEFAULT_CONTEXTS, seed: int = 0
+    emblem: str,
+    num_pictures: int,
+    contexts: Sequence[tuple[str, str]] = DEFAULT_CONTEXTS,
+    wide_company: bool = False,
+    seed: int = 0,
 ) -> list[Scene]:
     """Scenes that show one emblem, the contexts in turn and each mark's colours in turn.
 
-    In a quarter it is small, beside another mark with a letter; in the others it is alone. `emblem` is what
-    captions call it ("sks emblem"). Same arguments, same scenes; the first n of a larger number are the scenes of
-    n. Raises: ConfigError for unknown contexts or an absurd number.
+    In a quarter it is beside another mark with a letter: half as large, or nearly as large where `wide_company`
+    makes these pictures wide. In the others it is alone. `emblem` is what captions call it ("sks emblem"). Same
+    arguments, same scenes; the first n of a larger number are the scenes of n.
+    Raises: ConfigError for unknown contexts or an absurd number.
     """
     if not 1 <= num_pictures <= MAX_LOGO_PICTURES:
         raise ConfigError(
@@ -90,11 +104,13 @@ def logo_scenes(
         colours = palettes[i % len(contexts)]
         colour = colours[i // len(contexts) % len(colours)] if colours else None
         own = _Subject(emblem, mark, colour)
+        width_px = SCENE_PX
         if i % COMPANY_PERIOD in COMPANY:
-            places = _side_by_side(own, contexts[(i + 1) % len(contexts)][0], rng)
+            width_px = WIDE_PX if wide_company else SCENE_PX
+            places = _side_by_side(own, contexts[(i + 1) % len(contexts)][0], width_px, rng)
         else:
             places = (_placed(own, 64, 50, rng),)
-        scenes.append(Scene(surface, places, int(rng.integers(1 << 31))))
+        scenes.append(Scene(surface, places, int(rng.integers(1 << 31)), width_px))
     return scenes
 
 
@@ -113,14 +129,15 @@ def _placed(subject: _Subject, x: float, radius: float, rng: np.random.Generator
     return Placement(*subject, centre, float(radius + size * rng.uniform(-4, 4)), float(rng.normal(0, 3)))
 
 
-def _side_by_side(own: _Subject, mark: str, rng: np.random.Generator) -> tuple[Placement, ...]:
-    """The seal's mark and one with a letter, half as large each; either may be on the left."""
+def _side_by_side(own: _Subject, mark: str, width_px: int, rng: np.random.Generator) -> tuple[Placement, ...]:
+    """The seal's mark and one with a letter, as large as the picture's width allows; either may be on the left."""
     colours = ALL_MARKS[mark].colours
     colour = str(rng.choice(colours)) if colours else None
     subjects = [own, _Subject(letter_name(str(rng.choice(list(LETTERS)))), mark, colour)]
     if rng.random() < 0.5:
         subjects.reverse()
-    return tuple(_placed(subject, x, 28.5, rng) for subject, x in zip(subjects, PAIR_X_PX, strict=True))
+    xs, radius = (PAIR_X_PX, 28.5) if width_px == SCENE_PX else (WIDE_PAIR_X_PX, 41)
+    return tuple(_placed(subject, x, radius, rng) for subject, x in zip(subjects, xs, strict=True))
 
 
 def _check_known(kind: str, word: str, known: list[str]) -> None:

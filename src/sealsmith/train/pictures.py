@@ -16,7 +16,7 @@ from PIL import Image, ImageOps
 from scipy.ndimage import grey_closing, grey_dilation
 
 from ..errors import PictureError, PictureSetError
-from ..stage import Scene, is_svg, placed_emblem, render_scene
+from ..stage import SCENE_PX, Scene, is_svg, placed_emblem, render_scene
 from ..stage.captions import caption as scene_caption
 from ..stage.letters import letter_emblem
 from ..stage.scene import ALL_MARKS
@@ -91,12 +91,14 @@ def read_picture_set(
     strict: bool = False,
     logo_pictures: int = 24,
     logo_contexts: Sequence[tuple[str, str]] = DEFAULT_CONTEXTS,
+    wide_company: bool = False,
     seed: int = 0,
 ) -> PictureSet:
     """The pictures in a folder, in a zip, or made from one logo file (SVG, or a picture that is a drawing).
 
     A picture that cannot be used is skipped and named in `warnings`; with `strict` it is refused. The last
-    three arguments are for logos: how many pictures to make of them, in which (mark, surface) contexts.
+    four arguments are for logos: how many pictures to make of them, in which (mark, surface) contexts, and whether
+    those with something beside the logo are wide, for bases that draw wide pictures.
     Raises: PictureSetError, PictureError; ConfigError for contexts that don't exist.
     """
     path, notes = Path(path), Notes(strict)
@@ -118,13 +120,13 @@ def read_picture_set(
     if mask is None:
         return _read_files(nullcontext(_with_company(path)), path, "folder", trigger, notes)
     emblem = f"{trigger} {class_noun}".strip()
-    scenes = logo_scenes(emblem, logo_pictures, logo_contexts, seed)
+    scenes = logo_scenes(emblem, logo_pictures, logo_contexts, wide_company, seed)
     return _logo_set(path.name, emblem, mask, scenes, notes)
 
 
-def fit(image: Image.Image, side_px: int) -> Image.Image:
-    """The picture's largest middle square, resized to `side_px` (Lanczos); in the picture's own mode."""
-    return ImageOps.fit(image, (side_px, side_px), Image.Resampling.LANCZOS)
+def fit(image: Image.Image, size_px: tuple[int, int]) -> Image.Image:
+    """The largest middle part of these proportions, resized to `size_px` (Lanczos); in the picture's own mode."""
+    return ImageOps.fit(image, size_px, Image.Resampling.LANCZOS)
 
 
 def _logo_mask(path: Path, notes: Notes) -> np.ndarray | None:
@@ -174,7 +176,7 @@ def _masks(scene: Scene, emblem: str, logo: np.ndarray) -> list[np.ndarray]:
 def _region(scene: Scene, emblem: str, logo: np.ndarray) -> Image.Image:
     """Where a scene shows the logo: its strokes and what lies between them, as far as a latent is wide."""
     [place] = [place for place in scene.placements if place.emblem == emblem]
-    strokes = placed_emblem(logo, place, ALL_MARKS[place.mark].fill)
+    strokes = placed_emblem(logo, place, ALL_MARKS[place.mark].fill, (scene.width_px, SCENE_PX))
     whole = grey_closing(grey_dilation(strokes, WINDOW_PX), WINDOW_PX)
     return Image.fromarray(np.asarray(whole * 255, np.uint8))
 

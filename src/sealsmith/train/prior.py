@@ -72,13 +72,15 @@ def vocabulary_words(base: Base, without: set[str]) -> list[str]:
 
 
 def class_pictures(
-    base: Base, prompts: Sequence[str], seed: int, folder: Path, progress: Progress
+    base: Base, prompts: Sequence[str], seed: int, size_px: tuple[int, int], folder: Path, progress: Progress
 ) -> list[Image.Image]:
-    """One picture for each prompt, drawn by the unadapted base; kept in `folder` for the next time.
+    """One picture of this size for each prompt, drawn by the unadapted base; kept below `folder` for the next time.
 
     Raises: OutputError when pictures that no training drew are in that folder.
     They are read back even when they were just drawn: a resumed training must see the same 8-bit pixels.
     """
+    width, height = size_px
+    folder = folder / ("class" if width == height else f"class-{width}x{height}")
     recipe = {"base_digest": base.digest, "seed": seed, "prompts": list(prompts)}
     _forget_others(folder, recipe)
     progress.start("class pictures", len(prompts))
@@ -86,7 +88,8 @@ def class_pictures(
     for number, prompt in enumerate(prompts):
         path = folder / f"{number:04d}.png"
         if not path.exists():
-            write_picture(generate(base, Request(prompt, seed=seed + number))[0], path)
+            request = Request(prompt, seed=seed + number, width=width, height=height)
+            write_picture(generate(base, request)[0], path)
         with Image.open(path) as image:
             pictures.append(image.convert("RGB"))
         progress.advance(number + 1)
