@@ -26,7 +26,7 @@ from sealsmith.engine.settings import EngineSettings
 from sealsmith.errors import Cancelled, ConfigError, DrawingError, SealMissingError, SealSizeError
 from sealsmith.generate import Request, generate
 
-REQUEST = Request("a red wax seal on wood", "blue ink", seed=5, num_steps=3, guidance=3.5, mix="sum")
+REQUEST = Request("a red wax seal on wood", "blue ink", seed=5, num_steps=3, guidance=3.5)
 
 
 def orders_of_every_kind(base: Base) -> list[Order]:
@@ -48,6 +48,8 @@ def orders_of_every_kind(base: Base) -> list[Order]:
         ((("dora", 0.3),), {"num_steps": 2}),
         ((("full", parse_strength("0.9@0,0.1@1")),), {}),
         ((("rank 1", 1.0),), {"width": 96, "height": 64}),
+        ((("rank 4", 0.6), ("rank 7", 0.9)), {"mix": "composite"}),
+        ((("networks", 0.8), ("full", 0.5), ("rank 4", 0.5)), {"mix": "switch"}),
     ]
     return [
         Order(
@@ -62,7 +64,7 @@ def orders_of_every_kind(base: Base) -> list[Order]:
 
 PATHS_OF_EVERY_KIND = [
     "plain", "bank", "bank", "bank", "bank", "bank", "bank", "bank", "beside", "merged", "merged", "merged",
-    "beside", "bank",
+    "beside", "bank", "bank", "beside",
 ]  # fmt: skip
 
 
@@ -125,6 +127,7 @@ def random_order(rng: random.Random, number: int, keys: list[str]) -> Order:
         num_steps=rng.choice([1, 2, 4]),
         guidance=rng.choice([1.0, 4.0]),
         sampler=rng.choice([None, "dpm++-2m", "ddpm"]),
+        mix=rng.choice(["auto", "sum", "switch", "composite"]),
     )
     return Order(f"order {number}", request, seals, f"{rng.randrange(3)}")
 
@@ -358,8 +361,8 @@ def test_an_order_not_begun_by_its_deadline_fails_without_a_step(tiny_base: Base
         (Order("x", dataclasses.replace(REQUEST, num_pictures=2)), "an order is for one picture"),
         (Order("x", REQUEST, (("rank 1", float("nan")),)), "the strength of 'rank 1' is nan"),
         (
-            Order("x", dataclasses.replace(REQUEST, mix="masked"), (("rank 1", 1.0), ("rank 2", 1.0))),
-            "cannot mix seals by 'masked'",
+            Order("x", dataclasses.replace(REQUEST, mix="stir"), (("rank 1", 1.0), ("rank 2", 1.0))),
+            "mixed by 'stir'",
         ),
         (Order("here", REQUEST), "there is an order 'here' already"),
     ],
@@ -415,7 +418,7 @@ def test_keys_and_values_of_a_prompt_are_computed_once_a_picture(
     seals = seals_of_every_kind(tiny_base)
     orders = [
         Order("plain", dataclasses.replace(REQUEST, guidance=1.0)),
-        Order("beside", REQUEST, (("rank 4", 0.5), ("rank 1", 0.5))),
+        Order("beside", dataclasses.replace(REQUEST, mix="sum"), (("rank 4", 0.5), ("rank 1", 0.5))),
         Order("late", dataclasses.replace(REQUEST, seed=1), (("rank 7", 0.5),)),
         Order("merged", REQUEST, (("full", 0.5),)),
     ]

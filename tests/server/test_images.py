@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 from PIL import Image
 from running import Running
+from seal_examples import random_seal
 
-from sealsmith.adapters import read_seal
+from sealsmith.adapters import dump_seal, read_seal
 from sealsmith.bases import Base
 from sealsmith.generate import Request, generate
 from sealsmith.generate.picture_file import picture_texts, recipe_in
@@ -65,6 +66,27 @@ def test_pictures_are_those_of_the_plain_path_and_carry_their_recipe(
     assert [event["id"] for event in events] == sorted({event["id"] for event in events})
     previews = [event["data"] for event in events if event["event"] == "preview"]
     assert all(data["png"] for data in previews)
+
+
+def test_two_seals_are_mixed_as_asked_and_masked_where_nothing_is(
+    client: httpx2.Client, tiny_base: Base, seals_folder: Path
+) -> None:
+    other = random_seal(tiny_base, ("to_q", "to_v"), trigger="ohwx", seed=1)
+    added = client.post("/v1/seals", files={"file": ("other.safetensors", dump_seal(other))})
+    pair = [(read_seal(seals_folder / "mark.safetensors"), 1.0), (other, 0.5)]
+    wish = {
+        "prompt": "a wax seal and a coin",
+        "seals": [{"name": "mark"}, {"name": "other", "strength": 0.5}],
+    }
+    for asked, mix in (({}, "masked"), ({"mix": "composite"}, "composite"), ({"mix": "sum"}, "sum")):
+        order, _ = drawn(client, **wish, **asked)
+        png = client.get(order["pictures"][0]["url"]).content
+        (plain,) = generate(tiny_base, Request(wish["prompt"], "", 5, 1, 3, 3.0, mix=mix), pair)
+        assert recipe_in(picture_texts(png, "it"), "it").mix == mix
+        levels = np.asarray(Image.open(io.BytesIO(png)), int)
+        assert np.abs(levels - np.asarray(plain.image, int)).max() <= 1, mix
+    assert client.post("/v1/images", json={**SMALL, "mix": "stir"}).status_code == 400
+    assert client.delete(f"/v1/seals/{added.json()['id']}").status_code == 204
 
 
 def test_who_comes_back_hears_what_was_missed_and_no_more(client: httpx2.Client) -> None:

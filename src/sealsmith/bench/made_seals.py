@@ -6,6 +6,7 @@ They are real files, written as trainings write theirs. Not for: quality, for no
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import cycle
 from pathlib import Path
 
 import torch
@@ -34,18 +35,25 @@ class MadeSeal:
 
 
 def make_seals(
-    base: Base, folder: Path, ranks: Sequence[int], count: int, targets: Sequence[str] = (), seed: int = 0
+    base: Base,
+    folder: Path,
+    ranks: Sequence[int],
+    count: int,
+    targets: Sequence[str] = (),
+    seed: int = 0,
+    triggers: Sequence[str] = ("",),
 ) -> list[MadeSeal]:
     """Writes `count` seals as a store has them: `open_store(folder.as_uri())` finds each by its digest.
 
-    Seal i has rank `ranks[i % len(ranks)]` and changes every layer of the denoiser whose name ends in one of
-    `targets`; none given: the attention layers. Every `seed` gives other files, the same one the same bytes.
+    Seal i has rank `ranks[i % len(ranks)]`, a trigger likewise, and changes every layer of the denoiser whose name
+    ends in one of `targets`; none given: the attention layers. Every `seed` gives other files, the same one the
+    same bytes.
     Raises: ConfigError when no layer is called so; OutputError.
     """
     targets = tuple(targets) or base.family.targets(("attention",))
     return [
-        write_made(made_seal(base, ranks[number % len(ranks)], targets, seed * 1_000_003 + number), folder)
-        for number in range(count)
+        write_made(made_seal(base, rank, targets, seed * 1_000_003 + number, trigger), folder)
+        for number, rank, trigger in zip(range(count), cycle(ranks), cycle(triggers), strict=False)
     ]
 
 

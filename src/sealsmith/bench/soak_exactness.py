@@ -259,8 +259,9 @@ class ExactnessSoak:
 def _seals(base: Base, store: Path, traffic: Traffic, seed: int) -> list[MadeSeal]:
     wide = traffic.num_seals // 4
     targets = base.family.targets(("attention", "feed-forward", "convolutions"))
-    made = make_seals(base, store, traffic.ranks, traffic.num_seals - wide, seed=seed)
-    return made + make_seals(base, store, traffic.wide_ranks, wide, targets, seed=seed + 1)
+    words = base.family.rare_tokens
+    made = make_seals(base, store, traffic.ranks, traffic.num_seals - wide, seed=seed, triggers=words)
+    return made + make_seals(base, store, traffic.wide_ranks, wide, targets, seed=seed + 1, triggers=words)
 
 
 def _drawn_alone(rig: Rig, wish: Wish) -> tuple[Picture, float]:

@@ -29,6 +29,8 @@ GUIDANCE = (1.0, 2.5, 4.0, 7.0)
 STRENGTHS = (1.0, 0.8, 0.35, -0.4, "0.9@0,0.1@1", "1:stop=0.5", "0.7:start=0.5")
 NUM_SEALS = (0, 1, 1, 1, 1, 1, 2, 2, 2, 3)
 """Of one wish, each as likely."""
+MIXES = ("auto", "auto", "auto", "sum", "switch", "composite", "masked")
+MIXES_OF_TRANSFORMERS = MIXES[:-1]
 BURSTS = (0, 0, 0, 0, 1, 1, 2, 6)
 """Orders that come between two turns."""
 
@@ -66,7 +68,7 @@ def random_wish(rng: random.Random, base: Base, digests: Sequence[str], num_step
         num_steps=max(steps, COARSE_STEPS) if sampler in COARSE_SAMPLERS else steps,
         guidance=rng.choice(GUIDANCE),
         sampler=sampler,
-        mix="sum",
+        mix=rng.choice(MIXES if base.family.denoiser == "unet" else MIXES_OF_TRANSFORMERS),
     )
     pairs = zip(chosen, strengths, strict=True)
     return Wish(request, tuple((digest, _strength(strength)) for digest, strength in pairs))

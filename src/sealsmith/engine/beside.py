@@ -12,16 +12,16 @@ from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
 from ..adapters.beside import InputParts, OutputParts
-from .drawing import Drawing
+from .drawing import OwnPass
 
 
 @contextmanager
-def beside(shares: Sequence[tuple[slice, Drawing]]) -> Iterator[None]:
-    """A context for one pass in which every drawing's seals act on its rows, as they do in its next step."""
+def beside(shares: Sequence[tuple[slice, OwnPass]]) -> Iterator[None]:
+    """A context for one shared pass in which the seals of each own pass act on its rows, as in the next step."""
     outputs: dict[nn.Module, list[tuple[slice, OutputParts]]] = {}
     inputs: dict[nn.Module, list[tuple[slice, InputParts]]] = {}
-    for rows, drawing in shares:
-        of_outputs, of_inputs = drawing.parts
+    for rows, own in shares:
+        drawing, (of_outputs, of_inputs) = own.drawing, own.parts
         for output in of_outputs:
             output.at(drawing.step, drawing.num_steps)
             outputs.setdefault(output.module, []).append((rows, output))

@@ -143,6 +143,7 @@ def order_of(draw: messages.Draw, now_s: float) -> request.Order:
         width=draw.width,
         height=draw.height,
         long_prompts=draw.long_prompts,
+        mix=draw.mix,
     )
     seals = tuple((seal.digest, parse_strength(seal.strength)) for seal in draw.seals)
     deadline_s = None if draw.begin_within_s is None else now_s + draw.begin_within_s

@@ -129,19 +129,19 @@ def at_strength(
     return fitted(base, f"{seal.key}:{strength.dyn}", cut, seal.use), ready
 
 
-def wanted_path(seals: Sequence[tuple[FittedSeal, float | Strength]]) -> Path:
-    """The way in which seals at their strengths are served, decided by what they are and nothing else.
+def wanted_path(seals: Sequence[tuple[FittedSeal, float | Strength]], mix: str = "sum") -> Path:
+    """The way in which seals at their strengths are served, decided by what they are and how they are mixed.
 
     What is of low rank is the bank's. Other changes, which need as much memory and work as the layers themselves,
     go into the weights. What can do neither acts picture by picture: hypernetworks, and changes of full size whose
-    strength changes over the steps.
+    strength changes over the steps, or of which not all act in every pass.
     """
     acting = [(seal, strength) for seal, strength in seals if seal.denoiser is not None]
     if not acting:
         return Path.PLAIN
     if all(seal.low_rank is not None for seal, _ in acting):
         return Path.BANK
-    return Path.MERGED if can_merge(acting) else Path.BESIDE
+    return Path.MERGED if mix == "sum" and can_merge(acting) else Path.BESIDE
 
 
 def can_merge(seals: Sequence[tuple[FittedSeal, float | Strength]]) -> bool:

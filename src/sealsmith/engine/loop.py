@@ -24,7 +24,7 @@ from ..bases import Base
 from ..bases.decoding import check_latents
 from ..errors import Cancelled, ConfigError, DrawingError, SealsmithError
 from ..generate import Request
-from ..generate.mixing import AUTO
+from ..generate.mix_choice import most_passes, settled
 from .cost import Costs, measure_costs
 from .drawing import Drawing
 from .fitted import FittedSeal, SealSource, at_strength
@@ -46,6 +46,8 @@ class _Visit:
 
     order: Order
     """Its request resolved."""
+    num_rows: int
+    """Of each of its steps, at most: it may turn out that its seals share a pass."""
     fetching: list["Future[FittedSeal]"] = field(default_factory=list)
     is_fetched: bool = False
     is_told: bool = False
@@ -53,6 +55,17 @@ class _Visit:
     is_taken: bool = False
     """Whether it is out of the queue."""
     drawing: Drawing | None = None
+
+    @property
+    def charged(self) -> float:
+        """What it costs at most, and its tenant is charged until it leaves."""
+        return _cost(self.order.request, self.num_rows)
+
+    @property
+    def spent(self) -> float:
+        """What it has cost so far."""
+        drawing = self.drawing
+        return 0.0 if drawing is None else drawing.step * _cost_of_step(drawing)
 
     @property
     def is_here(self) -> bool:
@@ -115,10 +128,11 @@ class Engine:
         """
         if order.id in self._visits:
             raise ConfigError(f"there is an order {order.id!r} already", "give every order an id of its own")
-        order = _checked(replace(order, request=_summed(order.request.resolved(self.base))))
+        order = _checked(replace(order, request=order.request.resolved(self.base)))
+        visit = _Visit(order, self._most_rows(order))
         num_ahead = self._queue.num_queued
-        self._queue = self._queue.push(_waiting(order, self._clock()), self._pace.cost_per_s)
-        self._visits[order.id] = _Visit(order)
+        self._queue = self._queue.push(_waiting(visit, self._clock()), self._pace.cost_per_s)
+        self._visits[order.id] = visit
         self._events.append(Queued(order.id, num_ahead))
 
     def cancel(self, order_id: str) -> None:
@@ -141,7 +155,7 @@ class Engine:
         for drawing, prediction in self._passes.run(drawings):
             self._advance(drawing, prediction)
         self._finish([drawing for drawing in drawings if drawing.is_finished])
-        work = sum(_cost(drawing.order.request) / drawing.num_steps for drawing in drawings)
+        work = sum(_cost_of_step(drawing) for drawing in drawings)
         self._pace = self._pace.after(work, self._clock() - began_s)
         if not self._underway:
             self._passes.rest()
@@ -208,13 +222,18 @@ class Engine:
         visit.fetching, visit.is_fetched = [], False
 
     def _admit(self) -> None:
-        """Begins pictures in the queue's order, as long as there is room; a seal that is late holds nobody up."""
-        while self._passes.has_room(self._underway):
-            self._queue, chosen = self._queue.take(lambda each: self._visits[each.request_id].is_here)
+        """Begins pictures in the queue's order, as long as there is room; a seal that is late holds nobody up.
+
+        One of many rows, for which there is no room yet, holds up the others, or it would never have any.
+        """
+        while True:
+            queue, chosen = self._queue.take(lambda each: self._visits[each.request_id].is_here)
             if chosen is None:
                 return
             visit = self._visits[chosen.request_id]
-            visit.is_taken = True
+            if not self._passes.has_room(self._underway, visit.num_rows):
+                return
+            self._queue, visit.is_taken = queue, True
             try:
                 drawing = self._begin(visit)
                 self._passes.enter(drawing)
@@ -228,12 +247,14 @@ class Engine:
 
     def _begin(self, visit: _Visit) -> Drawing:
         """The picture before its first step. Raises: whatever is wrong with its seals or its prompt."""
-        order = visit.order
+        fetched = [future.result() for future in visit.fetching]
+        wished = [strength for _, strength in visit.order.seals]
         seals = [
-            at_strength(self.base, future.result(), strength)
-            for future, (_, strength) in zip(visit.fetching, order.seals, strict=True)
+            at_strength(self.base, seal, strength) for seal, strength in zip(fetched, wished, strict=True)
         ]
         with _own_faults("begun"):
+            whole = [(seal.seal, strength) for seal, strength in zip(fetched, wished, strict=True)]
+            order = replace(visit.order, request=settled(self.base, visit.order.request, whole))
             return Drawing(self.base, order, seals, self._prompts.read(order.request, seals))
 
     def _advance(self, drawing: Drawing, prediction: Tensor | SealsmithError) -> None:
@@ -273,13 +294,18 @@ class Engine:
         visit = self._visits.pop(order_id)
         self._give_back(visit)
         if visit.is_taken:
-            drawing = visit.drawing
-            left = 1.0 if drawing is None else 1 - drawing.step / drawing.num_steps
-            if drawing is not None:
-                self._passes.leave(drawing)
-            self._queue = self._queue.finish(order_id, left * _cost(visit.order.request))
+            if visit.drawing is not None:
+                self._passes.leave(visit.drawing)
+            self._queue = self._queue.finish(order_id, visit.charged - visit.spent)
         elif any(waiting.request_id == order_id for waiting in self._queue.waiting()):
             self._queue = self._queue.cancel(order_id)
+
+    def _most_rows(self, order: Order) -> int:
+        """How many rows of a pass each step of an order with a resolved request takes at most."""
+        request = order.request
+        assert request.guidance is not None
+        is_guided = self.base.family.workings.is_guided_by_two(self.base, request.guidance)
+        return (2 if is_guided else 1) * most_passes(self.base, request, len(order.seals))
 
     @property
     def _underway(self) -> list[Drawing]:
@@ -299,22 +325,12 @@ def _own_faults(what: str) -> Iterator[None]:
         ) from error
 
 
-def _summed(request: Request) -> Request:
-    """The request, its mix decided where it was left open."""
-    return replace(request, mix="sum") if request.mix == AUTO else request
-
-
 def _checked(order: Order) -> Order:
     """The order itself. Raises: ConfigError."""
     if order.request.num_pictures != 1:
         raise ConfigError(
             f"an order is for one picture, this one for {order.request.num_pictures}",
             "split it by `orders_of`",
-        )
-    if order.request.mix != "sum" and len(order.seals) > 1:
-        raise ConfigError(
-            f"the engine cannot mix seals by {order.request.mix!r}: they share a pass with other orders",
-            "give 'sum', or draw the picture alone",
         )
     if order.preview_every < 0:
         raise ConfigError(
@@ -326,13 +342,18 @@ def _checked(order: Order) -> Order:
     return order
 
 
-def _cost(request: Request) -> float:
-    """What a resolved request is charged: steps times pixels."""
+def _cost(request: Request, num_rows: int) -> float:
+    """What a resolved request is charged: steps times pixels, for each row of a pass that a step takes."""
     assert request.num_steps is not None
     width, height = request.size_px
-    return float(request.num_steps * width * height)
+    return float(request.num_steps * width * height * num_rows)
 
 
-def _waiting(order: Order, now_s: float) -> Waiting:
+def _cost_of_step(drawing: Drawing) -> float:
+    return _cost(drawing.order.request, drawing.num_rows) / drawing.num_steps
+
+
+def _waiting(visit: _Visit, now_s: float) -> Waiting:
+    order = visit.order
     deadline_s = math.inf if order.deadline_s is None else order.deadline_s
-    return Waiting(order.id, order.tenant, _cost(order.request), now_s, deadline_s)
+    return Waiting(order.id, order.tenant, visit.charged, now_s, deadline_s)

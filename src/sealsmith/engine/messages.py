@@ -53,6 +53,8 @@ class Draw(Message, frozen=True):
     height: int | None = None
     use_trigger: bool = True
     long_prompts: str = "chunks"
+    mix: str = "auto"
+    """How several seals act together: one of `generate.mixing.MIXES`, or "auto"."""
     preview_every: int = 0
     """Steps; 0: no previews."""
     begin_within_s: float | None = None

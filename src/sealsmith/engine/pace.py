@@ -11,7 +11,7 @@ HALF_LIFE_S = 30.0
 
 @dataclass(frozen=True)
 class Pace:
-    """Work done and the seconds it took, both fading. Work: steps times pixels, as the queue charges it."""
+    """Work done and the seconds it took, both fading. Work: as the queue charges it."""
 
     work: float = 0.0
     seconds: float = 0.0

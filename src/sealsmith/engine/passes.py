@@ -1,12 +1,13 @@
 """One pass of the denoiser for several pictures: who shares it, how their seals act in it, and what if it fails.
 
-Pictures share a pass when their latents and texts have the same shapes. Seals act beside the layers, each on its
-own rows, or are in the weights; then only pictures of the same seals share the pass. Not for: what is done with
-what it predicts (drawing.py), or who is admitted (loop.py).
+Pictures share a pass when their latents and texts have the same shapes; one whose seals have a pass each is in it
+once for each. Seals act beside the layers, each on its own rows, or are in the weights; then only pictures of the
+same seals share the pass. Not for: what is done with what it predicts (drawing.py), or who is admitted (loop.py).
 """
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from itertools import accumulate
 from typing import TypeVar
 
 import torch
@@ -18,11 +19,11 @@ from ..bases.decoding import decode
 from ..bases.placing import rest
 from ..errors import BusyError, DrawingError, SealSizeError, SealsmithError
 from ..generate import Picture
-from ..generate.request import MAX_GUIDANCE
 from .bank import Bank, Rows
 from .beside import beside
+from .called import Listener
 from .cost import Costs
-from .drawing import Drawing
+from .drawing import Drawing, OwnPass
 from .fitted import can_merge
 from .pool import PAGE_ELEMENTS, Lease, Pool
 from .request import Path
@@ -44,7 +45,6 @@ class Passes:
         self._base = base
         self._costs = None if settings.deterministic else costs
         self._settings = settings
-        self._widest = 2 if base.family.workings.is_guided_by_two(base, MAX_GUIDANCE) else 1
         self._row_limit = settings.max_rows
         self._passes_since_lowered = 0
         self._fusion: Fusion | None = None
@@ -58,6 +58,7 @@ class Passes:
         self._residents = Residents(self.pool)
         fold_bytes = 0 if settings.deterministic else settings.fold_bytes  # what has room depends on others
         self._bank = Bank(base, self.pool, fold_bytes=fold_bytes)
+        self._listener = Listener(base)
 
     def enter(self, drawing: Drawing) -> None:
         """Brings the seals of a picture that goes by the bank into the pool; without room there, it goes beside.
@@ -67,9 +68,9 @@ class Passes:
         if drawing.path is not Path.BANK:
             return
         try:
-            for seal, _ in drawing.seals:
+            for number, (seal, _) in enumerate(drawing.seals):
                 if seal.low_rank:
-                    drawing.leases.append(self._lease(seal.key, seal.low_rank))
+                    drawing.leases[number] = self._lease(seal.key, seal.low_rank)
         except (BusyError, SealSizeError):
             self.leave(drawing)
             if self._settings.deterministic:
@@ -85,9 +86,9 @@ class Passes:
 
     def leave(self, drawing: Drawing) -> None:
         """Gives the picture's places in the pool back."""
-        for lease in drawing.leases:
+        for lease in drawing.leases.values():
             self._residents.leave(lease)
-        drawing.leases = []
+        drawing.leases = {}
 
     def rest(self) -> None:
         """Leaves the base's layers alone until the next pass; what is in the weights stays."""
@@ -99,10 +100,10 @@ class Passes:
         """Proves that the pool holds what was put into it."""
         self._residents.check_integrity()
 
-    def has_room(self, underway: Sequence[Drawing]) -> bool:
-        """Whether one more picture may begin."""
-        num_rows = sum(drawing.num_rows for drawing in underway)
-        return num_rows + self._widest <= self._settings.max_underway_rows
+    def has_room(self, underway: Sequence[Drawing], num_rows: int) -> bool:
+        """Whether a picture of so many rows may begin: beside others as far as they fit, and alone in any case."""
+        total = num_rows + sum(drawing.num_rows for drawing in underway)
+        return not underway or total <= self._settings.max_underway_rows
 
     def choose(self, underway: Sequence[Drawing]) -> list[Drawing]:
         """The picture that has waited longest, and those that can go along, as many as fit.
@@ -129,12 +130,21 @@ class Passes:
         return self._seats
 
     def run(self, drawings: Sequence[Drawing]) -> list[tuple[Drawing, Tensor | SealsmithError]]:
-        """What the denoiser predicts for each in its next step, [R, C, h, w], or why it does not."""
+        """What the denoiser predicts for each in its next step, [P R, C, h, w], or why it does not."""
         try:
             self._put_into_weights(drawings)
         except SealsmithError as error:
             return [(drawing, error) for drawing in drawings]
-        return list(zip(drawings, self._predictions(drawings), strict=True))
+        passes = [own for drawing in drawings for own in drawing.own_passes]
+        predictions: dict[Drawing, list[Tensor]] = {drawing: [] for drawing in drawings}
+        errors: dict[Drawing, SealsmithError] = {}
+        for group in fitting(passes, self._row_limit):
+            for own, prediction in zip(group, self._predictions(group), strict=True):
+                if isinstance(prediction, Tensor):
+                    predictions[own.drawing].append(prediction)
+                else:
+                    errors[own.drawing] = prediction
+        return [(drawing, errors.get(drawing) or torch.cat(own)) for drawing, own in predictions.items()]
 
     def path_of(self, drawing: Drawing) -> Path:
         """The way its seals acted in the last pass."""
@@ -181,7 +191,7 @@ class Passes:
         first = drawings[0]
         if first.path is Path.MERGED:
             return True
-        if self._costs is None or not can_merge(first.seals):
+        if self._costs is None or first.mix != "sum" or not can_merge(first.seals):
             return False
         if not first.seals_key or any(drawing.seals_key != first.seals_key for drawing in drawings):
             return False
@@ -189,10 +199,10 @@ class Passes:
         num_passes = min(drawing.num_steps - drawing.step for drawing in drawings)
         return first.seals_key == self._merged or self._costs.is_merging_worth(num_rows, num_passes)
 
-    def _predictions(self, drawings: Sequence[Drawing]) -> list[Tensor | SealsmithError]:
-        """What one pass predicts for each; out of memory, what two passes over half of them do, and so on."""
+    def _predictions(self, passes: Sequence[OwnPass]) -> list[Tensor | SealsmithError]:
+        """What one shared pass predicts for each; out of memory, what two of half of them do, and so on."""
         try:
-            predictions = self._pass(drawings)
+            predictions = self._pass(passes)
         except OUT_OF_MEMORY as error:
             if not is_out_of_memory(error):
                 raise
@@ -202,12 +212,12 @@ class Passes:
             return [*predictions]
         if self._base.device.type == "cuda":
             torch.cuda.empty_cache()
-        if len(drawings) == 1:
-            return [too_large("for one step")]
-        half = (len(drawings) + 1) // 2
-        self._row_limit = sum(drawing.num_rows for drawing in drawings[:half])
+        if len(passes) == 1 or self._settings.deterministic:  # half a pass would have other bytes
+            return [too_large("for one step") for _ in passes]
+        half = (len(passes) + 1) // 2
+        self._row_limit = sum(own.num_rows for own in passes[:half])
         self._passes_since_lowered = 0
-        return self._predictions(drawings[:half]) + self._predictions(drawings[half:])
+        return self._predictions(passes[:half]) + self._predictions(passes[half:])
 
     def _regrow(self) -> None:
         self._passes_since_lowered += 1
@@ -215,33 +225,33 @@ class Passes:
             self._row_limit = min(self._row_limit * 2, self._settings.max_rows)
             self._passes_since_lowered = 0
 
-    def _pass(self, drawings: Sequence[Drawing]) -> tuple[Tensor, ...]:
-        counts = [drawing.num_rows for drawing in drawings]
-        rows = [number for number, count in enumerate(counts) for _ in range(count)]
-        x = torch.cat([drawing.inputs() for drawing in drawings])
-        t = torch.stack([drawings[number].t.float() for number in rows])
-        guidance = torch.tensor([drawings[number].guidance for number in rows])
-        conditioning = concatenate([drawing.prompt.conditioning for drawing in drawings])
-        with self._acting(drawings, counts):
+    def _pass(self, passes: Sequence[OwnPass]) -> tuple[Tensor, ...]:
+        counts = [own.num_rows for own in passes]
+        rows = [own.drawing for own, count in zip(passes, counts, strict=True) for _ in range(count)]
+        x = torch.cat([own.drawing.inputs() for own in passes])
+        t = torch.stack([drawing.t.float() for drawing in rows])
+        guidance = torch.tensor([drawing.guidance for drawing in rows])
+        conditioning = concatenate([own.drawing.prompt.conditioning for own in passes])
+        with self._acting(passes), self._listener.listening(passes):
             predicted = self._base.family.workings.predict(self._base, x, t, conditioning, guidance)
         return predicted.split(counts)
 
-    def _acting(self, drawings: Sequence[Drawing], counts: Sequence[int]) -> AbstractContextManager[None]:
-        """The seals of a pass that are not in the weights, on the rows of their pictures."""
-        pairs = [*zip(counts, drawings, strict=True)]
+    def _acting(self, passes: Sequence[OwnPass]) -> AbstractContextManager[None]:
+        """The seals of a shared pass that are not in the weights, on the rows of their own passes."""
         if self._merged:
-            rows = [Rows(count, (), each.reading) for count, each in pairs]
-            self._bank.compose(rows)
+            self._bank.compose([Rows(own.num_rows, (), own.reading) for own in passes])
             return nullcontext()
-        rows = [
-            Rows(count, each.uses, None if each.path is Path.BESIDE else each.reading)
-            for count, each in pairs
-        ]
-        self._bank.compose(rows)
-        ends = torch.tensor(counts).cumsum(0).tolist()
-        places = [slice(end - count, end) for end, count in zip(ends, counts, strict=True)]
-        shares = zip(places, drawings, strict=True)
-        return beside([(place, each) for place, each in shares if each.path is Path.BESIDE])
+        are_beside = [own.drawing.path is Path.BESIDE for own in passes]
+        self._bank.compose(
+            [
+                Rows(own.num_rows, own.uses, None if is_beside else own.reading)
+                for own, is_beside in zip(passes, are_beside, strict=True)
+            ]
+        )
+        ends = [*accumulate(own.num_rows for own in passes)]
+        places = [slice(end - own.num_rows, end) for end, own in zip(ends, passes, strict=True)]
+        shares = zip(places, passes, are_beside, strict=True)
+        return beside([(place, own) for place, own, is_beside in shares if is_beside])
 
     def _decoded(self, drawings: Sequence[Drawing]) -> list[tuple[Drawing, Picture | SealsmithError]]:
         """Pictures of one call of the VAE; if that fails, of two calls for half of them, and so on."""
@@ -280,6 +290,19 @@ def seated(chosen: Sequence[_T], seats: Sequence[_T]) -> list[_T]:
     kept = [each if each in chosen else None for each in seats[: len(chosen)]]
     others = iter([each for each in chosen if each not in kept])
     return [next(others) if each is None else each for each in kept] + list(others)
+
+
+def fitting(passes: Sequence[OwnPass], max_rows: int) -> list[list[OwnPass]]:
+    """The passes in order, cut where more rows than that would come together; one at least in each."""
+    groups: list[list[OwnPass]] = []
+    num_rows = max_rows
+    for own in passes:
+        num_rows += own.num_rows
+        if not groups or num_rows > max_rows:
+            groups.append([])
+            num_rows = own.num_rows
+        groups[-1].append(own)
+    return groups
 
 
 def _group(drawing: Drawing) -> object:

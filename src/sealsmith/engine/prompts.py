@@ -8,6 +8,7 @@ from ..adapters import attached
 from ..adapters.strength import Strength
 from ..bases import Base, Conditioning
 from ..generate import Request
+from ..generate.passes import trigger_columns
 from ..generate.pipeline import condition
 from ..generate.sent_prompt import sent_prompt, sent_triggers
 from .fitted import FittedSeal
@@ -22,6 +23,8 @@ class ReadPrompt:
     warnings: tuple[str, ...]
     conditioning: Conditioning
     """One row, or two with guidance: the unconditional one first."""
+    columns: tuple[tuple[int, ...], ...] = ()
+    """Where each seal's trigger stands in the text, for a picture whose seals are masked by them."""
 
     @property
     def num_bytes(self) -> int:
@@ -41,7 +44,7 @@ class Prompts:
     def read(self, request: Request, seals: Sequence[tuple[FittedSeal, float | Strength]]) -> ReadPrompt:
         """The prompt of a resolved request with these seals.
 
-        Raises: ConfigError when two of them have vectors for one word.
+        Raises: ConfigError when two of them have vectors for one word, or are to be masked and one is not called.
         """
         key = self._key(request, seals)
         if key in self._kept:
@@ -52,7 +55,9 @@ class Prompts:
         with attached(self._base, texts):
             prompt, warnings = sent_prompt(self._base, request, whole)
             row = condition(self._base, request, prompt, sent_triggers(request, whole))
-        read = ReadPrompt(prompt, tuple(warnings), row)
+            is_masked = request.mix == "masked" and len(seals) > 1
+            columns = trigger_columns(self._base, request, whole, prompt, row) if is_masked else ()
+        read = ReadPrompt(prompt, tuple(warnings), row, tuple(columns))
         self._keep(key, read)
         return read
 
@@ -63,7 +68,7 @@ class Prompts:
         guidance = None if is_guided else request.guidance  # a warning names it
         words = (request.prompt, request.negative, request.long_prompts, request.use_trigger)
         acting = tuple((seal.key, repr(strength) if seal.text else "") for seal, strength in seals)
-        return words, guidance, acting
+        return words, guidance, acting, request.mix == "masked"
 
     def _keep(self, key: object, read: ReadPrompt) -> None:
         self._kept[key] = read

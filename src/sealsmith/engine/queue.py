@@ -45,7 +45,7 @@ class Waiting:
     request_id: str
     tenant: str
     cost: float
-    """Steps times pixels; more than 0."""
+    """Steps times pixels times rows of a pass; more than 0."""
     arrived_s: float = 0.0
     deadline_s: float = math.inf
     """Both by the caller's clock. A request that was not taken before its deadline expires."""

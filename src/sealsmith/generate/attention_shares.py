@@ -7,7 +7,7 @@ Shape letters: N rows of the batch, A heads, D width of a head, P places (image 
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -110,3 +110,14 @@ class CrossAttention(Watched):
         if attention.norm_k is not None:
             key = attention.norm_k(key)
         return cross_shares(query, key, attention.scale)
+
+
+class RowsCrossAttention(CrossAttention):
+    """The same, of some rows of the batch alone."""
+
+    def __init__(self, attention: Any, rows: Sequence[int]):
+        super().__init__(attention)
+        self.rows = list(rows)
+
+    def _keep(self, name: str, module: nn.Module, args: Any, output: Tensor) -> None:
+        self.seen[name] = output.detach()[self.rows]

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from ..adapters import Seal
 from ..adapters.strength import Strength
 from ..bases import Base
-from .mixing import AUTO, Seals
+from .mixing import AUTO, Seals, num_passes
 from .prompt import main_trigger
 from .prompt_tokens import lay_out_prompt
 from .request import Request
@@ -45,6 +45,12 @@ def choose_mix(base: Base, request: Request, seals: Seals) -> MixChoice:
     if family.pair_mix == "masked" and (why := _why_not_masked(base, request, seals)):
         return MixChoice("sum", why)
     return MixChoice(family.pair_mix, f"it was measured to be best on {family.name}")
+
+
+def most_passes(base: Base, request: Request, num_seals: int) -> int:
+    """How many passes of the denoiser a step takes at most, before it is known what the seals are."""
+    mix = base.family.pair_mix if request.mix == AUTO else request.mix
+    return num_passes(num_seals, mix)
 
 
 def _acts(base: Base, seal: Seal, strength: float | Strength) -> bool:

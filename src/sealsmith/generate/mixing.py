@@ -83,9 +83,9 @@ def placed(base: Base, seals: Seals, mix: str = "sum") -> list[tuple[Seal, float
     return ready
 
 
-def num_passes(seals: Seals, mix: str) -> int:
+def num_passes(num_seals: int, mix: str) -> int:
     """How many passes of the denoiser a step takes."""
-    return len(seals) if mix in ("composite", "masked") and seals else 1
+    return max(1, num_seals) if mix in ("composite", "masked") else 1
 
 
 def is_fusible(seals: Seals, mix: str = "sum") -> bool:

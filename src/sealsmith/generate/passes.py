@@ -14,7 +14,7 @@ from torch import Tensor
 
 from ..bases import Base, Conditioning
 from ..errors import ConfigError
-from .attention_shares import CrossAttention, cross_attentions, grid_of
+from .attention_shares import RowsCrossAttention, cross_attentions, grid_of
 from .mixing import Seals, num_passes
 from .prompt import main_trigger
 from .prompt_tokens import PromptTokens, lay_out_prompt
@@ -51,10 +51,13 @@ class CalledPlaces:
 
     def add(self, shares: Tensor) -> None:
         """Takes the attention [N, K, P] of one layer; the last row is the prompt's own."""
+        self.totals = self.totals.to(shares.device) + self.maps(shares[-1])
+
+    def maps(self, shares: Tensor) -> Tensor:
+        """How much each trigger is attended where, [S, h, w], by the shares [K, P] of one layer."""
         size = tuple(self.totals.shape[1:])
-        own = torch.stack([shares[-1, list(columns)].sum(0) for columns in self.columns])
-        maps = own.float().cpu().unflatten(1, grid_of(own.shape[1], *size))
-        self.totals += F.interpolate(maps[None], size, mode="bilinear")[0]
+        own = torch.stack([shares[list(columns)].sum(0) for columns in self.columns]).float()
+        return F.interpolate(own.unflatten(1, grid_of(own.shape[1], *size))[None], size, mode="bilinear")[0]
 
     def weights(self) -> Tensor:
         """How much each seal has to say at each place, [S, 1, h, w]; 1 together.
@@ -74,29 +77,37 @@ def passes_of(
 
     Raises: ConfigError for masks on a base without cross-attention, or of a seal that the prompt does not call.
     """
-    number = num_passes(seals, request.mix)
+    number = num_passes(len(seals), request.mix)
     if number == 1 or request.mix != "masked":
         yield Passes(number)
         return
-    if base.family.denoiser != "unet":
-        raise ConfigError(
-            f"{base.name} is a transformer, whose words have no places of their own to mask seals by",
-            "mix by composite or switch",
-        )
-    _, height, width = base.latent_shape_of(*request.size_px)
-    called = CalledPlaces(_trigger_columns(base, request, seals, prompt, conditioning), (height, width))
+    called = called_places(base, request, trigger_columns(base, request, seals, prompt, conditioning))
     with ExitStack() as stack:
         for module in cross_attentions(base.denoiser).values():
-            watched = CrossAttention(module)
+            watched = RowsCrossAttention(module, [-1])
             stack.callback(watched.close)
             watched.open(called.add)
         yield Passes(number, called)
 
 
-def _trigger_columns(
+def called_places(base: Base, request: Request, columns: Sequence[Sequence[int]]) -> CalledPlaces:
+    """Places of triggers with these columns in the picture of a resolved request, nothing read yet."""
+    _, height, width = base.latent_shape_of(*request.size_px)
+    return CalledPlaces(columns, (height, width))
+
+
+def trigger_columns(
     base: Base, request: Request, seals: Seals, prompt: str, conditioning: Conditioning
 ) -> list[tuple[int, ...]]:
-    """Of each seal's trigger, its columns in the text [N, K, D] that the denoiser reads."""
+    """Of each seal's trigger, its columns in the text [N, K, D] that the denoiser reads.
+
+    Raises: ConfigError for a base without cross-attention, or a seal that the prompt does not call.
+    """
+    if base.family.denoiser != "unet":
+        raise ConfigError(
+            f"{base.name} is a transformer, whose words have no places of their own to mask seals by",
+            "mix by composite or switch",
+        )
     triggers = [main_trigger(seal.header.trigger) for seal, _ in seals]
     num_chunks = conditioning.text.shape[1] // int(base.prompt_tokenizer.model_max_length)
     tokens = lay_out_prompt(base, prompt, triggers, request.long_prompts == "cut", num_chunks)

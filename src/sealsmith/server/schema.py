@@ -66,6 +66,10 @@ class ImageRequest(Strict):
     height: Side | None = None
     use_trigger: bool = Field(True, description="Insert a seal's trigger where the prompt lacks it.")
     long_prompts: Literal["chunks", "cut"] = "chunks"
+    mix: Literal["auto", "sum", "switch", "composite", "masked"] = Field(
+        "auto",
+        description="How several seals act together: `auto` masks or sums them, as the base was measured.",
+    )
     preview_every: int = Field(
         0, ge=0, le=MAX_STEPS, description="A preview after every so many steps; 0: none."
     )
@@ -77,7 +81,7 @@ class ImageRequest(Strict):
     def asked(self) -> Asked:
         return Asked(
             self.prompt, self.negative, [seal.asked for seal in self.seals], self.n, self.seed, self.steps,
-            self.guidance, self.sampler, self.width, self.height, self.use_trigger, self.long_prompts,
+            self.guidance, self.sampler, self.width, self.height, self.use_trigger, self.long_prompts, self.mix,
             self.preview_every, self.begin_within_s,
         )  # fmt: skip
 

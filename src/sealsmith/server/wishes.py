@@ -41,6 +41,7 @@ class Asked:
     height: int | None = None
     use_trigger: bool = True
     long_prompts: str = "chunks"
+    mix: str = "auto"
     preview_every: int = 0
     begin_within_s: float | None = None
 
@@ -97,6 +98,7 @@ async def wish_of(library: Library, caller: Caller, asked: Asked) -> Wish:
         height=asked.height,
         use_trigger=asked.use_trigger,
         long_prompts=asked.long_prompts,
+        mix=asked.mix,
         preview_every=asked.preview_every,
         begin_within_s=asked.begin_within_s,
     )
