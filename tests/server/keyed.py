@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from pydantic import SecretStr
+
 from sealsmith.catalog import SealSearch
 from sealsmith.errors import AuthError, SealMissingError
 from sealsmith.server.library import Caller, Library, SealFacts, SealPage, SealRecord, Standing
@@ -20,10 +22,11 @@ class KeyedLibrary:
     inner: Library
     keys: Mapping[str, Caller]
 
-    async def caller(self, key: str | None) -> Caller:
-        if key not in self.keys:
+    async def caller(self, key: SecretStr | None) -> Caller:
+        known = None if key is None else self.keys.get(key.get_secret_value())
+        if known is None:
             raise AuthError("the key is not known here" if key else "no key was given", "send one")
-        return self.keys[key]
+        return known
 
     async def standing(self, caller: Caller) -> Standing:
         return await self.inner.standing(caller)

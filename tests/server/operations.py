@@ -15,6 +15,8 @@ SAMPLES = {
     "training_id": "0" * 32,
     "file_id": "0" * 32,
     "tenant_name": "nobody",
+    "tenant_id": "0" * 32,
+    "prefix": "seal_" + "0" * 12,
 }
 """Well-formed, and of nothing. A parameter that is missing here fails the tests of its route."""
 

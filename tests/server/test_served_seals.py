@@ -11,7 +11,7 @@ def upload(client: httpx2.Client, data: bytes, file_name: str, **fields: str) ->
 
 
 def names(client: httpx2.Client) -> list[str]:
-    return [seal["name"] for seal in client.get("/v1/seals").json()["seals"]]
+    return sorted(seal["name"] for seal in client.get("/v1/seals").json()["seals"])
 
 
 def test_a_seal_s_life(client: httpx2.Client, seal_bytes: bytes, seals_folder: Path) -> None:

@@ -10,15 +10,16 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from pydantic import SecretStr
-from sqlalchemy import select, update
+from sqlalchemy import and_, or_, select, update
 from sqlalchemy.orm import Session
 
 from ..errors import AuthError, ConfigError, ConflictError, MissingError
 from .database import Clock, Database
 from .ids import new_key_id
+from .paging import check_limit
 from .tables import NAME_CHARS, KeyRow, TenantRow
 from .tenants import lock_tenant, tenant_of
-from .values import Caller, Key, NewKey, Scope
+from .values import Caller, Key, NewKey, Page, Scope
 
 SECRET_BYTES = 32
 LAST_USED_STEP = timedelta(minutes=1)
@@ -56,6 +57,28 @@ class Keys:
             wanted = wanted.where(KeyRow.tenant_id == tenant)
         with self._database.reading() as session:
             return tuple(map(_key, session.scalars(wanted)))
+
+    def page(self, tenant: str | None = None, after: str | None = None, limit: int = 50) -> Page[Key]:
+        """Part of a tenant's keys, or of all, the newest first; `after`: `next` of the part before.
+
+        Raises: ConfigError for a limit or a mark that is none.
+        """
+        check_limit(limit)
+        wanted = select(KeyRow).order_by(KeyRow.created.desc(), KeyRow.id.desc()).limit(limit + 1)
+        if tenant is not None:
+            wanted = wanted.where(KeyRow.tenant_id == tenant)
+        with self._database.reading() as session:
+            if after is not None:
+                last = session.get(KeyRow, after.removeprefix(prefix_of("")))
+                if last is None:
+                    raise ConfigError(
+                        f"{after[:NAME_CHARS]!r} is no place in a list",
+                        "give what the page before named as next",
+                    )
+                same = and_(KeyRow.created == last.created, KeyRow.id < last.id)
+                wanted = wanted.where(or_(KeyRow.created < last.created, same))
+            found = tuple(map(_key, session.scalars(wanted)))
+        return Page(found[:limit], found[limit - 1].prefix if len(found) > limit else None)
 
     def rotate(self, key: str, keep_old: timedelta = timedelta(0)) -> NewKey:
         """Another key of the same tenant, scopes, name and expiry; the old one is valid for `keep_old`.

@@ -30,14 +30,19 @@ def read_page(
 
     Raises: ConfigError for a limit or a mark that is none.
     """
-    if not 1 <= limit <= MAX_PAGE:
-        raise ConfigError(f"a page cannot have {limit} items", f"ask for 1 to {MAX_PAGE}")
+    check_limit(limit)
     if after is not None:
         wanted = wanted.where(number < _number_in(after))
     rows: list[Any] = list(session.scalars(wanted.order_by(number.desc()).limit(limit + 1)))
     shown = rows[:limit]
     last = str(getattr(shown[-1], number.key)) if len(rows) > limit else None
     return Page(tuple(map(value, shown)), last)
+
+
+def check_limit(limit: int) -> None:
+    """Raises: ConfigError for a size that no part has."""
+    if not 1 <= limit <= MAX_PAGE:
+        raise ConfigError(f"a page cannot have {limit} items", f"ask for 1 to {MAX_PAGE}")
 
 
 def _number_in(mark: str) -> int:

@@ -17,8 +17,9 @@ from sqlalchemy.orm import Session
 from ..errors import ConfigError, ConflictError, MissingError, QuotaError
 from .database import Clock, Database
 from .ids import new_id
+from .paging import check_limit
 from .tables import NAME_CHARS, ArtefactRow, SealRow, TenantRow, UsageRow
-from .values import Quota, Tenant, Usage
+from .values import Page, Quota, Tenant, Usage
 
 
 class Tenants:
@@ -58,6 +59,16 @@ class Tenants:
         """All of them, by name."""
         with self._database.reading() as session:
             return tuple(map(tenant_of, session.scalars(select(TenantRow).order_by(TenantRow.name))))
+
+    def page(self, after: str | None = None, limit: int = 50) -> Page[Tenant]:
+        """Part of them, by name; `after`: `next` of the part before. Raises: ConfigError."""
+        check_limit(limit)
+        wanted = select(TenantRow).order_by(TenantRow.name).limit(limit + 1)
+        if after is not None:
+            wanted = wanted.where(TenantRow.name > after)
+        with self._database.reading() as session:
+            found = tuple(map(tenant_of, session.scalars(wanted)))
+        return Page(found[:limit], found[limit - 1].name if len(found) > limit else None)
 
     def set_quota(self, tenant: str, quota: Quota) -> Tenant:
         """Raises: MissingError, ConfigError."""

@@ -4,13 +4,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Literal, TypeVar
 
 from pydantic import SecretStr
 
 from ..errors import ForbiddenError
 
 T = TypeVar("T")
+KeyState = Literal["valid", "expired", "revoked"]
 
 
 class Scope(StrEnum):
@@ -76,6 +77,12 @@ class Key:
     revoked: datetime | None
     last_used: datetime | None
     """To the minute."""
+
+    def state(self, now: datetime) -> KeyState:
+        """What it is worth."""
+        if self.revoked is not None:
+            return "revoked"
+        return "expired" if self.expires is not None and self.expires <= now else "valid"
 
 
 @dataclass(frozen=True)

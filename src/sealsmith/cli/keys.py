@@ -143,14 +143,12 @@ def _say_all(catalog: "Catalog", options: KeysOptions) -> None:
 
 def _facts(catalog: "Catalog", key: "Key") -> dict[str, Any]:
     """What is said of a key, as JSON has it."""
-    now = catalog.clock()
-    is_expired = key.expires is not None and key.expires <= now
     return {
         "prefix": key.prefix,
         "tenant": catalog.tenants.get(key.tenant).name,
         "scopes": sorted(key.scopes),
         "name": key.name,
-        "state": "revoked" if key.revoked else "expired" if is_expired else "valid",
+        "state": key.state(catalog.clock()),
         "created": _moment(key.created),
         "expires": _moment(key.expires),
         "last_used": _moment(key.last_used),

@@ -10,12 +10,14 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from pydantic import SecretStr
+
 from .. import catalog as kept
 from ..catalog.paging import MAX_PAGE
 from ..catalog.seals import MAX_THUMBNAIL_CHARS
 from ..errors import AuthError
-from ..jobs import TRAIN, Queue
-from .library import Caller, SealFacts, SealPage, SealRecord, Standing, Used
+from .library import Caller, SealFacts, SealPage, SealRecord, Standing
+from .people import used_of
 
 DIGEST = re.compile(r"[0-9a-f]{64}")
 
@@ -25,12 +27,12 @@ class CatalogLibrary:
 
     def __init__(self, catalog: kept.Catalog):
         """`catalog`: stays open for as long as this is asked."""
-        self._catalog, self._queue = catalog, Queue(catalog)
+        self._catalog = catalog
 
-    async def caller(self, key: str | None) -> Caller:
+    async def caller(self, key: SecretStr | None) -> Caller:
         if key is None:
             raise AuthError("no key was given", "send `Authorization: Bearer KEY`")
-        known = await asyncio.to_thread(self._catalog.keys.authenticate, key)
+        known = await asyncio.to_thread(self._catalog.keys.authenticate, key.get_secret_value())
         return Caller(known.tenant.id, frozenset(scope.value for scope in known.key.scopes))
 
     async def standing(self, caller: Caller) -> Standing:
@@ -81,10 +83,8 @@ class CatalogLibrary:
         await asyncio.to_thread(self._catalog.tenants.give_back_pictures, tenant, num_pictures)
 
     def _standing(self, tenant: str) -> Standing:
-        known, usage = self._catalog.tenants.get(tenant), self._catalog.tenants.usage(tenant)
-        num_trainings = self._queue.num_unfinished(tenant, TRAIN)
-        used = Used(usage.pictures_today, num_trainings, usage.storage_bytes)
-        return Standing(known.id, known.name, known.quota, used)
+        known = self._catalog.tenants.get(tenant)
+        return Standing(known.id, known.name, known.quota, used_of(self._catalog, tenant))
 
     def _all(self, tenant: str) -> list[SealRecord]:
         records: list[SealRecord] = []

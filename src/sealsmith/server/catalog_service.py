@@ -9,6 +9,7 @@ from ..errors import MissingError
 from .catalog_library import CatalogLibrary
 from .drawing_service import EngineSettings, drawing_service
 from .inspector import Inspector
+from .people import People
 from .service import Service
 from .trainings import Trainings
 
@@ -22,7 +23,7 @@ async def catalog_service(settings: EngineSettings, catalog: Catalog, store: str
     Raises: what keeps the engine from starting.
     """
     async with drawing_service(settings, store, CatalogLibrary(catalog), Inspector()) as service:
-        yield replace(service, trainings=Trainings(catalog, settings.base))
+        yield replace(service, trainings=Trainings(catalog, settings.base), people=People(catalog))
 
 
 def first_key(catalog: Catalog) -> NewKey | None:

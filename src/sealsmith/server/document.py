@@ -14,6 +14,7 @@ TITLES = {
     "openai": "OpenAI's dialect",
     "a1111": "A1111's dialect",
     "people": "People",
+    "admin": "Administration",
     "status": "Status",
 }
 """Sections by tag, in the page's order."""

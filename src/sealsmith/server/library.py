@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
+from pydantic import SecretStr
+
 from ..catalog import Quota, SealSearch
 from ..errors import ForbiddenError
 
@@ -118,7 +120,7 @@ class Standing:
 class Library(Protocol):
     """Who is asking, and what is theirs: their own seals, and those that were shared with them."""
 
-    async def caller(self, key: str | None) -> Caller:
+    async def caller(self, key: SecretStr | None) -> Caller:
         """Whose key this is; None: no key was given. Raises: AuthError."""
         ...
 

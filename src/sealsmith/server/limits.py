@@ -20,6 +20,13 @@ MAX_TENANT_CHARACTERS = 200
 MAX_SETTINGS_CHARACTERS = 32_000
 """Of a training's settings, as JSON."""
 
+MAX_QUOTA = 2**31 - 1
+MAX_QUOTA_BYTES = 2**53 - 1
+MAX_DAYS = 36_500.0
+"""Of a key's life."""
+MAX_KEPT_MINUTES = 100_000.0
+"""Of an old key's, once there is another in its place."""
+
 MAX_BODY_BYTES = 1 << 20
 """Of a request that uploads nothing."""
 MAX_SEAL_BYTES = 512 << 20

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from pydantic import SecretStr
+
 from ..adapters.files import atomic_write
 from ..adapters.seal import file_name
 from ..catalog import SealSearch
@@ -41,7 +43,7 @@ class LocalLibrary:
         self._stored: set[str] = set()
         folder.mkdir(parents=True, exist_ok=True)
 
-    async def caller(self, key: str | None) -> Caller:
+    async def caller(self, key: SecretStr | None) -> Caller:
         """The owner, whoever asks."""
         return OWNER
 

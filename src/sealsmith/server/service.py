@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 from fastapi import Depends, Request, Security
 from fastapi.dependencies.models import Dependant
 from fastapi.security import HTTPBasic, HTTPBearer
+from pydantic import SecretStr
 
 from ..engine.client import EngineClient
 from ..engine.messages import Welcome
@@ -19,6 +20,7 @@ from .metrics import Metrics
 from .on_base import OnBase
 from .order import Order
 from .orders import OrderBook
+from .people import People
 from .trainings import Trainings
 from .wishes import Wish
 
@@ -45,6 +47,8 @@ class Service:
     on_base: OnBase
     trainings: Trainings | None = None
     """None: it trains nothing."""
+    people: People | None = None
+    """None: there is one person only."""
 
     @property
     def welcome(self) -> Welcome:
@@ -97,17 +101,17 @@ def scope_of(dependant: Dependant) -> Scope | Literal["any"] | None:
     return next((scope for each in dependant.dependencies if (scope := scope_of(each))), None)
 
 
-def _key(request: Request) -> str | None:
+def _key(request: Request) -> SecretStr | None:
     """The key in a request's header. Raises: AuthError for a header that cannot be read."""
     header = request.headers.get("authorization")
     if header is None:
         return None
     kind, _, value = header.strip().partition(" ")
     if kind.lower() == "bearer" and value.strip():
-        return value.strip()
+        return SecretStr(value.strip())
     if kind.lower() == "basic":
         try:
-            return base64.b64decode(value.strip(), validate=True).decode().partition(":")[2]
+            return SecretStr(base64.b64decode(value.strip(), validate=True).decode().partition(":")[2])
         except (binascii.Error, UnicodeDecodeError) as error:
             raise AuthError(
                 "the authorization header is no valid Basic one", "send `Authorization: Bearer KEY`"
@@ -123,3 +127,5 @@ Drawer = Annotated[Caller, Depends(CallerOf("generate"))]
 """Who may draw, and see their own seals."""
 Keeper = Annotated[Caller, Depends(CallerOf("train"))]
 """Who may bring, change, share and remove seals."""
+Admin = Annotated[Caller, Depends(CallerOf("admin"))]
+"""Who may see to other people's affairs."""
