@@ -10,6 +10,7 @@ import pytest
 from databases import KINDS, database_of
 from fake_clock import FakeClock
 from hypothesis import settings
+from stores import s3_environment, s3_server, store_beside
 
 from sealsmith.bases import Base, open_base
 from sealsmith.bench.tiny_bases import write_flux, write_sd1, write_sdxl, write_sealworld
@@ -67,9 +68,22 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
         yield url
 
 
+@pytest.fixture(scope="session")
+def s3() -> Iterator[str]:
+    """The address of an S3 server, which is in the environment until the tests end."""
+    with s3_server() as url, pytest.MonkeyPatch.context() as patch:
+        for name, value in s3_environment(url).items():
+            patch.setenv(name, value)
+        yield url
+
+
 @pytest.fixture
-def store_url(tmp_path: Path) -> str:
-    return f"file://{tmp_path / 'store'}"
+def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """An empty store: a folder, or S3 in tests that have a PostgreSQL."""
+    database = request.getfixturevalue("database_url") if "database_url" in request.fixturenames else ""
+    if database.startswith("postgresql"):
+        request.getfixturevalue("s3")
+    return store_beside(database, tmp_path)
 
 
 @pytest.fixture

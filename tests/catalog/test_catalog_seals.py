@@ -1,5 +1,6 @@
 """No tenant uses, finds or deletes another's seal unless it was granted, and then only as long."""
 
+import asyncio
 import random
 from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
@@ -9,10 +10,12 @@ from catalog_examples import BASE, content, facts
 
 from sealsmith.catalog import Catalog, Page, SealRecord, files
 from sealsmith.catalog.files import seal_path
-from sealsmith.engine.store import path_of
+from sealsmith.engine.store import SealStore, open_store
 from sealsmith.errors import ConfigError, ForbiddenError, MissingError, SealMissingError
 
 OTHER_BASE = "c" * 64
+PART_BYTES = 5 << 20
+"""What is larger goes to S3 in several requests."""
 
 
 @pytest.fixture
@@ -29,7 +32,7 @@ def names(page: Page[SealRecord]) -> list[str]:
     return [record.name for record in page.items]
 
 
-def test_what_went_in_comes_out(catalog: Catalog, owner: str, tmp_path: Path) -> None:
+def test_what_went_in_comes_out(catalog: Catalog, owner: str, store_url: str) -> None:
     card = {"verdict": "pass", "fidelity": {"top1": 0.9}}
     given = facts(
         "my lion", "zwx", class_noun="lion", scorecard=card, thumbnail="data:image/jpeg;base64,AAAA"
@@ -44,7 +47,15 @@ def test_what_went_in_comes_out(catalog: Catalog, owner: str, tmp_path: Path) ->
     )
     assert catalog.seals.read(owner, record.digest) == content(1)
     assert catalog.seals.thumbnail(owner, record.digest) == given.thumbnail
-    assert (tmp_path / "store" / path_of(record.digest)).read_bytes() == content(1)  # where the engine looks
+    fetched = asyncio.run(SealStore(open_store(store_url)).fetch(record.digest))  # as the engine does it
+    assert fetched == content(1)
+
+
+def test_a_large_file_goes_to_the_store_in_parts_and_comes_back_whole(catalog: Catalog, owner: str) -> None:
+    large = content(1, PART_BYTES + 100)
+    record = catalog.seals.add(owner, large, facts())
+    assert catalog.seals.read(owner, record.digest) == large
+    assert catalog.verify(deep=True).is_sound
 
 
 def test_a_seal_is_its_owner_s_content_s_and_base_s(catalog: Catalog, owner: str, other: str) -> None:
@@ -222,6 +233,8 @@ def test_a_file_that_another_takes_away_before_its_row_is_there_is_put_again(
     catalog: Catalog, owner: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Between its writing and its sync, as by another tenant who deletes the same content."""
+    if catalog.files._folder is None:
+        pytest.skip("S3 syncs by itself")
     sync, synced = files._sync, list[Path]()
 
     def taken_away_once(path: Path) -> None:

@@ -1,13 +1,13 @@
 """What is wrong is found, and what can be repaired is: leftovers go, what others put into the store stays."""
 
-from pathlib import Path
-
+import obstore
 import pytest
 from catalog_examples import content, facts
 from sqlalchemy import text
 
 from sealsmith.catalog import Catalog
 from sealsmith.catalog.files import seal_path
+from sealsmith.engine.store import open_store
 from sealsmith.errors import MissingError
 
 
@@ -27,44 +27,41 @@ def test_a_sound_catalog_is_left_as_it_is(catalog: Catalog, tenant: str) -> None
 
 
 def test_leftovers_are_found_and_on_repair_removed_but_not_what_is_not_ours(
-    catalog: Catalog, tenant: str, tmp_path: Path
+    catalog: Catalog, tenant: str, store_url: str
 ) -> None:
+    store = open_store(store_url)
     kept = catalog.seals.add(tenant, content(0), facts())
     digest = catalog.seals.put_file(content(1))
-    strangers = [tmp_path / "store" / "seals" / name for name in ("readme.txt", f"00/{'1' * 64}.safetensors")]
+    strangers = [f"seals/{name}" for name in ("readme.txt", f"00/{'1' * 64}.safetensors")]
     for path in strangers:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text("not ours")
+        obstore.put(store, path, b"not ours")
     found = catalog.verify()
     assert found.leftovers == (seal_path(digest),)
     assert not found.is_sound
     assert catalog.verify(repair=True).num_removed == 1
     assert catalog.verify().is_sound
     assert catalog.seals.read(tenant, kept.digest) == content(0)
-    assert all(path.exists() for path in strangers)
+    assert all(obstore.head(store, path) for path in strangers)
 
 
 @pytest.mark.parametrize(
-    ("harm", "why", "deep"),
+    ("left", "why", "deep"),
     [
-        (lambda path: path.unlink(), "missing", False),
-        (lambda path: path.write_bytes(path.read_bytes()[:-1]), "cut short", False),
-        (lambda path: path.write_bytes(bytes(100)), "damaged", True),
+        (None, "missing", False),
+        (content(0)[:-1], "cut short", False),
+        (bytes(100), "damaged", True),
     ],
 )
 def test_a_lost_file_is_named_and_healed_by_importing_it_again(
-    catalog: Catalog,
-    tenant: str,
-    tmp_path: Path,
-    harm,  # type: ignore[no-untyped-def]
-    why: str,
-    deep: bool,
+    catalog: Catalog, tenant: str, store_url: str, left: bytes | None, why: str, deep: bool
 ) -> None:
     record = catalog.seals.add(tenant, content(0), facts())
-    path = tmp_path / "store" / seal_path(record.digest)
-    harm(path)
+    store, path = open_store(store_url), seal_path(record.digest)
+    obstore.delete(store, path)
+    if left is not None:
+        obstore.put(store, path, left)
     [lost] = catalog.verify(repair=True, deep=deep).lost
-    assert (lost.tenant, lost.path, lost.why) == (tenant, seal_path(record.digest), why)
+    assert (lost.tenant, lost.path, lost.why) == (tenant, path, why)
     if why == "missing":
         with pytest.raises(MissingError, match="the store has lost the file"):
             catalog.seals.read(tenant, record.digest)

@@ -12,6 +12,7 @@ from bad_store import BadStore, bad_store
 from full_disk import files_of_at_most
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from stores import s3_folder
 
 from sealsmith.engine.disk_cache import DiskCache
 from sealsmith.engine.exchange import Exchange
@@ -84,19 +85,19 @@ def put(folder: Path, *contents: bytes) -> list[str]:
 
 @pytest.mark.parametrize("where", ["file", "memory", "s3", "http"])
 def test_what_was_put_is_fetched(
-    where: str, tmp_path: Path, bad: BadStore, monkeypatch: pytest.MonkeyPatch
+    where: str, tmp_path: Path, bad: BadStore, request: pytest.FixtureRequest
 ) -> None:
     data = content(1, 70_000)
-    if where in ("file", "memory"):
-        store = SealStore(open_store((tmp_path / "new").as_uri() if where == "file" else "memory:///"))
-        assert asyncio.run(store.put(data)) == digest_of(data)
-        assert asyncio.run(store.put(data)) == digest_of(data)
-    else:
+    if where == "http":
         bad.add(data)
-        url = {"s3": "s3://bucket/", "http": bad.url}[where]
-        for key, value in {"ENDPOINT": bad.url, "SKIP_SIGNATURE": "true", "REGION": "here"}.items():
-            monkeypatch.setenv(f"AWS_{key}", value)
-        store = SealStore(open_store(url))
+        store = SealStore(open_store(bad.url))
+    else:
+        if where == "s3":
+            request.getfixturevalue("s3")
+        folder = (tmp_path / "new").as_uri()
+        store = SealStore(open_store({"file": folder, "memory": "memory:///", "s3": s3_folder()}[where]))
+        assert asyncio.run(store.put(data)) == digest_of(data)
+        assert asyncio.run(store.put(data)) == digest_of(data)
     assert asyncio.run(store.fetch(digest_of(data))) == data
     with pytest.raises(SealMissingError, match="no seal 000000000000"):
         asyncio.run(store.fetch(MISSING))

@@ -11,6 +11,7 @@ from databases import KINDS, database_of
 from handlers_under_test import HANDLERS
 from living_workers import Workers
 from pydantic import SecretStr
+from stores import store_beside
 
 from sealsmith.catalog import ArtefactKind, Catalog, open_catalog
 from sealsmith.jobs import Job, JobState, Queue
@@ -142,10 +143,12 @@ def test_a_worker_that_is_stopped_gives_its_job_back_and_sweeps_up_the_next_time
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_workers_that_are_killed_at_random_moments_do_every_job_once(
-    kind: str, store_url: str, tmp_path: Path
+    kind: str, s3: str, tmp_path: Path
 ) -> None:
-    with database_of(kind, tmp_path) as url, open_catalog(url, store_url) as catalog:
-        kill_and_count(catalog, url, store_url, tmp_path / "work")
+    with database_of(kind, tmp_path) as url:
+        store = store_beside(url, tmp_path)
+        with open_catalog(url, store) as catalog:
+            kill_and_count(catalog, url, store, tmp_path / "work")
 
 
 def kill_and_count(live_catalog: Catalog, database_url: str, store_url: str, folder: Path) -> None:
