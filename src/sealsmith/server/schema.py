@@ -122,6 +122,7 @@ class OrderBody(BaseModel):
     id: str
     state: Literal["waiting", "loading", "drawing", "done", "failed"]
     created: float = Field(description="Seconds since 1970.")
+    prompt: str = Field(description="As it was asked for, without the tags of seals.")
     events_url: str
     pictures: list[PictureBody]
 
@@ -184,6 +185,7 @@ def order_body(order: Order) -> OrderBody:
         id=order.id,
         state=order.state,
         created=order.created,
+        prompt=order.wish.first.prompt,
         events_url=f"/v1/images/{order.id}/events",
         pictures=[picture_body(order, picture) for picture in order.pictures],
     )
