@@ -258,7 +258,7 @@ def test_lists_come_in_parts_by_kind(queue: Queue, tenant: str) -> None:
     page = queue.page(tenant, limit=3)
     rest = queue.page(tenant, after=page.next, limit=3)
     assert [job.payload["number"] for job in (*page.items, *rest.items)] == [4, 3, 2, 1, 0]
-    assert [job.payload["number"] for job in queue.page(tenant, kind="work").items] == [3, 1]
+    assert [job.payload["number"] for job in queue.page(tenant, kinds=["work"]).items] == [3, 1]
 
 
 def test_what_is_no_job_is_refused(queue: Queue, tenant: str) -> None:

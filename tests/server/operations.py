@@ -14,6 +14,8 @@ SAMPLES = {
     "seal_id": "0" * 64,
     "training_id": "0" * 32,
     "file_id": "0" * 32,
+    "study_id": "0" * 32,
+    "study_file_id": "0" * 32,
     "tenant_name": "nobody",
     "tenant_id": "0" * 32,
     "prefix": "seal_" + "0" * 12,

@@ -10,6 +10,7 @@ from shared import Headers, Shared
 
 from sealsmith.catalog import ArtefactKind, NewArtefact, Scope
 from sealsmith.jobs import TRAIN, Queue
+from sealsmith.jobs.queue import SCORE
 
 BODIES: dict[str, dict[str, Any]] = {
     "patch /v1/seals/{seal_id}": {"json": {"name": "mine"}},
@@ -60,8 +61,12 @@ def things(shared: Shared, http: httpx2.Client, seal_bytes: bytes) -> dict[str, 
     job = Queue(shared.catalog).submit(carol, TRAIN, payload)
     preview = NewArtefact(ArtefactKind.PREVIEW, b"a picture", "image/png", "step-1.png", job=job.id)
     file = shared.catalog.artefacts.add(carol, preview)
+    study = Queue(shared.catalog).submit(carol, SCORE, {"seals": [{"digest": added["id"]}]})
+    after = NewArtefact(ArtefactKind.STUDY, b"a picture", "image/png", "after-1.png", job=study.id)
     return {
         **SAMPLES,
+        "study_id": study.id,
+        "study_file_id": shared.catalog.artefacts.add(carol, after).id,
         "seal_id": added["id"],
         "order_id": order["id"],
         "training_id": job.id,
@@ -113,10 +118,10 @@ def test_no_list_names_another_tenant_s_things(
     answer = http.get(operation.path, headers=shared.key("bob", *Scope), **asked)
     assert answer.status_code == 200, answer.text
     named = [name for name, thing in things.items() if thing not in SAMPLES.values() and thing != "bob"]
-    assert len(named) == 4
+    assert len(named) == 6
     assert not [name for name in named if things[name] in answer.text]
 
 
 def _endless(operation: Operation) -> bool:
     """Whether it goes on until a job that nobody does has ended."""
-    return operation.path == "/v1/trainings/{training_id}/events"
+    return operation.path in ("/v1/trainings/{training_id}/events", "/v1/studies/{study_id}/events")

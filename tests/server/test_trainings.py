@@ -2,10 +2,8 @@
 
 import io
 import json
-import threading
 import zipfile
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +11,9 @@ import httpx2
 import numpy as np
 import pytest
 from PIL import Image
-from shared import Headers, Shared
+from shared import Headers, Shared, told, working
 
 from sealsmith.catalog import ArtefactKind, Scope
-from sealsmith.jobs.worker import Worker, WorkerSettings
 
 SETTINGS = {"rank": 2, "targets": ["attention"], "num_steps": 4, "checkpoint_every": 2, "preview_every": 2}
 
@@ -40,32 +37,9 @@ def pictures() -> bytes:
     return packed.getvalue()
 
 
-@contextmanager
-def working(shared: Shared, folder: Path) -> Iterator[None]:
-    """A worker that does what is handed in."""
-    settings = WorkerSettings(folder, (shared.base,), lease_s=600.0, poll_s=0.05)
-    worker = Worker(shared.catalog, shared.database, shared.store, settings)
-    thread = threading.Thread(target=worker.run, name="worker")
-    thread.start()
-    try:
-        yield
-    finally:
-        worker.stop()
-        thread.join(120)
-
-
 def handed_in(http: httpx2.Client, key: Headers, data: bytes, **fields: Any) -> httpx2.Response:
     wanted = {"trigger": "zwx", "is_scored": "false", "settings": json.dumps(SETTINGS), **fields}
     return http.post("/v1/trainings", files={"file": ("My.ZIP", data)}, data=wanted, headers=key)
-
-
-def told(http: httpx2.Client, key: Headers, url: str, after: int = 0) -> list[tuple[int, str]]:
-    """Numbers and kinds of a training's events, to its end."""
-    with http.stream("GET", url, headers={**key, "last-event-id": str(after)}) as response:
-        lines = [line.partition(": ") for line in response.iter_lines()]
-    numbers = [int(value) for field, _, value in lines if field == "id"]
-    kinds = [value for field, _, value in lines if field == "event"]
-    return list(zip(numbers, kinds, strict=True))
 
 
 def test_from_a_key_to_a_shared_seal_and_back(

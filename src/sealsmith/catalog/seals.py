@@ -165,8 +165,9 @@ class Seals:
     ) -> SealRecord:
         """One's own seal with what was measured later. Raises: SealMissingError, ForbiddenError."""
         with self._database.writing() as session:
-            row = _own(session, tenant, digest, base_digest)
-            row.scorecard, row.verdict = dict(scorecard), _verdict(scorecard)
+            _own(session, tenant, digest, base_digest)  # or it is said why not
+            row = write_scorecard(session, tenant, digest, base_digest, scorecard)
+            assert row is not None
             return _record(row)
 
     def rename(self, tenant: str, digest: str, base_digest: str, name: str) -> SealRecord:
@@ -222,6 +223,16 @@ class Seals:
             lock_tenant(session, tenant)
             session.delete(_own(session, tenant, digest, base_digest))
         self._files.drop(seal_path(digest))
+
+
+def write_scorecard(
+    session: Session, tenant: str, digest: str, base_digest: str, scorecard: Mapping[str, Any]
+) -> SealRow | None:
+    """What was measured, written to one's own seal; None where it is not, or no longer, the tenant's own."""
+    row = session.scalar(_owned(tenant, digest, base_digest))
+    if row is not None:
+        row.scorecard, row.verdict = dict(scorecard), _verdict(scorecard)
+    return row
 
 
 def _owned(tenant: str, digest: str, base_digest: str) -> Select[SealRow]:

@@ -29,6 +29,8 @@ class ArtefactKind(StrEnum):
     UPLOAD = "upload"
     PREVIEW = "preview"
     CURVE = "curve"
+    STUDY = "study"
+    """A picture or a table of a study."""
 
 
 @dataclass(frozen=True)

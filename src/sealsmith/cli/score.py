@@ -47,15 +47,7 @@ def score_command(
         if html.suffix.lower() not in {".html", ".htm"}:
             raise ConfigError(f"--html is {str(html)!r}", "name a file that ends in .html")
         check_writable(html)
-    settings = ScoreSettings(
-        num_prompts=prompts,
-        num_seeds=seeds,
-        num_without=prompts,
-        num_others=(prompts + 1) // 2,
-        num_steps=steps,
-        guidance=guidance,
-        strength=strength,
-    )
+    settings = ScoreSettings.whole(prompts, seeds, num_steps=steps, guidance=guidance, strength=strength)
     read = read_seal(seal)
     opened = open_base(base, wanted=Wanted(precision, memory))
     note(f"plan: {opened.plan}")

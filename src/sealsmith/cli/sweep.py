@@ -58,15 +58,7 @@ def sweep_command(
     checkpoints = checkpoints_beside(seal)
     columns = parse_axis(x, tuple(checkpoints))
     rows = None if y is None else parse_axis(y, tuple(checkpoints))
-    settings = ScoreSettings(
-        num_prompts=prompts,
-        num_seeds=seeds,
-        num_without=(prompts + 1) // 2,
-        num_others=1,
-        num_steps=steps,
-        guidance=guidance,
-        strength=strength,
-    )
+    settings = ScoreSettings.of_cell(prompts, seeds, num_steps=steps, guidance=guidance, strength=strength)
     page = out.with_suffix(".html")
     for path in (out, page):
         check_writable(path)

@@ -4,10 +4,11 @@ Importing this imports no torch; a job's own process does (work.py). Not for: wh
 """
 
 from .leases import Leases
-from .queue import TRAIN, Queue
-from .values import Event, EventKind, Failure, Job, JobState, Lease, NewSeal, Outcome
+from .queue import STUDIES, TRAIN, Queue
+from .values import Event, EventKind, Failure, Job, JobState, Lease, NewScorecard, NewSeal, Outcome
 
 __all__ = [
+    "STUDIES",
     "TRAIN",
     "Event",
     "EventKind",
@@ -16,6 +17,7 @@ __all__ = [
     "JobState",
     "Lease",
     "Leases",
+    "NewScorecard",
     "NewSeal",
     "Outcome",
     "Queue",

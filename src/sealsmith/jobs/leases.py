@@ -15,6 +15,7 @@ from sqlalchemy import and_, or_, select
 from sqlalchemy.orm import Session
 
 from ..catalog import Artefact, Catalog, NewArtefact
+from ..catalog.seals import write_scorecard
 from ..errors import LeaseError, WorkerError
 from .rows import end, job_of, queue_again, say
 from .tables import JobRow
@@ -103,6 +104,8 @@ class Leases:
                 seals.insert(session, tenant, seal.data, seal.facts) for seal in _in_order(outcome.seals)
             ]
             made = artefacts.insert(session, tenant, files) if files else []
+            for card in outcome.scorecards:
+                write_scorecard(session, tenant, card.digest, card.base_digest, card.scorecard)
             row.result = {
                 **outcome.result,
                 "seals": [{"digest": each.digest, "base_digest": each.base_digest} for each in records],

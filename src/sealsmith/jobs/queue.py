@@ -9,7 +9,7 @@ Not for: the workers' side (leases.py).
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from sqlalchemy import func, select
@@ -26,7 +26,13 @@ from .tables import EventRow, JobRow
 from .values import Event, EventKind, Job, JobState
 
 TRAIN = "train"
-"""The kind of job that a tenant may only have so many of at once."""
+SCORE = "score"
+STUDIES = (SCORE,)
+"""The kinds of long looks at seals."""
+STUDIES_AT_ONCE = 4
+"""Of one tenant, those that wait counted."""
+STUDY_PRIORITY = -10
+"""Below that of trainings: a study is begun when no training waits."""
 MAX_ATTEMPTS = 3
 MAX_PAYLOAD_CHARS = 256 << 10
 MAX_PRIORITY = 100
@@ -52,7 +58,8 @@ class Queue:
     ) -> Job:
         """Hands in a job; it is there for good when this returns.
 
-        Raises: QuotaError for a training too many, MissingError for the tenant, ConfigError, DatabaseError.
+        Raises: QuotaError for a training or study too many, MissingError for the tenant, ConfigError,
+        DatabaseError.
         """
         _check(kind, payload, priority, max_attempts)
         now = self._clock()
@@ -83,19 +90,19 @@ class Queue:
             return job_of(_own(session, tenant, job))
 
     def page(
-        self, tenant: str, kind: str | None = None, after: str | None = None, limit: int = 50
+        self, tenant: str, kinds: Collection[str] = (), after: str | None = None, limit: int = 50
     ) -> Page[Job]:
-        """The tenant's jobs, newest first. Raises: ConfigError."""
+        """The tenant's jobs of these kinds, or all, newest first. Raises: ConfigError."""
         wanted = select(JobRow).filter_by(tenant_id=tenant)
-        if kind is not None:
-            wanted = wanted.filter_by(kind=kind)
+        if kinds:
+            wanted = wanted.where(JobRow.kind.in_(kinds))
         with self._database.reading() as session:
             return read_page(session, wanted, JobRow.number, after, limit, job_of)
 
     def num_unfinished(self, tenant: str, kind: str) -> int:
         """How many of a tenant's jobs of a kind wait or are at work."""
         with self._database.reading() as session:
-            return _num_unfinished(session, tenant, kind)
+            return _num_unfinished(session, tenant, (kind,))
 
     def events(self, tenant: str, job: str, after: int = 0, limit: int = MAX_EVENTS) -> tuple[Event, ...]:
         """What happened to a job after the event of that number, in order. Raises: MissingError."""
@@ -157,21 +164,25 @@ def _own(session: Session, tenant: str, job: str, locked: bool = False) -> JobRo
 
 
 def _check_quota(session: Session, tenant: str, kind: str) -> None:
-    """Raises: QuotaError for a training too many; MissingError for the tenant, who stays locked."""
-    limit = lock_tenant(session, tenant).trainings_at_once
-    if kind != TRAIN:
+    """Raises: QuotaError for a training or study too many; MissingError for the tenant, who stays locked."""
+    trainings_at_once = lock_tenant(session, tenant).trainings_at_once
+    if kind == TRAIN:
+        name, kinds, limit = "trainings", (TRAIN,), trainings_at_once
+    elif kind in STUDIES:
+        name, kinds, limit = "studies", STUDIES, STUDIES_AT_ONCE
+    else:
         return
-    num_now = _num_unfinished(session, tenant, kind)
+    num_now = _num_unfinished(session, tenant, kinds)
     if num_now >= limit:
         raise QuotaError(
-            f"{num_now} trainings are waiting or at work, and {limit} may be at once",
+            f"{num_now} {name} are waiting or at work, and {limit} may be at once",
             "wait until one has ended, or cancel one",
         )
 
 
-def _num_unfinished(session: Session, tenant: str, kind: str) -> int:
-    same = select(func.count()).select_from(JobRow).filter_by(tenant_id=tenant, kind=kind)
-    return session.scalar(same.where(JobRow.state.in_(UNFINISHED))) or 0
+def _num_unfinished(session: Session, tenant: str, kinds: Collection[str]) -> int:
+    same = select(func.count()).select_from(JobRow).where(JobRow.kind.in_(kinds))
+    return session.scalar(same.filter_by(tenant_id=tenant).where(JobRow.state.in_(UNFINISHED))) or 0
 
 
 def _check(kind: str, payload: Mapping[str, Any], priority: int, max_attempts: int) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from ..errors import ConfigError
+from .payload import parse_payload
 
 SETTINGS = frozenset(
     {
@@ -46,13 +47,7 @@ class TrainPayload(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
 
 def parse_train_payload(payload: Mapping[str, Any]) -> TrainPayload:
     """The training that a job's payload asks for. Raises: ConfigError naming what is wrong."""
-    try:
-        parsed = msgspec.convert(dict(payload), TrainPayload)
-    except msgspec.ValidationError as error:
-        fields = ", ".join(field.name for field in msgspec.structs.fields(TrainPayload))
-        raise ConfigError(
-            f"the training asked for is not one: {error}", f"its fields are {fields}"
-        ) from error
+    parsed = parse_payload(payload, TrainPayload, "training")
     for key in parsed.settings:
         if key not in SETTINGS:
             nearest = get_close_matches(key, SETTINGS, n=1, cutoff=0.4)

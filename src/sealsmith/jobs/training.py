@@ -14,7 +14,6 @@ from pydantic import TypeAdapter, ValidationError
 
 from ..adapters import Seal, read_seal, write_seal
 from ..adapters.thumbnail import thumbnail
-from ..bases import open_base
 from ..catalog import ArtefactKind, NewArtefact, SealFacts
 from ..errors import ConfigError
 from ..score import Scorecard, best_shots
@@ -24,6 +23,7 @@ from ..train.checkpoint import RESUME_NAME
 from ..train.log import LOG_NAME
 from ..train.pictures import PICTURE_SUFFIXES, PictureSet, read_picture_set
 from ..train.previews import FOLDER_NAME as PREVIEWS
+from .opening import opened_base
 from .train_payload import TrainPayload, parse_train_payload
 from .values import NewSeal, Outcome
 from .work import Relay, Work
@@ -37,11 +37,7 @@ def run(work: Work) -> Outcome:
     """Trains, scores, and gives the seal. Raises: what training and scoring raise; ConfigError, MissingError."""
     payload = parse_train_payload(work.job.payload)
     config = config_of(payload)
-    if payload.base not in work.bases:
-        raise ConfigError(
-            f"there is no base {payload.base[:80]!r} here", f"train on one of {', '.join(work.bases)}"
-        )
-    base = open_base(payload.base)
+    base = opened_base(work, payload.base)
     pictures = read_picture_set(
         fetched_pictures(work, payload.pictures),
         trigger=config.trigger,

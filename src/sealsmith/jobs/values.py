@@ -111,6 +111,15 @@ class NewSeal:
 
 
 @dataclass(frozen=True)
+class NewScorecard:
+    """What a job has measured of a seal."""
+
+    digest: str
+    base_digest: str
+    scorecard: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
 class Outcome:
     """What a job came to: it is kept as a whole, together with the job's end, or not at all."""
 
@@ -118,3 +127,5 @@ class Outcome:
     """For whoever asked for the job; JSON."""
     seals: tuple[NewSeal, ...] = ()
     artefacts: tuple[NewArtefact, ...] = field(default=())
+    scorecards: tuple[NewScorecard, ...] = ()
+    """Of seals that were there already; written to those that are the tenant's own."""

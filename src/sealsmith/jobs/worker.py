@@ -24,10 +24,13 @@ from ..catalog import Catalog
 from ..errors import DatabaseError, LeaseError, WorkerError
 from .leases import Leases
 from .process import DONE, FAILED, STOPPED, Assignment, JobProcess, begin_with, last_words
-from .queue import TRAIN
+from .queue import SCORE, TRAIN
 from .values import Failure, Job, JobState, Lease
 
-HANDLERS: Mapping[str, str] = {TRAIN: "sealsmith.jobs.training:run"}
+HANDLERS: Mapping[str, str] = {
+    TRAIN: "sealsmith.jobs.training:run",
+    SCORE: "sealsmith.jobs.score_study:run",
+}
 """Kind of job -> what does it: `module:function`, a `work.Handler`."""
 
 Report = Callable[[Job, JobState | None], None]

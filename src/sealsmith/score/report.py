@@ -63,7 +63,7 @@ def score_page(seal: Seal, card: Scorecard) -> str:
 def demo_page(story: DemoStory) -> str:
     """The whole demo, from logo to verdict, as one HTML document."""
     words = _card_words(story.seal, story.card)
-    best = _one_a_prompt(best_shots(story.card))
+    best = best_of_prompts(story.card)
     maps = story.attention
     return (
         environment()
@@ -146,8 +146,9 @@ def _merit(shot: Shot) -> tuple[bool, bool, float]:
     return shot.sight.is_seal, shot.is_as_asked, shot.sight.similarity
 
 
-def _one_a_prompt(shots: Sequence[Shot]) -> list[Shot]:
-    """The shots with each prompt's first one before any prompt's second."""
+def best_of_prompts(card: Scorecard) -> list[Shot]:
+    """As `best_shots`, each prompt's best one before any prompt's second."""
+    shots = best_shots(card)
     first = {shot.prompt: shot for shot in reversed(shots)}
     leading = [shot for shot in shots if first[shot.prompt] is shot]
     return leading + [shot for shot in shots if first[shot.prompt] is not shot]

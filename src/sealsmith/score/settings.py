@@ -57,6 +57,28 @@ class ScoreSettings:
         """Settings for choosing among checkpoints: four pictures with the trigger, two without, no drift."""
         return cls(num_prompts=4, num_seeds=1, num_without=2, num_others=0)
 
+    @classmethod
+    def whole(cls, num_prompts: int = 8, num_seeds: int = 2, **others: Any) -> "ScoreSettings":
+        """Settings of a scorecard of so many prompts: each also without the trigger, half as many of others."""
+        return cls(
+            num_prompts=num_prompts,
+            num_seeds=num_seeds,
+            num_without=num_prompts,
+            num_others=(num_prompts + 1) // 2,
+            **others,
+        )
+
+    @classmethod
+    def of_cell(cls, num_prompts: int = 4, num_seeds: int = 1, **others: Any) -> "ScoreSettings":
+        """Settings of one place of a sweep: half the prompts without the trigger, and one other."""
+        return cls(
+            num_prompts=num_prompts,
+            num_seeds=num_seeds,
+            num_without=(num_prompts + 1) // 2,
+            num_others=1,
+            **others,
+        )
+
     def for_family(self, family: Family) -> "ScoreSettings":
         """The same settings with nothing left open."""
         return replace(

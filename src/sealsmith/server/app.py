@@ -26,6 +26,7 @@ from . import (
     routes_seal_files,
     routes_seals,
     routes_status,
+    routes_studies,
     routes_trainings,
     studio,
 )
@@ -42,6 +43,7 @@ ROUTES = (
     routes_seal_files,
     routes_grants,
     routes_trainings,
+    routes_studies,
     routes_me,
     routes_admin,
     routes_bases,

@@ -11,6 +11,7 @@ from .drawing_service import EngineSettings, drawing_service
 from .inspector import Inspector
 from .people import People
 from .service import Service
+from .studies import Studies
 from .trainings import Trainings
 
 FIRST_TENANT = "owner"
@@ -23,7 +24,13 @@ async def catalog_service(settings: EngineSettings, catalog: Catalog, store: str
     Raises: what keeps the engine from starting.
     """
     async with drawing_service(settings, store, CatalogLibrary(catalog), Inspector()) as service:
-        yield replace(service, trainings=Trainings(catalog, settings.base), people=People(catalog))
+        base = settings.base
+        yield replace(
+            service,
+            trainings=Trainings(catalog, base),
+            studies=Studies(catalog, base),
+            people=People(catalog),
+        )
 
 
 def first_key(catalog: Catalog) -> NewKey | None:

@@ -9,6 +9,7 @@ TITLES = {
     "images": "Pictures",
     "seals": "Seals",
     "trainings": "Trainings",
+    "studies": "Studies",
     "bases": "Bases",
     "pictures": "Other people's pictures",
     "openai": "OpenAI's dialect",

@@ -26,6 +26,8 @@ MAX_DAYS = 36_500.0
 """Of a key's life."""
 MAX_KEPT_MINUTES = 100_000.0
 """Of an old key's, once there is another in its place."""
+MAX_STUDY_PROMPTS, MAX_STUDY_SEEDS, MAX_STUDY_STEPS = 16, 4, 50
+"""Of one study; a training may have to wait for the one that is at work."""
 
 MAX_BODY_BYTES = 1 << 20
 """Of a request that uploads nothing."""

@@ -4,17 +4,16 @@ import asyncio
 import base64
 import json
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from datetime import datetime
 from typing import Any
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
-from sse_starlette.sse import EventSourceResponse, ServerSentEvent
+from sse_starlette.sse import ServerSentEvent
 
 from ..errors import SealsmithError
 from .answers import complaint_of, openai
-from .limits import SEND_WITHIN_S
 from .openai_schema import (
     GeneratedImage,
     GenerationBody,
@@ -27,6 +26,7 @@ from .order import Order
 from .picture_bytes import enlarged, in_format
 from .routes_bases import base_of
 from .service import Drawer, RequestId, Service, ServiceOf
+from .streams import event_stream
 from .waiting import finished
 from .wishes import Asked, AskedSeal, wish_of
 
@@ -52,7 +52,7 @@ async def generate_images(
     size = _size(service, asked)
     if asked.stream:
         events = _streamed(service, order, asked, size)
-        return EventSourceResponse(events, send_timeout=SEND_WITHIN_S, headers={"x-accel-buffering": "no"})
+        return event_stream(request, caller, events)
     pictures = await finished(service.orders, order, request)
     quality = FULL_QUALITY if asked.output_compression is None else asked.output_compression
     kind = asked.output_format or "png"
@@ -110,7 +110,7 @@ def _size(service: Service, asked: GenerationRequest) -> tuple[int, int]:
 
 async def _streamed(
     service: Service, order: Order, asked: GenerationRequest, size: tuple[int, int]
-) -> AsyncIterator[ServerSentEvent]:
+) -> AsyncGenerator[ServerSentEvent]:
     """An order's events as OpenAI tells them; whoever stops listening cancels it."""
     kind, most = asked.output_format or "png", asked.partial_images or 0
     quality = FULL_QUALITY if asked.output_compression is None else asked.output_compression

@@ -2,28 +2,25 @@
 
 import base64
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Header, Path
+from fastapi import APIRouter, Path, Request
 from fastapi.responses import Response
 from sse_starlette.sse import EventSourceResponse, ServerSentEvent
 
 from ..errors import OrderMissingError
-from .limits import MAX_PICTURES, SEND_WITHIN_S
+from .limits import MAX_PICTURES
 from .order import Order, OrderEvent
 from .schema import ImageRequest, OrderBody, OrdersBody, order_body, picture_body
 from .service import Drawer, RequestId, ServiceOf
+from .streams import SSE_ANSWER, LastEventId, event_stream
 from .wishes import wish_of
 
-PING_S = 15.0
 ORDER_ID = r"^img-[0-9a-f]{24}$"
 
 OrderId = Annotated[str, Path(pattern=ORDER_ID, description="As `POST /v1/images` gave it.")]
 PNG_ANSWER: dict[int | str, dict[str, Any]] = {200: {"content": {"image/png": {}}, "description": "The PNG."}}
-SSE_ANSWER: dict[int | str, dict[str, Any]] = {
-    200: {"content": {"text/event-stream": {}}, "description": "Server-sent events."}
-}
 
 router = APIRouter(prefix="/v1/images", tags=["images"])
 
@@ -57,21 +54,14 @@ async def follow_order(
     order_id: OrderId,
     service: ServiceOf,
     caller: Drawer,
-    last_event_id: Annotated[
-        int,
-        Header(ge=0, le=2**31, description="Number of the last event that was seen; 0: from the beginning."),
-    ] = 0,
+    request: Request,
+    last_event_id: LastEventId = 0,
 ) -> EventSourceResponse:
     """Progress as server-sent events: `queued`, `loading`, `step`, `preview` (a PNG in base64), `done`, `failed`
     for each picture, and `end`. Who comes again with `Last-Event-ID` hears what was missed; of several steps or
     previews of a picture only the latest is told then."""
     order = service.orders.find(caller.tenant, order_id)
-    return EventSourceResponse(
-        _told(order, last_event_id),
-        ping=PING_S,
-        send_timeout=SEND_WITHIN_S,
-        headers={"x-accel-buffering": "no"},
-    )
+    return event_stream(request, caller, _told(order, last_event_id))
 
 
 @router.get("/{order_id}/pictures/{index}", response_class=Response, responses=PNG_ANSWER)
@@ -106,7 +96,7 @@ async def forget_order(order_id: OrderId, service: ServiceOf, caller: Drawer) ->
     service.orders.forget(service.orders.find(caller.tenant, order_id))
 
 
-async def _told(order: Order, after: int) -> AsyncIterator[ServerSentEvent]:
+async def _told(order: Order, after: int) -> AsyncGenerator[ServerSentEvent]:
     async for event in order.events(after):
         yield ServerSentEvent(json.dumps(_data(order, event)), event=event.kind, id=str(event.number))
 

@@ -1,24 +1,24 @@
 """`/v1/trainings`: seals in the making. One is handed in, listened to, cancelled, resumed."""
 
 import json
-from collections.abc import AsyncIterator
 from functools import partial
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, File, Form, Header, Path, Query, UploadFile
+from fastapi import APIRouter, Depends, File, Form, Path, Query, Request, UploadFile
 from fastapi.responses import Response
-from sse_starlette.sse import EventSourceResponse, ServerSentEvent
+from sse_starlette.sse import EventSourceResponse
 
 from ..errors import ConfigError, MissingError
 from ..jobs.train_payload import TrainPayload, parse_train_payload
 from .inspection import inspect_training
-from .limits import MAX_NAME_CHARACTERS, MAX_PICTURE_SET_BYTES, MAX_SETTINGS_CHARACTERS, SEND_WITHIN_S
+from .limits import MAX_NAME_CHARACTERS, MAX_PICTURE_SET_BYTES, MAX_SETTINGS_CHARACTERS
+from .long_work import Ongoing
 from .names import check_name
-from .routes_images import PING_S, SSE_ANSWER
 from .routes_pictures import Word
 from .service import Keeper, ServiceOf
+from .streams import SSE_ANSWER, LastEventId, event_stream, job_events
 from .training_schema import TrainingBody, TrainingsBody, training_body
-from .trainings import Training, Trainings
+from .trainings import Trainings
 from .uploads import on_disk, suffix_of
 
 HEX_ID = r"^[0-9a-f]{32}$"
@@ -92,7 +92,7 @@ async def list_trainings(
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
 ) -> TrainingsBody:
     """The caller's trainings, the newest first."""
-    page = await trainings.page(caller.tenant, after, limit)
+    page = await trainings.page(caller.tenant, (), after, limit)
     return TrainingsBody(trainings=[training_body(job) for job in page.items], next=page.next)
 
 
@@ -107,21 +107,15 @@ async def follow_training(
     training_id: TrainingId,
     caller: Keeper,
     trainings: TrainingsOf,
-    last_event_id: Annotated[
-        int,
-        Header(ge=0, le=2**31, description="Number of the last event that was seen; 0: from the beginning."),
-    ] = 0,
+    request: Request,
+    last_event_id: LastEventId = 0,
 ) -> EventSourceResponse:
     """What happens to a training as server-sent events: `queued`, `started`, `progress`, `note`, `artefact`,
     `cancelling`, `interrupted`, and `done`, `failed` or `cancelled`. Who comes again with `Last-Event-ID` hears
     what was missed."""
     await trainings.get(caller.tenant, training_id)
-    return EventSourceResponse(
-        _told(trainings, caller.tenant, training_id, last_event_id),
-        ping=PING_S,
-        send_timeout=SEND_WITHIN_S,
-        headers={"x-accel-buffering": "no"},
-    )
+    told = job_events(trainings, "training", caller.tenant, training_id, last_event_id)
+    return event_stream(request, caller, told)
 
 
 @router.get("/{training_id}/files/{file_id}", response_class=Response, responses=FILE_ANSWER)
@@ -168,13 +162,5 @@ def _wanted(trigger: str, name: str, is_scored: bool, settings: str) -> TrainPay
     return parse_train_payload({"pictures": "", **whole})
 
 
-def _body(training: Training) -> TrainingBody:
+def _body(training: Ongoing) -> TrainingBody:
     return training_body(training.job, training.files)
-
-
-async def _told(
-    trainings: Trainings, tenant: str, training: str, after: int
-) -> AsyncIterator[ServerSentEvent]:
-    async for event in trainings.events(tenant, training, after):
-        data = {"training": training, "created": event.created.isoformat(), **event.data}
-        yield ServerSentEvent(json.dumps(data), event=event.kind.value, id=str(event.number))

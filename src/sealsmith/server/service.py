@@ -21,6 +21,7 @@ from .on_base import OnBase
 from .order import Order
 from .orders import OrderBook
 from .people import People
+from .studies import Studies
 from .trainings import Trainings
 from .wishes import Wish
 
@@ -49,6 +50,8 @@ class Service:
     """None: it trains nothing."""
     people: People | None = None
     """None: there is one person only."""
+    studies: Studies | None = None
+    """None: it studies nothing."""
 
     @property
     def welcome(self) -> Welcome:

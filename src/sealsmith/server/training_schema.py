@@ -8,34 +8,7 @@ from pydantic import BaseModel, Field
 
 from ..catalog import Artefact
 from ..jobs import Job
-
-
-class ProgressBody(BaseModel):
-    """Where a training stands."""
-
-    stage: str
-    done: int
-    total: int
-    left_s: float | None = Field(None, description="Of the stage, in seconds, at its pace so far.")
-    loss: float | None = None
-
-
-class FailureBody(BaseModel):
-    """Why a training did not work out, or not yet."""
-
-    code: str
-    message: str
-    remedy: str
-
-
-class TrainingFileBody(BaseModel):
-    """A preview, or the curve of the loss as JSON lines."""
-
-    id: str
-    kind: str
-    name: str
-    media_type: str
-    url: str
+from .long_work_schema import FailureBody, JobFileBody, ProgressBody, failure_body, file_bodies, progress_body
 
 
 class TrainingBody(BaseModel):
@@ -55,7 +28,7 @@ class TrainingBody(BaseModel):
     verdict: str | None
     warnings: list[str]
     events_url: str
-    files: list[TrainingFileBody]
+    files: list[JobFileBody] = Field(description="Previews, and the curve of the loss as JSON lines.")
 
 
 class TrainingsBody(BaseModel):
@@ -68,7 +41,6 @@ class TrainingsBody(BaseModel):
 def training_body(job: Job, files: Sequence[Artefact] = ()) -> TrainingBody:
     url, result = f"/v1/trainings/{job.id}", job.result or {}
     seals: list[dict[str, Any]] = result.get("seals", [])
-    failure = job.failure
     return TrainingBody(
         id=job.id,
         state=job.state.value,
@@ -78,22 +50,11 @@ def training_body(job: Job, files: Sequence[Artefact] = ()) -> TrainingBody:
         started=job.started,
         ended=job.ended,
         attempts=job.attempts,
-        progress=None if job.progress is None else ProgressBody(**job.progress),
-        error=None
-        if failure is None
-        else FailureBody(code=failure.code, message=failure.message, remedy=failure.remedy),
+        progress=progress_body(job),
+        error=failure_body(job),
         seal=seals[0]["digest"] if seals else None,
         verdict=result.get("verdict"),
         warnings=result.get("warnings", []),
         events_url=f"{url}/events",
-        files=[
-            TrainingFileBody(
-                id=file.id,
-                kind=file.kind.value,
-                name=file.name,
-                media_type=file.media_type,
-                url=f"{url}/files/{file.id}",
-            )
-            for file in files
-        ],
+        files=file_bodies(url, files),
     )

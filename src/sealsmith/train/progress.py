@@ -40,6 +40,7 @@ class Counted:
 
     def __call__(self, done: int, total: int) -> None:
         if not self.is_begun:
-            self.progress.start(self.stage, total)
+            self.progress.start(self.stage, total, done)  # its pace is that of the pictures after the first
             self.is_begun = True
-        self.progress.advance(done)
+        else:
+            self.progress.advance(done)

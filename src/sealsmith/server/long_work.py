@@ -1,0 +1,128 @@
+"""A tenant's jobs of some kinds as the service watches and ends them, with the files they have left.
+
+Every question goes to the database, in a thread of its own. Not for: handing them in (trainings.py, studies.py), or
+doing them (jobs/worker.py).
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Collection
+from dataclasses import dataclass
+from typing import Final
+
+from ..catalog import Artefact, ArtefactKind, Catalog, Page
+from ..catalog.paging import MAX_PAGE
+from ..errors import MissingError
+from ..jobs import Event, Job, Queue
+from ..jobs.queue import MAX_EVENTS
+
+LOOK_S: Final = 0.5
+"""Between two looks for what has happened."""
+
+
+@dataclass(frozen=True)
+class Ongoing:
+    """A job, and the files it has left by now."""
+
+    job: Job
+    files: tuple[Artefact, ...]
+
+
+class LongWork:
+    """The jobs of all tenants, of some kinds."""
+
+    def __init__(
+        self,
+        catalog: Catalog,
+        name: str,
+        kinds: Collection[str],
+        files: Collection[ArtefactKind],
+        listed: str,
+    ):
+        """`name`: what errors call one; `files`: what it leaves; `listed`: the route that lists them."""
+        self._catalog, self._queue = catalog, Queue(catalog)
+        self._name, self._kinds, self._shown, self._listed = name, kinds, files, listed
+
+    async def get(self, tenant: str, job: str) -> Ongoing:
+        """Raises: MissingError, also where it is somebody else's."""
+        return await asyncio.to_thread(self._get, tenant, job)
+
+    async def page(self, tenant: str, kinds: Collection[str], after: str | None, limit: int) -> Page[Job]:
+        """Those of some kinds, or of all, the newest first. Raises: ConfigError."""
+        return await asyncio.to_thread(self._queue.page, tenant, kinds or self._kinds, after, limit)
+
+    async def file(self, tenant: str, job: str, file: str) -> tuple[Artefact, bytes]:
+        """A file that it has left, and its content. Raises: MissingError, StoreError."""
+        return await asyncio.to_thread(self._file, tenant, job, file)
+
+    async def cancel(self, tenant: str, job: str) -> Ongoing:
+        """Stops it; it can be resumed. Raises: MissingError."""
+        return await asyncio.to_thread(self._cancel, tenant, job)
+
+    async def resume(self, tenant: str, job: str) -> Ongoing:
+        """Goes on with one that failed or was cancelled. Raises: MissingError, ConflictError, QuotaError."""
+        return await asyncio.to_thread(self._resume, tenant, job)
+
+    async def forget(self, tenant: str, job: str) -> None:
+        """Removes one that has ended, with what was handed in for it and its files.
+
+        Raises: MissingError, ConflictError.
+        """
+        await asyncio.to_thread(self._forget, tenant, job)
+
+    async def events(self, tenant: str, job: str, after: int) -> AsyncIterator[Event]:
+        """What happens from event `after` + 1 on, until the job rests or is removed."""
+        while True:
+            try:
+                now = await asyncio.to_thread(self._queue.get, tenant, job)
+                fresh = await asyncio.to_thread(self._queue.events, tenant, job, after)
+            except MissingError:
+                return
+            for event in fresh:
+                after = event.number
+                yield event
+            if now.state.is_last and len(fresh) < MAX_EVENTS:
+                return
+            if not fresh:
+                await asyncio.sleep(LOOK_S)
+
+    def _job(self, tenant: str, job: str) -> Job:
+        found = self._queue.get(tenant, job)
+        if found.kind not in self._kinds:
+            raise MissingError(f"there is no {self._name} {job!r}", f"GET {self._listed} lists them")
+        return found
+
+    def _get(self, tenant: str, job: str) -> Ongoing:
+        return Ongoing(self._job(tenant, job), tuple(self._files(tenant, job)))
+
+    def _cancel(self, tenant: str, job: str) -> Ongoing:
+        self._job(tenant, job)
+        self._queue.cancel(tenant, job)
+        return self._get(tenant, job)
+
+    def _resume(self, tenant: str, job: str) -> Ongoing:
+        self._job(tenant, job)
+        self._queue.resume(tenant, job)
+        return self._get(tenant, job)
+
+    def _files(self, tenant: str, job: str) -> list[Artefact]:
+        """The oldest first of each kind."""
+        pages = (self._catalog.artefacts.page(tenant, kind, job, limit=MAX_PAGE) for kind in self._shown)
+        return [file for page in pages for file in reversed(page.items)]
+
+    def _file(self, tenant: str, job: str, file: str) -> tuple[Artefact, bytes]:
+        artefact = self._catalog.artefacts.get(tenant, file)
+        if artefact.job != job or artefact.kind not in self._shown:
+            raise MissingError(f"the {self._name} has no file {file!r}", "GET it to see what there is")
+        return artefact, self._catalog.artefacts.read(tenant, file)
+
+    def _forget(self, tenant: str, job: str) -> None:
+        found, artefacts = self._job(tenant, job), self._catalog.artefacts
+        self._queue.delete(tenant, job)
+        for file in self._files(tenant, job):
+            artefacts.delete(tenant, file.id)
+        for upload in self._uploads(found):
+            artefacts.delete(tenant, upload)
+
+    def _uploads(self, job: Job) -> Collection[str]:
+        """Ids of the files that were handed in with a job."""
+        return ()

@@ -1,0 +1,147 @@
+"""Studies over HTTP, from a seal to what was found; a real worker does them."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+from shared import Headers, Shared, told, working
+from study_examples import judged_seal, kept
+
+from sealsmith.bases import open_base
+from sealsmith.catalog import Scope
+from sealsmith.jobs.queue import STUDIES_AT_ONCE
+
+QUICK = {"num_prompts": 1, "num_seeds": 1, "steps": 1}
+
+
+@pytest.fixture(scope="module")
+def http(shared: Shared) -> Iterator[httpx2.Client]:
+    with shared.running.client() as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def owner(shared: Shared) -> str:
+    """Id of a tenant, scholar, who has the seals mine and other."""
+    scholar = shared.tenant("scholar")
+    base = open_base(shared.base)
+    kept(shared.catalog, scholar, judged_seal(base), "mine")
+    kept(shared.catalog, scholar, judged_seal(base, "zwx", seed=1), "other")
+    return scholar
+
+
+@pytest.fixture(scope="module")
+def key(shared: Shared, owner: str) -> Headers:
+    return shared.key("scholar")
+
+
+def finished(http: httpx2.Client, key: Headers, url: str) -> dict[str, Any]:
+    """The study at its end."""
+    events = told(http, key, f"{url}/events")
+    kinds = [kind for _, kind in events]
+    assert [number for number, _ in events] == list(range(1, len(events) + 1))
+    assert (kinds[0], kinds[-1]) == ("queued", "done"), kinds
+    assert {"started", "progress"} <= set(kinds)
+    study: dict[str, Any] = http.get(url, headers=key).json()
+    assert study["state"] == "done"
+    return study
+
+
+def test_a_study_of_each_kind_from_a_seal_to_what_was_found(
+    shared: Shared, http: httpx2.Client, owner: str, key: Headers, tmp_path: Path
+) -> None:
+    wanted = {"scores": {"seal": "mine", **QUICK}}
+    answers = {kind: http.post(f"/v1/{kind}", json=body, headers=key) for kind, body in wanted.items()}
+    for answer in answers.values():
+        assert answer.status_code == 202, answer.text
+        assert answer.json()["state"] == "queued"
+    urls = {kind: answer.headers["location"] for kind, answer in answers.items()}
+    other = shared.key("bob")
+    for method, path in (("GET", ""), ("GET", "/events"), ("POST", "/cancel"), ("DELETE", "")):
+        assert http.request(method, urls["scores"] + path, headers=other).status_code == 404
+    with working(shared, tmp_path):
+        found = {kind: finished(http, key, url) for kind, url in urls.items()}
+    for study in found.values():
+        for file in study["files"]:
+            assert http.get(file["url"], headers=key).headers["content-type"] == file["media_type"]
+            assert http.get(file["url"], headers=other).status_code == 404
+    listed = http.get("/v1/studies", headers=key).json()["studies"]
+    assert {study["id"] for study in listed} == {study["id"] for study in found.values()}
+    assert all(study["result"] is None and not study["files"] for study in listed)
+    [score] = http.get("/v1/studies?kind=score", headers=key).json()["studies"]
+    assert score["id"] == found["scores"]["id"]
+    assert http.get("/v1/studies", headers=other).json()["studies"] == []
+    of_score(shared, owner, found["scores"])
+    for url in urls.values():
+        assert http.delete(url, headers=key).status_code == 204
+        assert http.get(url, headers=key).status_code == 404
+    stored = sum(seal.size_bytes for seal in shared.catalog.seals.page(owner).items)
+    assert shared.catalog.tenants.usage(owner).storage_bytes == stored
+    assert shared.catalog.verify().is_sound
+
+
+def of_score(shared: Shared, owner: str, study: dict[str, Any]) -> None:
+    card, [pair] = study["result"]["scorecard"], study["result"]["pairs"]
+    assert card["verdict"] in ("pass", "fail")
+    assert card["settings"]["num_prompts"] == 1
+    assert set(pair) == {"prompt", "seed", "before", "after"}
+    assert [file["name"] for file in study["files"]] == ["before-1.png", "after-1.png"]
+    [digest] = study["seals"]
+    assert shared.catalog.seals.usable(owner, digest).scorecard == card
+
+
+@pytest.mark.parametrize(
+    ("route", "body"),
+    [("scores", {"seal": "mine"})],
+)
+def test_a_seal_that_is_not_one_s_own_nor_granted_is_studied_by_nobody(
+    http: httpx2.Client, shared: Shared, key: Headers, route: str, body: dict[str, Any]
+) -> None:
+    drawing = shared.key("scholar", Scope.GENERATE)
+    assert http.post(f"/v1/{route}", json=body, headers=drawing).status_code == 403
+    refused = http.post(f"/v1/{route}", json=body, headers=shared.key("bob"))
+    assert (refused.status_code, refused.json()["error"]["code"]) == (404, "seal-missing")
+
+
+def test_a_study_is_cancelled_done_again_and_bounded(
+    shared: Shared, http: httpx2.Client, key: Headers
+) -> None:
+    def handed_in() -> httpx2.Response:
+        return http.post("/v1/scores", json={"seal": "mine", **QUICK}, headers=key)
+
+    urls = [handed_in().headers["location"] for _ in range(STUDIES_AT_ONCE)]
+    refused = handed_in()
+    assert (refused.status_code, refused.json()["error"]["code"]) == (429, "quota")
+    assert http.delete(urls[0], headers=key).status_code == 409
+    for url in urls:
+        assert http.post(f"{url}/cancel", headers=key).json()["state"] == "cancelled"
+    assert told(http, key, f"{urls[0]}/events") == [(1, "queued"), (2, "cancelled")]
+    assert http.post(f"{urls[0]}/resume", headers=key).json()["state"] == "queued"
+    http.post(f"{urls[0]}/cancel", headers=key)
+    for url in urls:
+        assert http.delete(url, headers=key).status_code == 204
+
+
+def test_trainings_and_studies_are_not_each_other_s(
+    shared: Shared, http: httpx2.Client, key: Headers
+) -> None:
+    study = http.post("/v1/scores", json={"seal": "mine", **QUICK}, headers=key).json()["id"]
+    for method, path in (
+        ("GET", ""),
+        ("GET", "/events"),
+        ("POST", "/cancel"),
+        ("POST", "/resume"),
+        ("DELETE", ""),
+    ):
+        answer = http.request(method, f"/v1/trainings/{study}{path}", headers=key)
+        assert (answer.status_code, answer.json()["error"]["code"]) == (404, "missing")
+    assert http.get("/v1/trainings", headers=key).json()["trainings"] == []
+    assert http.post(f"/v1/studies/{study}/cancel", headers=key).json()["state"] == "cancelled"
+    assert http.delete(f"/v1/studies/{study}", headers=key).status_code == 204
+
+
+def test_a_local_service_says_that_it_studies_nothing(client: httpx2.Client) -> None:
+    answer = client.get("/v1/studies")
+    assert (answer.status_code, answer.json()["error"]["code"]) == (404, "missing")
