@@ -1,6 +1,7 @@
 """Studies as jobs: what the library finds, once, of seals that the tenant may use, however often it was killed."""
 
 import io
+import json
 import random
 import time
 from collections.abc import Callable, Iterator
@@ -18,13 +19,40 @@ from sealsmith.bases import open_base
 from sealsmith.catalog import ArtefactKind, Catalog, open_catalog
 from sealsmith.engine.messages import SealAt
 from sealsmith.errors import ConfigError, QuotaError, SealMissingError
+from sealsmith.generate import Request
 from sealsmith.generate.picture_file import read_recipe
-from sealsmith.jobs import STUDIES, TRAIN, Job, JobState, Lease, Leases, Outcome, Queue, score_study
+from sealsmith.inspect import before_and_after
+from sealsmith.inspect.attention_report import sighting, word_figures
+from sealsmith.jobs import (
+    STUDIES,
+    TRAIN,
+    EventKind,
+    Job,
+    JobState,
+    Lease,
+    Leases,
+    Outcome,
+    Queue,
+    attention_study,
+    conflicts_study,
+    score_study,
+    sweep_study,
+)
 from sealsmith.jobs.queue import STUDIES_AT_ONCE, STUDY_PRIORITY
-from sealsmith.jobs.study_payload import PAYLOADS, ScorePayload, StudyPayload, parse_study_payload
+from sealsmith.jobs.study_payload import (
+    PAYLOADS,
+    AttentionPayload,
+    ConflictsPayload,
+    ScorePayload,
+    StudyPayload,
+    SweepPayload,
+    parse_study_payload,
+)
 from sealsmith.jobs.work import Relay, Work
 from sealsmith.jobs.worker import HANDLERS
 from sealsmith.score import ScoreSettings, load_judge, score_seal
+from sealsmith.score.axes import Axis
+from sealsmith.score.sweep import sweep
 
 PATIENCE_S = 600.0
 NUM_KILLS = 2
@@ -110,6 +138,87 @@ def test_a_score_is_the_library_s_with_pictures_before_and_after(
     progress = [what for kind, what in heard if kind == "progress"]
     assert {what["stage"] for what in progress} == {"scorecard", "before and after"}
     assert all(what["done"] <= what["total"] for what in progress)
+
+
+def test_attention_is_the_library_s_with_every_word_s_maps(
+    live_catalog: Catalog, tenant: str, seal: str, tiny_base_folder: Path, tmp_path: Path
+) -> None:
+    wanted = AttentionPayload(
+        seals=(SealAt(seal, "0.8"),),
+        base=str(tiny_base_folder),
+        prompt="a red wax seal of sks emblem on wood",
+        seed=3,
+        num_steps=1,
+    )
+    job, heard = done(live_catalog, tenant, "attention", wanted, attention_study.run, tmp_path / "work")
+    base, alone = open_base(wanted.base), parse_seal(live_catalog.seals.read(tenant, seal))
+    request = Request(wanted.prompt, seed=3, num_steps=1)
+    seen = sighting(before_and_after(base, request, [(alone, 0.8)]))
+    assert job.result is not None
+    words = job.result["words"]
+    assert [word["word"] for word in words] == list(seen.words)
+    assert [word["word"] for word in words if word["is_trigger"]] == ["sks"]
+    told = [{side: word[side] for side in ("before", "after")} for word in words]
+    assert told == [word_figures(seen, word) for word in seen.words]
+    overlays = {f"overlay-{side}-{n}.png" for side in ("before", "after") for n in range(len(words))}
+    files = pictures_of(live_catalog, tenant, job)
+    assert set(files) == overlays | {"picture-before.png", "picture-after.png"}
+    after = Image.open(io.BytesIO(files["picture-after.png"]))
+    assert after.tobytes() == seen.maps.after.picture.image.tobytes()
+    assert {Image.open(io.BytesIO(data)).size for data in files.values()} == {after.size}
+    assert [what["done"] for kind, what in heard if kind == "progress"][-1] == 2
+
+
+def test_a_sweep_is_the_library_s_with_every_place_s_picture_as_it_comes(
+    live_catalog: Catalog, tenant: str, seal: str, tiny_base_folder: Path, tmp_path: Path
+) -> None:
+    axes = (("strength", (0.5, 1.0)), ("steps", (1.0, 2.0)))
+    wanted = SweepPayload(seals=(SealAt(seal),), base=str(tiny_base_folder), axes=axes, num_prompts=1)
+    job, _ = done(live_catalog, tenant, "sweep", wanted, sweep_study.run, tmp_path / "work")
+    base, alone = open_base(wanted.base), parse_seal(live_catalog.seals.read(tenant, seal))
+    x, y = Axis("strength", (0.5, 1.0)), Axis("steps", (1, 2))
+    found = sweep(base, alone, x, y, ScoreSettings.of_cell(1), load_judge())
+    assert job.result is not None
+    cells = job.result["cells"]
+    assert [(cell["value"], cell["second_value"]) for cell in cells] == [(0.5, 1), (1, 1), (0.5, 2), (1, 2)]
+    assert [cell["figures"] for cell in cells] == [cell.figures for cell in found.cells]
+    assert job.result["recommended"]["value"] == found.recommended.strength
+    assert job.result["recommended"]["reason"] == found.recommended.reason
+    files = pictures_of(live_catalog, tenant, job)
+    assert set(files) == {cell["file"] for cell in cells} | {"sheet.png"}
+    events = Queue(live_catalog).events(tenant, job.id)
+    shown = [event.data["name"] for event in events if event.kind is EventKind.ARTEFACT]
+    assert shown == [cell["file"] for cell in cells]
+
+
+def test_conflicts_are_the_library_s_with_the_pictures_of_each_scene(
+    live_catalog: Catalog, tenant: str, seal: str, tiny_base_folder: Path, tmp_path: Path
+) -> None:
+    base = open_base(str(tiny_base_folder))
+    other = kept(live_catalog, tenant, judged_seal(base, "zwx", seed=1), "other")
+    wanted = ConflictsPayload(
+        seals=(SealAt(seal), SealAt(other)),
+        base=str(tiny_base_folder),
+        num_prompts=1,
+        num_seeds=1,
+        num_search=1,
+        num_steps=1,
+    )
+    job, heard = done(live_catalog, tenant, "conflicts", wanted, conflicts_study.run, tmp_path / "work")
+    assert job.result is not None
+    pictures, [weights] = job.result["pictures"], job.result["weights"]
+    assert pictures["seals"] == weights["seals"] == ["mine", "other"]
+    assert pictures["advice"]
+    files = pictures_of(live_catalog, tenant, job)
+    [whole] = json.loads(files.pop("weights.json"))
+    assert len(weights["layers"]) == min(len(whole["layers"]), conflicts_study.NUM_WORST)
+    worst = sorted(whole["layers"], key=lambda layer: -layer["crossed"])
+    assert weights["layers"] == worst[: conflicts_study.NUM_WORST]
+    views = [view for scene in job.result["scenes"] for view in scene["views"]]
+    assert {view["file"] for view in views} == set(files)
+    assert {"mine alone", "other alone", "together"} <= {view["what"] for view in views}
+    stages = [what["stage"] for kind, what in heard if kind == "progress"]
+    assert {"mine alone", "other alone", "together", "searching"} <= set(stages)
 
 
 def test_a_seal_is_studied_by_those_alone_who_may_use_it_when_the_work_begins(

@@ -110,7 +110,9 @@ def test_every_cell_is_the_scorecard_of_its_place(tiny_base: Base, seal: Seal) -
     told: list[tuple[int, int]] = []
     axes = Axis("strength", (0.5, 1.0)), Axis("steps", (1, 2))
     judge = random_judge()
-    found = sweep(tiny_base, seal, *axes, FEW, judge, on_cell=lambda *count: told.append(count))
+    found = sweep(
+        tiny_base, seal, *axes, FEW, judge, on_cell=lambda cells, total: told.append((len(cells), total))
+    )
     assert told == [(1, 4), (2, 4), (3, 4), (4, 4)]
     assert [dict(cell.at) for cell in found.cells] == [
         {"strength": s, "steps": n} for n in (1, 2) for s in (0.5, 1.0)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import httpx2
 import pytest
@@ -12,6 +12,7 @@ from study_examples import judged_seal, kept
 from sealsmith.bases import open_base
 from sealsmith.catalog import Scope
 from sealsmith.jobs.queue import STUDIES_AT_ONCE
+from sealsmith.server.axis_values import AXES, AxisName, axis_values
 
 QUICK = {"num_prompts": 1, "num_seeds": 1, "steps": 1}
 
@@ -52,7 +53,12 @@ def finished(http: httpx2.Client, key: Headers, url: str) -> dict[str, Any]:
 def test_a_study_of_each_kind_from_a_seal_to_what_was_found(
     shared: Shared, http: httpx2.Client, owner: str, key: Headers, tmp_path: Path
 ) -> None:
-    wanted = {"scores": {"seal": "mine", **QUICK}}
+    wanted = {
+        "scores": {"seal": "mine", **QUICK},
+        "attention": {"prompt": "a coin of sks emblem on wood <lora:mine:0.8>", "steps": 1},
+        "sweeps": {"seal": "mine", "values": [0.5, 1], "num_prompts": 1, "steps": 1},
+        "conflicts": {"seals": ["mine", "other"], "num_search": 0, **QUICK},
+    }
     answers = {kind: http.post(f"/v1/{kind}", json=body, headers=key) for kind, body in wanted.items()}
     for answer in answers.values():
         assert answer.status_code == 202, answer.text
@@ -74,6 +80,9 @@ def test_a_study_of_each_kind_from_a_seal_to_what_was_found(
     assert score["id"] == found["scores"]["id"]
     assert http.get("/v1/studies", headers=other).json()["studies"] == []
     of_score(shared, owner, found["scores"])
+    of_attention(found["attention"])
+    of_sweep(found["sweeps"])
+    of_conflicts(found["conflicts"])
     for url in urls.values():
         assert http.delete(url, headers=key).status_code == 204
         assert http.get(url, headers=key).status_code == 404
@@ -92,9 +101,50 @@ def of_score(shared: Shared, owner: str, study: dict[str, Any]) -> None:
     assert shared.catalog.seals.usable(owner, digest).scorecard == card
 
 
+def names_of(study: dict[str, Any]) -> list[str]:
+    return [file["name"] for file in study["files"]]
+
+
+def of_attention(study: dict[str, Any]) -> None:
+    words = study["result"]["words"]
+    assert [word["word"] for word in words] == ["sks", "coin", "emblem", "wood"]
+    assert [word["is_trigger"] for word in words] == [True, False, False, False]
+    assert (
+        set(words[0]["before"])
+        == {"mass_in_region", "overlap", "entropy", "weight"}
+        == set(words[0]["after"])
+    )
+    assert {"picture-before.png", "overlay-before-0.png", "overlay-after-3.png"} <= set(names_of(study))
+    assert "<lora" not in study["result"]["prompt"]
+
+
+def of_sweep(study: dict[str, Any]) -> None:
+    result = study["result"]
+    assert (result["axis"], result["second_axis"]) == ("strength", None)
+    assert [cell["value"] for cell in result["cells"]] == [0.5, 1]
+    assert [cell["file"] for cell in result["cells"]] == names_of(study)[:2]
+    assert names_of(study)[2:] == ["sheet.png"]
+    assert result["recommended"]["value"] in (0.5, 1)
+
+
+def of_conflicts(study: dict[str, Any]) -> None:
+    result = study["result"]
+    assert len(study["seals"]) == 2
+    assert result["pictures"]["advice"].startswith("keep ")
+    [scene] = result["scenes"]
+    assert [view["what"] for view in scene["views"]] == ["mine alone", "other alone", "together"]
+    assert names_of(study) == [*(view["file"] for view in scene["views"]), "weights.json"]
+
+
 @pytest.mark.parametrize(
     ("route", "body"),
-    [("scores", {"seal": "mine"})],
+    [
+        ("scores", {"seal": "mine"}),
+        ("attention", {"prompt": "x <lora:mine:1>"}),
+        ("attention", {"prompt": "x", "seals": [{"name": "mine"}]}),
+        ("sweeps", {"seal": "mine"}),
+        ("conflicts", {"seals": ["mine", "other"]}),
+    ],
 )
 def test_a_seal_that_is_not_one_s_own_nor_granted_is_studied_by_nobody(
     http: httpx2.Client, shared: Shared, key: Headers, route: str, body: dict[str, Any]
@@ -103,6 +153,61 @@ def test_a_seal_that_is_not_one_s_own_nor_granted_is_studied_by_nobody(
     assert http.post(f"/v1/{route}", json=body, headers=drawing).status_code == 403
     refused = http.post(f"/v1/{route}", json=body, headers=shared.key("bob"))
     assert (refused.status_code, refused.json()["error"]["code"]) == (404, "seal-missing")
+
+
+@pytest.mark.parametrize(
+    ("route", "body", "words"),
+    [
+        ("attention", {"prompt": "x"}, "no seal is asked for"),
+        ("attention", {"prompt": "x", "seals": [{"name": "mine", "strength": "much"}]}, "much"),
+        ("attention", {"prompt": "<lora:mine:1>" * 5}, "5 seals are asked for"),
+        ("sweeps", {"seal": "mine", "values": [11]}, "strength cannot be 11"),
+        ("sweeps", {"seal": "mine", "values": [1, 1]}, "there twice"),
+        ("sweeps", {"seal": "mine", "axis": "steps", "values": [1.5]}, "steps cannot be 1.5"),
+        ("sweeps", {"seal": "mine", "axis": "prompt"}, "axis cannot be 'prompt'"),
+        ("sweeps", {"seal": "mine", "second_axis": "strength"}, "both axes are strength"),
+        ("sweeps", {"seal": "mine", "second_values": [1]}, "without a second_axis"),
+        (
+            "sweeps",
+            {"seal": "mine", "second_axis": "seed", "second_values": [*range(7)]},
+            "the sweep has 56 places",
+        ),
+        (
+            "sweeps",
+            {
+                "seal": "mine",
+                "values": [*range(10)],
+                "num_prompts": 8,
+                "num_seeds": 2,
+                "axis": "seed",
+                "second_axis": "strength",
+                "second_values": [0, 1],
+            },
+            "the sweep has 320 pictures",
+        ),
+        ("conflicts", {"seals": ["mine", "mine"]}, "triggers are 'sks', 'sks'"),
+        ("conflicts", {"seals": ["mine"]}, "seals cannot be"),
+        ("scores", {"seal": "mine", "steps": 51}, "steps cannot be 51"),
+    ],
+)
+def test_what_cannot_be_studied_is_refused_at_once(
+    shared: Shared,
+    http: httpx2.Client,
+    owner: str,
+    key: Headers,
+    route: str,
+    body: dict[str, Any],
+    words: str,
+) -> None:
+    refused = http.post(f"/v1/{route}", json=body, headers=key)
+    assert (refused.status_code, refused.json()["error"]["code"]) == (400, "config"), refused.text
+    assert words in refused.json()["error"]["message"]
+    assert http.get("/v1/studies", headers=key).json()["studies"] == []
+
+
+def test_an_axis_has_usual_values_which_are_within_its_bounds() -> None:
+    for name, axis in AXES.items():
+        assert axis_values(cast(AxisName, name), axis.usual) == axis_values(cast(AxisName, name), None)
 
 
 def test_a_study_is_cancelled_done_again_and_bounded(

@@ -41,6 +41,10 @@ if TYPE_CHECKING:
     from ..inspect.attention_report import Sighting
 
 
+FORMS = {"mass_in_region": ".1%", "overlap": ".2f", "entropy": ".3f", "weight": ".1%"}
+"""A word's figures as the table shows them."""
+
+
 class JointRows(StrEnum):
     """What is read of a joint attention."""
 
@@ -190,19 +194,15 @@ def _table(seen: "Sighting") -> "Table":
     """Each word's figures, before → after."""
     from rich.table import Table
 
+    from ..inspect.attention_report import word_figures
+
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
     weight = "to the picture" if seen.looks_from_text else "of all attention"
     for column in ("word", "mass in the region", "overlap", "entropy", weight):
         table.add_column(column)
     for word in seen.words:
-        before, after = (seen.figures(side, word) for side in ("before", "after"))
-        table.add_row(
-            word,
-            _change(before.share, after.share, ".1%"),
-            _change(before.overlap, after.overlap, ".2f"),
-            _change(before.entropy, after.entropy, ".3f"),
-            _change(seen.weight(before), seen.weight(after), ".1%"),
-        )
+        before, after = word_figures(seen, word).values()
+        table.add_row(word, *(_change(before[name], after[name], form) for name, form in FORMS.items()))
     return table
 
 

@@ -10,13 +10,12 @@ from .console import console, note, output, print_json, print_rows
 from .options import BaseOption, MemoryOption, PrecisionOption
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from rich.table import Table
 
     from ..adapters import Seal
     from ..bases import Base
     from ..inspect.conflict import WeightConflict
+    from ..score.company import CompanyStudy
     from ..score.conflicts import ConflictReport, PairSettings, Rise, Share
 
 NUM_WORST = 8
@@ -43,7 +42,6 @@ def conflicts_command(
     """Tell whether seals get on in one picture, and how they would."""
     from ..adapters import atomic_write, check_writable, read_seal
     from ..bases import Wanted, open_base
-    from ..inspect.conflict import weight_conflicts
     from ..score.conflicts import PairSettings
 
     if len(seals) < 2:
@@ -54,20 +52,15 @@ def conflicts_command(
     read = [read_seal(path) for path in seals]
     opened = open_base(base, wanted=Wanted(precision, memory))
     note(f"plan: {opened.plan}")
-    conflicts = weight_conflicts(opened, read)
-    report = None if weights_only else _measure(opened, read, conflicts, settings)
+    found = _study(opened, read, None if weights_only else settings)
+    conflicts, report = found.weights, found.pictures
     if html is not None:
         from ..score.conflicts_page import conflicts_page
 
         atomic_write(html, conflicts_page(opened, conflicts, report).encode())
         note(f"page: {html}")
     if as_json:
-        print_json(
-            {
-                "weights": [conflict.to_dict() for conflict in conflicts],
-                "pictures": None if report is None else report.to_dict(),
-            }
-        )
+        print_json(found.to_dict())
         return
     for conflict in conflicts:
         _print_weights(conflict, len(conflict.layers) if layers else NUM_WORST)
@@ -79,30 +72,18 @@ def conflicts_command(
         output.print(f"advice: {report.advice}", soft_wrap=True, style="bold")
 
 
-def _measure(
-    base: "Base", seals: "list[Seal]", conflicts: "Sequence[WeightConflict]", settings: "PairSettings"
-) -> "ConflictReport":
-    """The measurement, its pictures counted on stderr while they are drawn. Raises: ConfigError without a judge."""
+def _study(base: "Base", seals: "list[Seal]", settings: "PairSettings | None") -> "CompanyStudy":
+    """The study, its pictures counted on stderr while they are drawn."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-    from ..score import judge_of
-    from ..score.conflict_search import search_space
-    from ..score.conflicts import measure_conflict
+    from ..score.company import study_company
 
-    judge = judge_of(base.family)
-    if judge is None:
-        raise ConfigError(
-            f"no judge knows the pictures of {base.name}, so nothing can be measured in them",
-            "compare the weights alone: --weights-only",
-        )
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console, transient=True) as bar:
-        task = bar.add_task("drawing", total=None)
-        return measure_conflict(
+        task = bar.add_task("comparing", total=None)
+        return study_company(
             base,
             seals,
-            search_space(base, conflicts, len(seals)),
-            judge,
             settings,
             lambda what, done, total: bar.update(task, description=what, completed=done, total=total),
         )

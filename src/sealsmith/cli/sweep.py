@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from ..score.axes import Axis
     from ..score.sweep import Sweep
 
+FORMS = {"fidelity": ".0%", "likeness": ".2f", "adherence": ".0%", "leak": ".0%", "drift": ".3f"}
+"""A cell's figures as the table shows them."""
 CHECKPOINT = re.compile(r"step-(\d+)\.safetensors")
 
 
@@ -113,7 +115,7 @@ def _measure(
             settings,
             judge_of(base.family),
             checkpoints,
-            lambda done, total: bar.update(task, completed=done, total=total),
+            lambda cells, total: bar.update(task, completed=len(cells), total=total),
         )
 
 
@@ -124,18 +126,13 @@ def _table(found: "Sweep") -> "Table":
     for axis in (found.x, found.y):
         if axis is not None:
             table.add_column(axis.name, overflow="fold")
-    for column in ("fidelity", "likeness", "adherence", "leak", "drift"):
+    for column in FORMS:
         table.add_column(column, justify="right")
     for cell in found.cells:
-        card = cell.card
         places = [axis.label(cell.at[axis.name]) for axis in (found.x, found.y) if axis is not None]
         table.add_row(
             *(place.removeprefix(f"{axis} ") for place, axis in zip(places, cell.at, strict=True)),
-            _number(card.fidelity.top1, ".0%"),
-            _number(card.fidelity.similarity, ".2f"),
-            _number(card.adherence.all, ".0%"),
-            _number(card.leak.rate, ".0%"),
-            _number(card.drift.value, ".3f"),
+            *(_number(cell.figures[name], form) for name, form in FORMS.items()),
         )
     return table
 

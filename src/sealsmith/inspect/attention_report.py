@@ -119,6 +119,20 @@ def summary(seen: Sighting) -> dict[str, Any]:
     }
 
 
+def word_figures(seen: Sighting, word: str) -> dict[str, dict[str, float | None]]:
+    """What a word is read by, by side: `mass_in_region`, `overlap`, `entropy`, and its `weight` in the whole."""
+    told: dict[str, dict[str, float | None]] = {}
+    for side in SIDES:
+        found = seen.figures(side, word)
+        told[side] = {
+            "mass_in_region": found.share,
+            "overlap": found.overlap,
+            "entropy": found.entropy,
+            "weight": seen.weight(found),
+        }
+    return told
+
+
 def arrays(seen: Sighting) -> dict[str, np.ndarray]:
     """The content of `maps.npz`; docs/cli.md lists it."""
     record = seen.maps.after.record

@@ -26,8 +26,8 @@ from .tables import EventRow, JobRow
 from .values import Event, EventKind, Job, JobState
 
 TRAIN = "train"
-SCORE = "score"
-STUDIES = (SCORE,)
+SCORE, ATTENTION, SWEEP, CONFLICTS = "score", "attention", "sweep", "conflicts"
+STUDIES = (SCORE, ATTENTION, SWEEP, CONFLICTS)
 """The kinds of long looks at seals."""
 STUDIES_AT_ONCE = 4
 """Of one tenant, those that wait counted."""
@@ -166,12 +166,13 @@ def _own(session: Session, tenant: str, job: str, locked: bool = False) -> JobRo
 def _check_quota(session: Session, tenant: str, kind: str) -> None:
     """Raises: QuotaError for a training or study too many; MissingError for the tenant, who stays locked."""
     trainings_at_once = lock_tenant(session, tenant).trainings_at_once
-    if kind == TRAIN:
-        name, kinds, limit = "trainings", (TRAIN,), trainings_at_once
-    elif kind in STUDIES:
-        name, kinds, limit = "studies", STUDIES, STUDIES_AT_ONCE
-    else:
-        return
+    bounds = (("trainings", (TRAIN,), trainings_at_once), ("studies", STUDIES, STUDIES_AT_ONCE))
+    for name, kinds, limit in bounds:
+        if kind in kinds:
+            _check_num(session, tenant, name, kinds, limit)
+
+
+def _check_num(session: Session, tenant: str, name: str, kinds: Collection[str], limit: int) -> None:
     num_now = _num_unfinished(session, tenant, kinds)
     if num_now >= limit:
         raise QuotaError(

@@ -10,9 +10,9 @@ import msgspec
 
 from ..engine.messages import SealAt
 from .payload import parse_payload
-from .queue import SCORE
+from .queue import ATTENTION, CONFLICTS, SCORE, SWEEP
 
-NAMES = {SCORE: "scorecard"}
+NAMES = {SCORE: "scorecard", ATTENTION: "look at attention", SWEEP: "sweep", CONFLICTS: "look at conflicts"}
 """What each kind of study is called in errors."""
 
 
@@ -37,7 +37,37 @@ class ScorePayload(StudyPayload, frozen=True, forbid_unknown_fields=True, kw_onl
     num_seeds: int = 2
 
 
-PAYLOADS: Mapping[str, type[StudyPayload]] = {SCORE: ScorePayload}
+class AttentionPayload(StudyPayload, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Maps that are wanted of a prompt's words, before and after seals."""
+
+    prompt: str
+    """Without tags."""
+    seed: int
+
+
+class SweepPayload(StudyPayload, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A sweep that is wanted, of one seal."""
+
+    axes: tuple[tuple[str, tuple[float, ...]], ...]
+    """One or two, each with its name and values; the second is the rows. As `score.axes.axis_of` takes them."""
+    num_prompts: int = 4
+    num_seeds: int = 1
+
+
+class ConflictsPayload(StudyPayload, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A look that is wanted at seals in company."""
+
+    num_prompts: int = 8
+    num_seeds: int = 2
+    num_search: int = 6
+
+
+PAYLOADS: Mapping[str, type[StudyPayload]] = {
+    SCORE: ScorePayload,
+    ATTENTION: AttentionPayload,
+    SWEEP: SweepPayload,
+    CONFLICTS: ConflictsPayload,
+}
 """By the kind of job."""
 
 

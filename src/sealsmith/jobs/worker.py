@@ -24,12 +24,15 @@ from ..catalog import Catalog
 from ..errors import DatabaseError, LeaseError, WorkerError
 from .leases import Leases
 from .process import DONE, FAILED, STOPPED, Assignment, JobProcess, begin_with, last_words
-from .queue import SCORE, TRAIN
+from .queue import ATTENTION, CONFLICTS, SCORE, SWEEP, TRAIN
 from .values import Failure, Job, JobState, Lease
 
 HANDLERS: Mapping[str, str] = {
     TRAIN: "sealsmith.jobs.training:run",
     SCORE: "sealsmith.jobs.score_study:run",
+    ATTENTION: "sealsmith.jobs.attention_study:run",
+    SWEEP: "sealsmith.jobs.sweep_study:run",
+    CONFLICTS: "sealsmith.jobs.conflicts_study:run",
 }
 """Kind of job -> what does it: `module:function`, a `work.Handler`."""
 

@@ -5,6 +5,7 @@ Not for: what is measured there (sweep.py).
 
 import difflib
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..errors import ConfigError
@@ -56,6 +57,11 @@ def parse_axis(text: str, checkpoints: tuple[int, ...] = ()) -> Axis:
             f"give each once, {MAX_VALUES} at most",
         )
     return Axis(name, values)
+
+
+def axis_of(name: str, values: Sequence[float]) -> Axis:
+    """The axis of this name, any but prompts, through these values. Raises: ConfigError, as `parse_axis`."""
+    return parse_axis(f"{name}={','.join(f'{value:.17g}' for value in values)}")
 
 
 def _numbers(name: str, words: str) -> tuple[Value, ...]:

@@ -42,8 +42,8 @@ RULE = (
     f"within {NEAR_LIKENESS} of the highest"
 )
 
-OnCell = Callable[[int, int], None]
-"""Told after every cell how many are done, of how many."""
+OnCell = Callable[[Sequence["Cell"], int], None]
+"""Told after every cell all that are done, and of how many."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +55,18 @@ class Cell:
     card: Scorecard
     picture: Picture
     """The first one that calls the seal."""
+
+    @property
+    def figures(self) -> dict[str, float | None]:
+        """What a sweep is read by, in a word each."""
+        card = self.card
+        return {
+            "fidelity": card.fidelity.top1,
+            "likeness": card.fidelity.similarity,
+            "adherence": card.adherence.all,
+            "leak": card.leak.rate,
+            "drift": card.drift.value,
+        }
 
     def to_dict(self) -> dict[str, Any]:
         return {"at": dict(self.at), **self.card.to_dict()}
@@ -124,7 +136,7 @@ def sweep(
         variant = seal_at(seal, place, checkpoints or {})
         cells.append(_cell(base, variant, place, settings_at(settings, place), judge, drawn))
         if on_cell is not None:
-            on_cell(len(cells), len(places))
+            on_cell(cells, len(places))
     return Sweep(x, y, tuple(cells), recommend(cells))
 
 

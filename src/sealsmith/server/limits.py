@@ -28,12 +28,22 @@ MAX_KEPT_MINUTES = 100_000.0
 """Of an old key's, once there is another in its place."""
 MAX_STUDY_PROMPTS, MAX_STUDY_SEEDS, MAX_STUDY_STEPS = 16, 4, 50
 """Of one study; a training may have to wait for the one that is at work."""
+MAX_FEW_PROMPTS, MAX_FEW_SEEDS = 8, 2
+"""Of one place of a sweep, and of a look at seals in company."""
+MAX_CELLS, MAX_AXIS_VALUES, MAX_SWEPT = 48, 24, 192
+"""Places of a sweep, values of its axis, and pictures in all that call the seal."""
+MAX_COMPANY = 4
+"""Seals that are looked at together."""
+MAX_LOOK_CHARACTERS = 1_000
+"""Of a prompt whose words are looked at."""
 
 MAX_BODY_BYTES = 1 << 20
 """Of a request that uploads nothing."""
 MAX_SEAL_BYTES = 512 << 20
 MAX_PICTURE_BYTES = 32 << 20
 MAX_PICTURE_SET_BYTES = 256 << 20
+MAX_LOOSE_FILES = 400
+"""Pictures and captions of a training that come one by one."""
 MULTIPART_BYTES = 64 << 10
 """What an upload has around its file."""
 MAX_HEADER_BYTES = 32 << 10

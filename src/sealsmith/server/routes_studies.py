@@ -1,22 +1,40 @@
-"""`/v1/scores` and `/v1/studies`: long looks at seals. One is handed in, listened to, cancelled, resumed."""
+"""`/v1/studies`, and what hands one in: long looks at seals, which are listened to, cancelled, resumed."""
 
-from typing import Annotated, Any, Literal
+import secrets
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Path, Query, Request
 from fastapi.responses import Response
 from sse_starlette.sse import EventSourceResponse
 
 from ..engine.messages import SealAt
-from ..errors import MissingError
-from ..jobs.queue import SCORE
-from ..jobs.study_payload import ScorePayload, StudyPayload
-from .library import Caller
+from ..errors import ConfigError, MissingError
+from ..jobs.queue import ATTENTION, CONFLICTS, SCORE, SWEEP
+from ..jobs.study_payload import (
+    AttentionPayload,
+    ConflictsPayload,
+    ScorePayload,
+    StudyPayload,
+    SweepPayload,
+)
+from .library import Caller, SealRecord
+from .limits import MAX_COMPANY
 from .long_work import Ongoing
 from .routes_trainings import HEX_ID
-from .service import Keeper, Service, ServiceOf
+from .service import Keeper, ServiceOf
 from .streams import SSE_ANSWER, LastEventId, event_stream, job_events
 from .studies import Studies
-from .study_schema import ScoreRequest, StudiesBody, StudyBody, study_body
+from .study_schema import (
+    AttentionRequest,
+    ConflictsRequest,
+    ScoreRequest,
+    StudiesBody,
+    StudyBody,
+    StudyKind,
+    SweepRequest,
+    study_body,
+)
+from .wishes import chosen_seals
 
 StudyId = Annotated[str, Path(pattern=HEX_ID, description="As it was handed in.")]
 FILE_ANSWER: dict[int | str, dict[str, Any]] = {
@@ -44,8 +62,9 @@ async def score_seal(
 ) -> StudyBody:
     """Measure what a seal does. The result has the `scorecard`, and `pairs` of pictures before and after; the
     scorecard of a seal of one's own is replaced by it."""
+    record = await service.library.use_seal(caller, asked.seal)
     wanted = ScorePayload(
-        seals=(await _used(service, caller, asked.seal),),
+        seals=_at(record),
         num_prompts=asked.num_prompts,
         num_seeds=asked.num_seeds,
         num_steps=asked.steps,
@@ -53,11 +72,70 @@ async def score_seal(
     return await _handed_in(studies, caller, SCORE, wanted, response)
 
 
+@router.post("/attention", status_code=202, response_model=StudyBody)
+async def look_at_attention(
+    asked: AttentionRequest, service: ServiceOf, caller: Keeper, studies: StudiesOf, response: Response
+) -> StudyBody:
+    """See where in the picture each word of a prompt acts, before and after seals. The result has figures of
+    every word; its maps are files."""
+    others = [seal.asked for seal in asked.seals]
+    chosen = await chosen_seals(service.library, caller, asked.prompt, others, MAX_COMPANY)
+    if not chosen.seals:
+        raise ConfigError("no seal is asked for", "name one in seals, or as <lora:name:1> in the prompt")
+    wanted = AttentionPayload(
+        seals=chosen.seals,
+        prompt=chosen.words,
+        seed=secrets.randbelow(2**32) if asked.seed is None else asked.seed,
+        num_steps=asked.steps,
+    )
+    return await _handed_in(studies, caller, ATTENTION, wanted, response)
+
+
+@router.post("/sweeps", status_code=202, response_model=StudyBody)
+async def sweep_seal(
+    asked: SweepRequest, service: ServiceOf, caller: Keeper, studies: StudiesOf, response: Response
+) -> StudyBody:
+    """Measure a seal along one axis, or two. The result has the figures and a picture of every place, and the
+    strength to use, where strengths were swept."""
+    record = await service.library.use_seal(caller, asked.seal)
+    wanted = SweepPayload(
+        seals=_at(record),
+        axes=asked.axes,
+        num_prompts=asked.num_prompts,
+        num_seeds=asked.num_seeds,
+        num_steps=asked.steps,
+    )
+    return await _handed_in(studies, caller, SWEEP, wanted, response)
+
+
+@router.post("/conflicts", status_code=202, response_model=StudyBody)
+async def look_at_conflicts(
+    asked: ConflictsRequest, service: ServiceOf, caller: Keeper, studies: StudiesOf, response: Response
+) -> StudyBody:
+    """Find out whether seals get on in one picture, and how they would. The result has how their weights meet,
+    what was found in pictures, and the advice."""
+    records = [await service.library.use_seal(caller, name) for name in asked.seals]
+    triggers = [record.facts.trigger for record in records]
+    if len(set(triggers)) < len(triggers):
+        raise ConfigError(
+            f"the seals' triggers are {', '.join(map(repr, triggers))}",
+            "give seals with triggers of their own",
+        )
+    wanted = ConflictsPayload(
+        seals=_at(*records),
+        num_prompts=asked.num_prompts,
+        num_seeds=asked.num_seeds,
+        num_search=asked.num_search,
+        num_steps=asked.steps,
+    )
+    return await _handed_in(studies, caller, CONFLICTS, wanted, response)
+
+
 @router.get("/studies", response_model=StudiesBody)
 async def list_studies(
     caller: Keeper,
     studies: StudiesOf,
-    kind: Annotated[Literal["score"] | None, Query(description="Of this kind alone.")] = None,
+    kind: Annotated[StudyKind | None, Query(description="Of this kind alone.")] = None,
     after: Annotated[str | None, Query(max_length=18, description="`next` of the part before.")] = None,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
 ) -> StudiesBody:
@@ -116,10 +194,9 @@ async def forget_study(study_id: StudyId, caller: Keeper, studies: StudiesOf) ->
     await studies.forget(caller.tenant, study_id)
 
 
-async def _used(service: Service, caller: Caller, name: str, strength: str = "1") -> SealAt:
-    """A seal that the caller may use. Raises: SealMissingError, ConflictError for a name that means several."""
-    record = await service.library.find_seal(caller, name)
-    return SealAt(record.facts.digest, strength)
+def _at(*records: SealRecord) -> tuple[SealAt, ...]:
+    """Seals as they are, at strength 1."""
+    return tuple(SealAt(record.facts.digest) for record in records)
 
 
 async def _handed_in(

@@ -58,27 +58,28 @@ class Wish:
     """What the caller calls each seal, by digest."""
 
 
+@dataclass(frozen=True)
+class Chosen:
+    """A prompt and its seals."""
+
+    words: str
+    """Without tags."""
+    seals: tuple[SealAt, ...]
+    names: dict[str, str]
+    """What the caller calls each, by digest."""
+
+
 async def wish_of(library: Library, caller: Caller, asked: Asked) -> Wish:
     """What is asked for, with every seal looked up on the caller's behalf.
 
     Raises: ConfigError for a tag or strength that means nothing; SealMissingError; what `use_seal` raises.
     """
-    tagged = parse_tags(asked.prompt)
     if parse_tags(asked.negative).wishes:
         raise ConfigError(
             f"the negative prompt asks for a seal: {asked.negative[:200]!r}",
             "write the tag in the prompt; a negative strength, as <lora:name:-0.5>, pushes away from a seal",
         )
-    wished = [AskedSeal(wish.name, dump_strength(wish.strength)) for wish in tagged.wishes]
-    chosen = [*asked.seals, *wished]
-    if len(chosen) > MAX_SEALS:
-        raise ConfigError(f"{len(chosen)} seals are asked for", f"give at most {MAX_SEALS}")
-    seals, names = [], {}
-    for seal in chosen:
-        parse_strength(seal.strength)
-        record = await library.use_seal(caller, seal.name)
-        seals.append(SealAt(record.facts.digest, seal.strength))
-        names[record.facts.digest] = record.name
+    chosen = await chosen_seals(library, caller, asked.prompt, asked.seals)
     seed = secrets.randbelow(2**32) if asked.seed is None else asked.seed
     if seed + asked.num_pictures - 1 > MAX_SEED:
         raise ConfigError(
@@ -86,10 +87,10 @@ async def wish_of(library: Library, caller: Caller, asked: Asked) -> Wish:
         )
     draw = Draw(
         id="",
-        prompt=tagged.words,
+        prompt=chosen.words,
         tenant=caller.tenant,
         negative=asked.negative,
-        seals=tuple(seals),
+        seals=chosen.seals,
         seed=seed,
         num_steps=asked.num_steps,
         guidance=asked.guidance,
@@ -102,4 +103,25 @@ async def wish_of(library: Library, caller: Caller, asked: Asked) -> Wish:
         preview_every=asked.preview_every,
         begin_within_s=asked.begin_within_s,
     )
-    return Wish(caller.tenant, draw, asked.num_pictures, names)
+    return Wish(caller.tenant, draw, asked.num_pictures, chosen.names)
+
+
+async def chosen_seals(
+    library: Library, caller: Caller, prompt: str, others: Sequence[AskedSeal], most: int = MAX_SEALS
+) -> Chosen:
+    """The prompt without its tags, and the seals they and `others` ask for, looked up on the caller's behalf.
+
+    Raises: ConfigError for a tag or strength that means nothing, or more than `most`; what `use_seal` raises.
+    """
+    tagged = parse_tags(prompt)
+    wished = [AskedSeal(wish.name, dump_strength(wish.strength)) for wish in tagged.wishes]
+    asked = [*others, *wished]
+    if len(asked) > most:
+        raise ConfigError(f"{len(asked)} seals are asked for", f"give at most {most}")
+    seals, names = [], {}
+    for seal in asked:
+        parse_strength(seal.strength)
+        record = await library.use_seal(caller, seal.name)
+        seals.append(SealAt(record.facts.digest, seal.strength))
+        names[record.facts.digest] = record.name
+    return Chosen(tagged.words, tuple(seals), names)

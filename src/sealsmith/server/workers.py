@@ -1,4 +1,4 @@
-"""Workers beside the server, for trainings: started again when they die, and given time to save when it ends.
+"""Workers beside the server, for long work: started again when they die, and given time to save when it ends.
 
 Not for: what a worker does (jobs/worker.py); more of them, on this machine or others, may be started by themselves.
 """
