@@ -129,6 +129,57 @@ def test_what_cannot_be_trained_is_refused_and_nothing_is_left(
     assert shared.catalog.artefacts.page(ann, ArtefactKind.UPLOAD).items == ()
 
 
+def unpacked(data: bytes) -> dict[str, bytes]:
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        return {name: archive.read(name) for name in archive.namelist()}
+
+
+def test_loose_pictures_and_captions_are_a_set_as_a_zip_of_them_is(
+    shared: Shared, http: httpx2.Client, pictures: bytes
+) -> None:
+    loose = unpacked(pictures)
+    tenant, key = shared.tenant("loose"), shared.key("loose", Scope.TRAIN)
+    sent = [("files", (f"C:\\my pictures\\{name}", data)) for name, data in loose.items()]
+    wanted = {"trigger": "zwx", "is_scored": "false", "settings": json.dumps(SETTINGS)}
+    answer = http.post("/v1/trainings", files=sent, data=wanted, headers=key)
+    assert answer.status_code == 202, answer.text
+    [upload] = shared.catalog.artefacts.page(tenant, ArtefactKind.UPLOAD).items
+    assert unpacked(shared.catalog.artefacts.read(tenant, upload.id)) == loose
+    url = answer.headers["location"]
+    http.post(f"{url}/cancel", headers=key)
+    http.delete(url, headers=key)
+    one = [("files", ("0.png", loose["0.png"]))]
+    answer = http.post("/v1/trainings", files=one, data=wanted, headers=key)
+    assert answer.status_code == 202, answer.text
+    [upload] = shared.catalog.artefacts.page(tenant, ArtefactKind.UPLOAD).items
+    assert shared.catalog.artefacts.read(tenant, upload.id) == loose["0.png"]
+    http.post(f"{answer.headers['location']}/cancel", headers=key)
+
+
+@pytest.mark.parametrize(
+    ("names", "words"),
+    [
+        ([], "there is no picture"),
+        (["0.png", "0.PNG"], "two files have the same name"),
+        (["0.png", "a/0.png"], "two files have the same name"),
+        (["0.png", "1.exe"], "'1.exe' is neither a picture nor a caption"),
+        (["0.png", "set.zip"], "'set.zip' is neither a picture nor a caption"),
+        (["0.png", "1\u202e.png"], "is neither a picture nor a caption"),
+    ],
+)
+def test_loose_files_that_are_no_set_are_refused(
+    shared: Shared, http: httpx2.Client, pictures: bytes, names: list[str], words: str
+) -> None:
+    sent: list[Any] = [("files", (name, unpacked(pictures)["0.png"])) for name in names]
+    sent += [("nothing", ("x", b"x"))]  # so that the form is one with files
+    refused = http.post("/v1/trainings", files=sent, data={"trigger": "zwx"}, headers=shared.key("ann"))
+    assert refused.status_code == 400, refused.text
+    assert words in refused.json()["error"]["message"]
+    both = [("files", ("0.png", b"x")), ("file", ("0.png", b"x"))]
+    refused = http.post("/v1/trainings", files=both, data={"trigger": "zwx"}, headers=shared.key("ann"))
+    assert "there are `file` and `files`" in refused.json()["error"]["message"]
+
+
 def test_a_local_service_says_that_it_trains_nothing(client: httpx2.Client) -> None:
     answer = client.get("/v1/trainings")
     assert (answer.status_code, answer.json()["error"]["code"]) == (404, "missing")

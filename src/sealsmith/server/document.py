@@ -127,21 +127,24 @@ def _kind(document: Document, schema: Document) -> str:
         return "object"
     if schema.get("type") == "array":
         return f"list of {_kind(document, schema['items'])}"
-    is_file = "contentMediaType" in schema or schema.get("format") == "binary"
-    return "file" if is_file else str(schema.get("type", "anything"))
+    return "file" if _is_file(schema) else str(schema.get("type", "anything"))
 
 
 def _bounds(schema: Document) -> Iterator[str]:
     """Every limit of a field, and of its kinds where it has several."""
-    if "contentMediaType" in schema or schema.get("format") == "binary":
-        yield f"at most {schema['maxLength']} bytes"
-        return
     for each in (schema, *schema.get("anyOf", ())):
+        if _is_file(each):
+            yield f"at most {each['maxLength']} bytes"
+            continue
         for key, words in BOUNDS.items():
             if key in each:
                 bound = each[key]
                 is_whole = isinstance(bound, float) and bound.is_integer()
                 yield words.format(int(bound) if is_whole else bound)
+
+
+def _is_file(schema: Document) -> bool:
+    return "contentMediaType" in schema or schema.get("format") == "binary"
 
 
 def _resolved(document: Document, schema: Document) -> Document:
