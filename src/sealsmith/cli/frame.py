@@ -40,7 +40,7 @@ COMMANDS = {
     "serve": "Draw pictures over HTTP: our own dialect, OpenAI's and A1111's.",
     "keys": "Make, list, rotate and revoke the API keys of tenants.",
     "catalog": "Prove that the catalog's rows and files agree, and repair what can be.",
-    "worker": "Do the trainings that tenants have handed in.",
+    "worker": "Do the trainings and studies that tenants have handed in.",
     "bench": "Measure this machine's speed beside stock diffusers'.",
 }
 """Every command and its line in `sealsmith --help`: the first line of its function's docstring."""

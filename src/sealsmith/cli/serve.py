@@ -47,7 +47,9 @@ class ServeOptions:
     ] = False
     workers: Annotated[
         int,
-        typer.Option(help="Workers for trainings, beside the server; 0: they are elsewhere.", min=0, max=64),
+        typer.Option(
+            help="Workers for trainings and studies, beside the server; 0: they are elsewhere.", min=0, max=64
+        ),
     ] = 1
     data: DataOption = None
     database: DatabaseOption = None

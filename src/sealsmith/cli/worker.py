@@ -31,7 +31,7 @@ def worker_command(
         bool, typer.Option("--json", help="Print a line of JSON for every job instead of words.")
     ] = False,
 ) -> None:
-    """Do the trainings that tenants have handed in."""
+    """Do the trainings and studies that tenants have handed in."""
     with opened_catalog(data, database, store) as (catalog, where):
         from ..jobs.worker import Worker, WorkerSettings
 
