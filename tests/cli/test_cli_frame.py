@@ -169,3 +169,11 @@ def test_a_reader_that_goes_away_is_no_error() -> None:
         ended = subprocess.run(command, stdout=closed, stderr=subprocess.PIPE, text=True, check=False)
     assert ended.stderr == ""
     assert ended.returncode == 1
+
+
+@pytest.mark.parametrize("name", frame.COMMANDS)
+def test_whoever_opens_the_catalog_finds_it_where_the_settings_say(name: str) -> None:
+    options = {option for parameter in frame.load_command(name).params for option in parameter.opts}
+    where = {"data", "database", "store"}
+    if "--database" in options:
+        assert where <= set(frame.SETTINGS_OF_COMMAND[name])

@@ -3,12 +3,15 @@
 import json
 import re
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
 
 import httpx2
 import psutil
+
+from sealsmith.catalog import open_catalog
 
 
 def test_a_local_service_draws_and_ends_when_told(tiny_base_folder: Path, tmp_path: Path) -> None:
@@ -70,3 +73,20 @@ def test_a_service_for_many_shows_its_first_key_once(tiny_base_folder: Path, tmp
         assert not worker.is_running()
         keys += re.findall(r"seal_[0-9a-z]+_\S+", said)
     assert len(keys) == 1
+
+
+def test_a_first_key_that_nobody_could_use_is_not_made(tiny_base_folder: Path, tmp_path: Path) -> None:
+    """A server that cannot listen leaves the key to the next start; else it would be lost, untold."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        options = ("--port", port, "--base", str(tiny_base_folder), "--data", str(tmp_path), "--workers", "0")
+        done = subprocess.run(
+            [sys.executable, "-m", "sealsmith", "serve", *options], capture_output=True, text=True
+        )
+    assert done.returncode == 1, done.stderr
+    assert "cannot listen" in done.stderr
+    assert "seal_" not in done.stderr + done.stdout
+    with open_catalog(f"sqlite:///{tmp_path / 'catalog.db'}", (tmp_path / "store").as_uri()) as catalog:
+        assert catalog.keys.list() == []

@@ -1,4 +1,4 @@
-"""The studio in a real Chromium, on a real service: sealworld, a catalog, an engine. Skipped without a browser."""
+"""The studio in a real Chromium, on a real service: a tiny base, a catalog, an engine. Skipped where none is."""
 
 import os
 import shutil
@@ -39,22 +39,23 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="session")
-def world_seal() -> bytes:
-    """A seal file for sealworld, of the trigger sks."""
-    return dump_seal(random_seal(open_base("sealworld"), ("to_q", "to_v")))
+def world_seal(tiny_base_folder: Path) -> bytes:
+    """A seal file for the tiny base, of the trigger sks."""
+    return dump_seal(random_seal(open_base(str(tiny_base_folder)), ("to_q", "to_v")))
 
 
 @pytest.fixture(scope="session")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shared]:
-    """A service on sealworld, for the tenants ann and bob."""
+def world(tiny_base_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shared]:
+    """A service on the tiny base, for the tenants ann and bob."""
     folder = tmp_path_factory.mktemp("studio")
     store = (folder / "store").as_uri()
+    base = str(tiny_base_folder)
     database = SecretStr(f"sqlite:///{folder / 'catalog.db'}")
     with open_catalog(database, store) as catalog:
         for name in ("ann", "bob"):
             catalog.tenants.create(name)
-        with running(catalog_service(EngineSettings("sealworld"), catalog, store)) as service:
-            yield Shared(service, catalog, database, store, "sealworld")
+        with running(catalog_service(EngineSettings(base), catalog, store)) as service:
+            yield Shared(service, catalog, database, store, base)
 
 
 @pytest.fixture

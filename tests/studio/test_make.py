@@ -10,16 +10,16 @@ from browsing import PHONE, Opening, Studio
 from playwright.sync_api import Page, expect
 
 PROMPT = "a red wax seal of a fox on wood"
-LONG = 30
-"""Steps that take a few seconds, so that something can happen meanwhile."""
+LONG = {"n": 16, "steps": 150}
+"""What takes a few seconds, so that something can happen meanwhile."""
 
 
 def compose(page: Page, prompt: str, n: int = 1, steps: int = 2) -> None:
     page.get_by_label("Prompt").fill(prompt)
     page.get_by_role("radio", name=str(n), exact=True).check()
-    if not page.get_by_label("Steps").is_visible():
+    if not page.get_by_label("Steps", exact=True).is_visible():
         page.get_by_text("Steps, guidance").click()
-    page.get_by_label("Steps").fill(str(steps))
+    page.get_by_label("Steps", exact=True).fill(str(steps))
 
 
 def draw(page: Page, prompt: str, n: int = 1, steps: int = 2) -> None:
@@ -79,24 +79,24 @@ def test_a_picture_is_drawn_opened_and_downloaded(maker: Studio, tmp_path: Path)
 
 def test_a_reload_in_the_middle_loses_nothing(maker: Studio) -> None:
     page = maker.page
-    draw(page, PROMPT, n=2, steps=LONG)
+    draw(page, PROMPT, **LONG)
     expect(page.get_by_text(re.compile(r"Step \d+ of")).first).to_be_visible()
     expect(page.locator(".tile-preview").first).to_be_visible()
     page.reload()
     expect(page.get_by_text(re.compile(r"Step \d+ of")).first).to_be_visible()
     expect(page.get_by_label("Prompt")).to_have_value(PROMPT)
-    expect(page.locator("a.tile")).to_have_count(2)
+    expect(page.locator("a.tile")).to_have_count(16)
     assert len(orders(maker)) == 1
 
 
 def test_a_dropped_connection_is_taken_up_again(maker: Studio) -> None:
     page = maker.page
-    draw(page, PROMPT, n=2, steps=LONG)
+    draw(page, PROMPT, **LONG)
     expect(page.get_by_text(re.compile(r"Step \d+ of")).first).to_be_visible()
     page.context.set_offline(True)
     page.wait_for_timeout(1500)
     page.context.set_offline(False)
-    expect(page.locator("a.tile")).to_have_count(2)
+    expect(page.locator("a.tile")).to_have_count(16)
 
 
 def test_another_tab_tells_the_same_story(maker: Studio) -> None:
@@ -105,14 +105,14 @@ def test_another_tab_tells_the_same_story(maker: Studio) -> None:
     other = page.context.new_page()
     other.goto(f"{maker.world.running.url}/#/make")
     expect(other.get_by_text("Nothing drawn yet")).to_be_visible()
-    draw(page, PROMPT, n=2, steps=LONG)
-    expect(other.locator("a.tile")).to_have_count(2)
-    expect(page.locator("a.tile")).to_have_count(2)
+    draw(page, PROMPT, **LONG)
+    expect(other.locator("a.tile")).to_have_count(16)
+    expect(page.locator("a.tile")).to_have_count(16)
 
 
 def test_what_is_cancelled_says_so_and_can_be_removed(maker: Studio) -> None:
     page = maker.page
-    draw(page, PROMPT, n=4, steps=150)
+    draw(page, PROMPT, **LONG)
     first_order(page).get_by_role("button", name="Cancel").click()
     expect(first_order(page).get_by_text("Cancelled").first).to_be_visible()
     first_order(page).get_by_role("button", name="Remove").click()

@@ -80,7 +80,7 @@ function Account(): JSX.Element {
       </button>
       {isOpen.value && (
         <div class="account-panel">
-          {who && who.quota.pictures_a_day > 0 && (
+          {who && who.quota.pictures_a_day !== null && (
             <p class="fine">
               {text.picturesToday(formatNumber(who.usage.pictures_today), formatNumber(who.quota.pictures_a_day))}
             </p>

@@ -61,7 +61,7 @@ SETTINGS_OF_COMMAND = {
     "merge": (),
     "fuse": ("base",),
     "convert": (),
-    "serve": ("base", "seals_folder"),
+    "serve": ("base", "seals_folder", "data", "database", "store"),
     "keys": ("data", "database", "store"),
     "catalog": ("data", "database", "store"),
     "worker": ("base", "data", "database", "store"),

@@ -1,9 +1,10 @@
 """`sealsmith serve`: pictures over HTTP, in three dialects."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -17,9 +18,11 @@ from .parameters import takes
 from .studio import show_studio, studio_address
 
 if TYPE_CHECKING:
-    from pydantic import SecretStr
-
+    from ..catalog import NewKey
     from ..server.service import Service
+
+    FirstKey = Callable[[], NewKey | None]
+    """Makes the first key of a catalog without keys; None: there are some, or none are asked for."""
 
 
 @dataclass(frozen=True)
@@ -79,30 +82,32 @@ async def _serve(options: ServeOptions) -> None:
     names = own_names(options.host) if options.local else None
     note(f"opening {options.base}")
     async with (
-        opening as (service, first_key),
+        opening as (service, make_first_key),
         listening(create_app(service, hosts=names), options.host, options.port) as listener,
     ):
         set_up_log()
         print(f"http://{options.host}:{listener.port}", flush=True)
-        show_studio(studio_address(options.host, listener.port, first_key), first_key, options.is_opened)
+        new = make_first_key()  # only now, when it can be used: it is told once
+        key = None if new is None else new.token
+        show_studio(studio_address(options.host, listener.port, key), key, options.is_opened)
         await until_told()
         note("finishing what is under way")
         await service.orders.close(LEAVE_WITHIN_S)
 
 
 @asynccontextmanager
-async def _local(options: ServeOptions) -> "AsyncIterator[tuple[Service, None]]":
+async def _local(options: ServeOptions) -> "AsyncIterator[tuple[Service, FirstKey]]":
     """For one person: a folder of seals."""
     from ..server.local_service import LocalSettings, local_service
 
     settings = LocalSettings(options.base, options.device, options.deterministic, options.seals_folder)
     async with local_service(settings) as service:
-        yield service, None
+        yield service, lambda: None
 
 
 @asynccontextmanager
-async def _shared(options: ServeOptions) -> "AsyncIterator[tuple[Service, SecretStr | None]]":
-    """For many: a catalog, and its first key when it is made now."""
+async def _shared(options: ServeOptions) -> "AsyncIterator[tuple[Service, FirstKey]]":
+    """For many: a catalog, and what makes its first key."""
     from ..server.catalog_service import catalog_service, first_key
     from ..server.drawing_service import EngineSettings
     from ..server.workers import worker_launch, working
@@ -114,5 +119,4 @@ async def _shared(options: ServeOptions) -> "AsyncIterator[tuple[Service, Secret
             catalog_service(settings, catalog, where.store) as service,
             working(launch, options.workers),
         ):
-            new = first_key(catalog)
-            yield service, None if new is None else new.token
+            yield service, partial(first_key, catalog)

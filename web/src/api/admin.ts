@@ -8,9 +8,8 @@ export function whoAmI(key?: string | null): Promise<Result<Me>> {
   return askJson("/v1/me", key === undefined ? {} : { key });
 }
 
-export async function listTenants(): Promise<Result<Tenant[]>> {
-  const answer = await askJson<{ tenants: Tenant[] }>("/v1/admin/tenants");
-  return answer.ok ? good(answer.value.tenants) : answer;
+export function listTenants(): Promise<Result<Tenant[]>> {
+  return everyPart<"tenants", Tenant>("/v1/admin/tenants", "tenants");
 }
 
 export function createTenant(name: string, quota?: Partial<Quota>): Promise<Result<Tenant>> {
@@ -21,9 +20,19 @@ export function changeQuota(tenant: string, quota: Quota): Promise<Result<Tenant
   return askJson(`/v1/admin/tenants/${tenant}`, { method: "PATCH", json: { quota } });
 }
 
-export async function listKeys(): Promise<Result<Key[]>> {
-  const answer = await askJson<{ keys: Key[] }>("/v1/admin/keys");
-  return answer.ok ? good(answer.value.keys) : answer;
+export function listKeys(): Promise<Result<Key[]>> {
+  return everyPart<"keys", Key>("/v1/admin/keys", "keys");
+}
+
+async function everyPart<N extends string, T>(path: string, name: N): Promise<Result<T[]>> {
+  const all: T[] = [];
+  for (let after: string | undefined; ; ) {
+    const part = await askJson<Record<N, T[]> & { next: string | null }>(path, { query: { after, limit: 200 } });
+    if (!part.ok) return part;
+    all.push(...part.value[name]);
+    if (!part.value.next) return good(all);
+    after = part.value.next;
+  }
 }
 
 export interface WantedKey {

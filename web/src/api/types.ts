@@ -10,10 +10,11 @@ export interface Me {
   is_local: boolean;
 }
 
+/** Null: as much as they like. */
 export interface Quota {
-  pictures_a_day: number;
-  trainings_at_once: number;
-  storage_bytes: number;
+  pictures_a_day: number | null;
+  trainings_at_once: number | null;
+  storage_bytes: number | null;
 }
 
 export interface Usage {
@@ -229,19 +230,26 @@ export interface NewKey extends Key {
   key: string;
 }
 
+export interface Tier {
+  used_bytes: number;
+  total_bytes: number;
+  seals: number;
+}
+
 export interface Status {
   version: string;
-  engine?: {
-    starts?: number;
-    is_ready?: boolean;
-    base?: string;
-    queued?: number;
-    drawing?: number;
-    pool?: { used_bytes?: number; total_bytes?: number; seals?: number } | null;
-    tiers?: Record<string, Record<string, number> | null> | null;
-  } | null;
-  workers?: { pid?: number | null; state?: string; restarts?: number }[];
-  jobs?: { queued?: number; running?: number; failed_today?: number };
-  orders?: { open?: number };
-  pictures_per_s_1m?: number | null;
+  engine: {
+    starts: number;
+    is_ready: boolean;
+    base: string;
+    queued: number;
+    drawing: number;
+    pool: Tier | null;
+    tiers: { ram: Tier | null; disk: Tier | null };
+  };
+  workers: { pid: number | null; state: "running" | "waiting"; restarts: number }[];
+  /** Null where nothing is trained. */
+  jobs: { queued: number; running: number; failed_today: number } | null;
+  orders: { open: number };
+  pictures_per_s_1m: number;
 }

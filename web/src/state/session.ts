@@ -90,7 +90,7 @@ async function meOf(candidate: string | null): Promise<Result<Me>> {
   return good({
     tenant: { id: "", name: "" },
     scopes: candidate === null ? ["generate", "train"] : ["generate", "train", "admin"],
-    quota: { pictures_a_day: 0, trainings_at_once: 0, storage_bytes: 0 },
+    quota: { pictures_a_day: null, trainings_at_once: null, storage_bytes: null },
     usage: { pictures_today: 0, trainings: 0, storage_bytes: 0 },
     is_local: candidate === null,
   });

@@ -67,6 +67,8 @@ export function ConfirmButton(props: {
   /** The question, and what follows from yes. */
   question: string;
   consequence: string;
+  /** What else there is to say or choose before. */
+  extra?: ComponentChildren;
   /** What yes is called. */
   confirm: string;
   onConfirm: () => Promise<unknown> | unknown;
@@ -95,6 +97,7 @@ export function ConfirmButton(props: {
       </Button>
       <Dialog title={props.question} isOpen={isOpen.value} onClose={() => (isOpen.value = false)} isNarrow>
         <p>{props.consequence}</p>
+        {props.extra}
         <div class="actions">
           <Button onClick={() => (isOpen.value = false)}>{words.value.shell.cancel}</Button>
           <Button kind="danger" isBusy={isBusy.value} onClick={() => void confirm()}>

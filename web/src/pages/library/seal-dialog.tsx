@@ -124,16 +124,18 @@ function Fits({ id }: { id: string }): JSX.Element | null {
   useEffect(() => {
     void fitsOf(id).then((answer) => {
       if (answer.ok) fits.value = answer.value;
-      else if (!isMissingRoute(answer.problem)) problem.value = answer.problem;
+      else if (isMissingRoute(answer.problem)) fits.value = [];
+      else problem.value = answer.problem;
     });
   }, [id]);
   if (problem.value) return <ErrorNote problem={problem.value} />;
-  if (!fits.value?.length) return null;
+  if (fits.value?.length === 0) return null;
   return (
     <section class="seal-part">
       <h3>{text.fit}</h3>
+      {fits.value === null && <Waiting text={text.fitting} />}
       <ul class="fits">
-        {fits.value.map((fit) => (
+        {fits.value?.map((fit) => (
           <li key={fit.base}>
             <p>
               <strong>{fit.base}</strong> <Badge tone={FIT_TONES[fit.verdict]}>{text.fits[fit.verdict]}</Badge>{" "}
