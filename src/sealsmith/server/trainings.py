@@ -11,7 +11,7 @@ from typing import Final
 
 from ..catalog import Artefact, ArtefactKind, Catalog, NewArtefact, Page
 from ..catalog.paging import MAX_PAGE
-from ..errors import MissingError, SealExistsError, SealMissingError, SealsmithError
+from ..errors import DatabaseError, MissingError, SealExistsError, SealMissingError, SealsmithError
 from ..jobs import TRAIN, Event, Job, Queue
 from ..jobs.queue import MAX_EVENTS
 from ..jobs.train_payload import TrainPayload
@@ -74,13 +74,19 @@ class Trainings:
         await asyncio.to_thread(self._forget, tenant, training)
 
     async def events(self, tenant: str, training: str, after: int) -> AsyncIterator[Event]:
-        """What happens from event `after` + 1 on, until the training rests or is removed."""
+        """What happens from event `after` + 1 on, until the training rests or is removed.
+
+        While the database is gone nothing happens.
+        """
         while True:
             try:
                 job = await asyncio.to_thread(self._queue.get, tenant, training)
                 fresh = await asyncio.to_thread(self._queue.events, tenant, training, after)
             except MissingError:
                 return
+            except DatabaseError:
+                await asyncio.sleep(LOOK_S)
+                continue
             for event in fresh:
                 after = event.number
                 yield event
