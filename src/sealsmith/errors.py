@@ -26,8 +26,9 @@ SealsmithError
 ├── HeaderSizeError         a request with more headers than are read      exit 1, HTTP 431
 ├── SlowClientError         a request that did not come in time            exit 1, HTTP 408
 ├── OutputError                 a result cannot be written: path, rights, full disk   exit 2, HTTP 507
+├── FullError                   no room where something has to be kept, retryable     exit 1, HTTP 507
 ├── RegistryError               a registry of seals did not answer, or not sensibly    exit 1, HTTP 502
-├── StoreError                  the store of seals did not, retryable                  exit 1, HTTP 502
+├── StoreError                  the store of seals did not, retryable                  exit 1, HTTP 503
 ├── DatabaseError               the database did not answer, retryable                 exit 1, HTTP 503
 ├── LeaseError                  a job is no longer this worker's                       exit 1, HTTP 409
 ├── WorkerError                 a job's process died                                   exit 1, HTTP 500
@@ -182,6 +183,13 @@ class OutputError(SealsmithError):
     http_status = 507
 
 
+class FullError(SealsmithError):
+    code = "full"
+    http_status = 507
+    is_retryable = True
+    retry_after_s = 60.0
+
+
 class RegistryError(SealsmithError):
     code = "registry"
     http_status = 502
@@ -189,14 +197,16 @@ class RegistryError(SealsmithError):
 
 class StoreError(SealsmithError):
     code = "store"
-    http_status = 502
+    http_status = 503
     is_retryable = True
+    retry_after_s = 5.0
 
 
 class DatabaseError(SealsmithError):
     code = "database"
     http_status = 503
     is_retryable = True
+    retry_after_s = 5.0
 
 
 class LeaseError(SealsmithError):

@@ -11,7 +11,7 @@ from sealsmith.jobs import NewSeal, Outcome
 from sealsmith.jobs.work import Work
 
 HANDLERS = {
-    name: f"{__name__}:{name}" for name in ("count", "die", "refuse", "break_down", "wait", "ignore", "train")
+    name: f"{__name__}:{name}" for name in ("count", "die", "refuse", "break_down", "wait", "ignore", "train", "till_told")
 }
 
 
@@ -60,6 +60,14 @@ def wait(work: Work) -> Outcome:
     except KeyboardInterrupt as interrupt:
         (work.folder / "stopped").write_text("in order")
         raise Cancelled("stopped while waiting") from interrupt
+
+
+def till_told(work: Work) -> Outcome:
+    """Waits, in its first attempt, until there is a file `go`; then it makes a seal."""
+    work.progress.start("waiting", 1)
+    while work.job.attempts == 1 and not (work.folder / "go").exists():
+        time.sleep(0.01)
+    return Outcome({}, (NewSeal(b"told", SealFacts("told", "b" * 64, "sealworld", "zwx")),))
 
 
 def ignore(work: Work) -> Outcome:

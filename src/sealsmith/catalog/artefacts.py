@@ -85,11 +85,11 @@ class Artefacts:
             return read_page(session, wanted, ArtefactRow.number, after, limit, _artefact)
 
     def delete(self, tenant: str, artefact: str) -> None:
-        """Removes it, and then its file if no other artefact has the same. Raises: MissingError, StoreError."""
+        """Removes it, and then its file if no other artefact has the same. Raises: MissingError."""
         with self._database.writing() as session:
             row = _own(session, tenant, artefact)
             session.delete(row)
-        self._files.drop(artefact_path(row.digest))
+        self._files.sweep(artefact_path(row.digest))
 
     def _row(self, tenant: str, new: NewArtefact) -> ArtefactRow:
         return ArtefactRow(

@@ -16,8 +16,9 @@ from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.orm import Session, sessionmaker
 
-from ..errors import ConfigError, DatabaseError
+from ..errors import ConfigError, DatabaseError, FullError
 from .migrating import upgrade
+from .room import is_full
 
 Clock = Callable[[], datetime]
 """The time, in UTC."""
@@ -27,6 +28,8 @@ BUSY_TIMEOUT_MS = 30_000
 WRITES = "sealsmith_writes"
 POOL_SIZE, POOL_OVERFLOW = 8, 24
 """Connections that are kept, and how many more there may be at once."""
+PATIENCE = {"connect_timeout": "5", "tcp_user_timeout": "20000", "keepalives_idle": "10"}
+"""With a PostgreSQL that says nothing, in libpq's words: seconds, milliseconds, seconds. An address may say others."""
 
 
 def utc_now() -> datetime:
@@ -46,7 +49,10 @@ class Database:
         self.is_sqlite = parsed.get_backend_name() == "sqlite"
         try:
             self._engine = create_engine(
-                parsed, pool_pre_ping=not self.is_sqlite, pool_size=POOL_SIZE, max_overflow=POOL_OVERFLOW
+                parsed if self.is_sqlite else parsed.set(query={**PATIENCE, **parsed.query}),
+                pool_pre_ping=not self.is_sqlite,
+                pool_size=POOL_SIZE,
+                max_overflow=POOL_OVERFLOW,
             )
         except ModuleNotFoundError as error:
             raise ConfigError(
@@ -66,13 +72,15 @@ class Database:
 
     @contextmanager
     def reading(self) -> Iterator[Session]:
-        """A transaction that changes nothing. Raises: DatabaseError."""
+        """A transaction that changes nothing. Raises: DatabaseError, FullError."""
         with self._transaction(self._read) as session:
             yield session
 
     @contextmanager
     def writing(self) -> Iterator[Session]:
-        """A transaction, kept when the block ends and undone when it raises. Raises: DatabaseError.
+        """A transaction, kept when the block ends and undone when it raises.
+
+        Raises: DatabaseError, FullError.
 
         On SQLite there is one at a time.
         """
@@ -102,6 +110,11 @@ class Database:
                 "leave out NUL characters, unpaired surrogates and absurd numbers",
             ) from error
         except (DBAPIError, PoolTimeoutError) as error:
+            if is_full(error):
+                raise FullError(
+                    f"the database has no room left: {_first_line(error)}",
+                    "try again once whoever runs it has made room",
+                ) from error
             raise DatabaseError(
                 f"the database did not do it: {_first_line(error)}",
                 "try again; if it stays so, see whether it runs, is reachable and has room",

@@ -7,6 +7,7 @@ Files are shared by all rows of the same content. `hold` and `drop` take turns o
 is left without its file by somebody else's removal. What is left over is found by verify.py.
 """
 
+import logging
 import os
 import re
 from collections.abc import Iterator
@@ -21,8 +22,9 @@ from sqlalchemy import exists, select
 from sqlalchemy.orm import Session
 
 from ..engine.store import path_of
-from ..errors import MissingError, StoreError
+from ..errors import FullError, MissingError, SealsmithError, StoreError
 from .database import Database
+from .room import is_full
 from .tables import ArtefactRow, SealRow
 
 if TYPE_CHECKING:
@@ -31,6 +33,8 @@ if TYPE_CHECKING:
 SEALS, ARTEFACTS = "seals", "artefacts"
 """Folders of the store; whatever else is in it is not ours."""
 OUR_PATHS = re.compile(rf"({SEALS}|{ARTEFACTS})/([0-9a-f]{{2}})/(\2[0-9a-f]{{62}})(\.safetensors)?")
+
+log = logging.getLogger(__name__)
 
 
 def seal_path(digest: str) -> str:
@@ -60,7 +64,7 @@ class Files:
         self._folder = None if prefix is None else Path(prefix)
 
     def put(self, path: str, data: bytes) -> None:
-        """Writes a file whole; it stays through a loss of power. Raises: StoreError.
+        """Writes a file whole; it stays through a loss of power. Raises: StoreError, FullError.
 
         Somebody who drops the same content may take it away again at once, until a row holds it.
         """
@@ -109,6 +113,13 @@ class Files:
                 return False
             return True
 
+    def sweep(self, path: str) -> None:
+        """As `drop`, when all that matters is done: a file that cannot be removed now is a leftover."""
+        try:
+            self.drop(path)
+        except SealsmithError as error:
+            log.warning("a file is left over, which `sealsmith catalog verify --repair` removes: %s", error)
+
     def _is_needed(self, session: Session, path: str) -> bool:
         digest = digest_in(path)
         table = SealRow if path.startswith(f"{SEALS}/") else ArtefactRow
@@ -123,6 +134,10 @@ class Files:
                 f"the store has lost the file {path!r}", "import it again, or restore the store from a backup"
             ) from error
         except (ObstoreError, OSError, ValueError) as error:
+            if is_full(error):
+                raise FullError(
+                    f"the store has no room left for {path!r}", "try again once whoever runs it has made room"
+                ) from error
             raise StoreError(
                 f"the store did not do its part for {path!r}: {str(error).partition(chr(10))[0][:200]}",
                 "try again; if it stays so, see whether it is reachable and has room",

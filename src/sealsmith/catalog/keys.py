@@ -5,6 +5,7 @@ A password needs a slow hash because people choose it; 256 random bits cannot be
 
 import hashlib
 import hmac
+import logging
 import secrets
 from collections.abc import Iterable
 from datetime import datetime, timedelta
@@ -13,7 +14,7 @@ from pydantic import SecretStr
 from sqlalchemy import and_, or_, select, update
 from sqlalchemy.orm import Session
 
-from ..errors import AuthError, ConfigError, ConflictError, MissingError
+from ..errors import AuthError, ConfigError, ConflictError, DatabaseError, FullError, MissingError
 from .database import Clock, Database
 from .ids import new_key_id
 from .paging import check_limit
@@ -26,6 +27,8 @@ LAST_USED_STEP = timedelta(minutes=1)
 """A key's last use is written down at most so often: not every request should write."""
 NOBODY = "0" * 64
 """What a token is compared with when there is no such key, so that both take equally long."""
+
+log = logging.getLogger(__name__)
 
 
 class Keys:
@@ -118,9 +121,16 @@ class Keys:
             tenant = session.get_one(TenantRow, row.tenant_id)
             caller = Caller(tenant_of(tenant), _key(row))
         if row.last_used is None or now - row.last_used >= LAST_USED_STEP:
-            with self._database.writing() as session:
-                session.execute(update(KeyRow).where(KeyRow.id == row.id).values(last_used=now))
+            self._note_use(row.id, now)
         return caller
+
+    def _note_use(self, key: str, now: datetime) -> None:
+        """Writes down that a key was used. A database that takes nothing keeps nobody out who only reads."""
+        try:
+            with self._database.writing() as session:
+                session.execute(update(KeyRow).where(KeyRow.id == key).values(last_used=now))
+        except (DatabaseError, FullError) as error:
+            log.warning("the last use of %s is not noted: %s", prefix_of(key), error)
 
 
 def prefix_of(key: str) -> str:

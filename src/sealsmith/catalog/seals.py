@@ -56,7 +56,7 @@ class Seals:
                     _check_name(session, tenant, digest, facts)
                 return self.insert(session, tenant, data, facts)
         except SealsmithError:
-            self._files.drop(seal_path(digest))  # what is refused leaves nothing
+            self._files.sweep(seal_path(digest))  # what is refused leaves nothing
             raise
 
     def put_file(self, data: bytes) -> str:
@@ -217,12 +217,12 @@ class Seals:
     def delete(self, tenant: str, digest: str, base_digest: str) -> None:
         """Removes one's own seal for everybody, and then its file if no other seal has the same.
 
-        Raises: SealMissingError; ForbiddenError for one that is only shared with the tenant; StoreError.
+        Raises: SealMissingError; ForbiddenError for one that is only shared with the tenant.
         """
         with self._database.writing() as session:
             lock_tenant(session, tenant)
             session.delete(_own(session, tenant, digest, base_digest))
-        self._files.drop(seal_path(digest))
+        self._files.sweep(seal_path(digest))
 
 
 def write_scorecard(

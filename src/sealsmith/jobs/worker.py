@@ -21,7 +21,7 @@ from typing import Any
 from pydantic import SecretStr
 
 from ..catalog import Catalog
-from ..errors import DatabaseError, LeaseError, WorkerError
+from ..errors import DatabaseError, FullError, LeaseError, WorkerError
 from .leases import Leases
 from .process import DONE, FAILED, STOPPED, Assignment, JobProcess, begin_with, last_words
 from .queue import ATTENTION, CONFLICTS, SCORE, SWEEP, TRAIN
@@ -101,7 +101,7 @@ class Worker:
                     self._sweep()
                     sweep_at = time.monotonic() + self._settings.sweep_s
                 is_idle = not self.run_one()
-            except DatabaseError as error:
+            except (DatabaseError, FullError) as error:
                 log.warning("no job can be had: %s", error)
                 is_idle = True
             if is_idle and until_idle:
@@ -222,7 +222,7 @@ class _Watch:
                 else:
                     log.warning("%s", error)
                     self._lose()
-        except DatabaseError as error:
+        except (DatabaseError, FullError) as error:
             log.warning("job %s: %s", self._lease.job.id, error)
             if time.monotonic() - self._beaten > self._settings.lease_s:
                 self._lose()

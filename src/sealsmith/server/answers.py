@@ -13,7 +13,8 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from ..errors import ConfigError, SealsmithError
+from ..catalog.room import is_full
+from ..errors import ConfigError, FullError, SealsmithError
 
 MAX_SHOWN_CHARACTERS = 200
 CODES_OF_STATUS = {404: "route-missing", 405: "method"}
@@ -78,6 +79,22 @@ def complaint_of(error: SealsmithError, request_id: str = "", parameter: str | N
     )
 
 
+def complaint_of_unexpected(error: Exception, request_id: str) -> Complaint:
+    """Of what is none of our errors: a disk that is full, or something that should not have happened."""
+    if is_full(error):
+        return complaint_of(
+            FullError(
+                "the server has no room left for what was sent",
+                "send it again once whoever runs it has made room",
+            ),
+            request_id,
+        )
+    remedy = "report the request id to whoever runs this server"
+    return Complaint(
+        500, SealsmithError.code, "this should not have happened", remedy, request_id=request_id
+    )
+
+
 def answer(path: str, complaint: Complaint) -> JSONResponse:
     """The answer that says this to whoever asked for `path`."""
     shape = next((shape for start, shape in SHAPES.items() if path.startswith(start)), native)
@@ -128,6 +145,8 @@ def _http(request: Request, error: HTTPException) -> Complaint:
         if isinstance(cause, SealsmithError):
             return complaint_of(cause, _request_id(request))
         cause = cause.__cause__
+    if is_full(error):
+        return complaint_of_unexpected(error, _request_id(request))
     code = CODES_OF_STATUS.get(error.status_code, ConfigError.code)
     what = f"{request.method} {request.url.path[:MAX_SHOWN_CHARACTERS]}: {error.detail}"
     return Complaint(

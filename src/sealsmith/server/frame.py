@@ -14,7 +14,7 @@ import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ..errors import BodySizeError, ForbiddenError, HeaderSizeError, SealsmithError, SlowClientError
-from .answers import Complaint, answer, complaint_of
+from .answers import Complaint, answer, complaint_of, complaint_of_unexpected
 from .limits import BODY_PAUSE_S, MAX_HEADER_BYTES, MIN_BODY_BYTES_S, SEND_WITHIN_S, max_body_bytes
 from .metrics import Metrics
 
@@ -55,15 +55,9 @@ class RequestFrame:
             await self._app(scope, body.receive, answering.send)
         except SealsmithError as error:
             await self._complain(scope, receive, answering, complaint_of(error, scope["request_id"]))
-        except Exception:
+        except Exception as error:
             log.exception("unexpected", request_id=scope["request_id"], path=scope["path"])
-            unexpected = Complaint(
-                500,
-                SealsmithError.code,
-                "this should not have happened",
-                "report the request id to whoever runs this server",
-                request_id=scope["request_id"],
-            )
+            unexpected = complaint_of_unexpected(error, scope["request_id"])
             await self._complain(scope, receive, answering, unexpected)
         finally:
             self._note(scope, answering, began)

@@ -11,7 +11,7 @@ from typing import Final
 
 from ..catalog import Artefact, ArtefactKind, Catalog, Page
 from ..catalog.paging import MAX_PAGE
-from ..errors import MissingError
+from ..errors import DatabaseError, MissingError
 from ..jobs import Event, Job, Queue
 from ..jobs.queue import MAX_EVENTS
 
@@ -70,13 +70,19 @@ class LongWork:
         await asyncio.to_thread(self._forget, tenant, job)
 
     async def events(self, tenant: str, job: str, after: int) -> AsyncIterator[Event]:
-        """What happens from event `after` + 1 on, until the job rests or is removed."""
+        """What happens from event `after` + 1 on, until the job rests or is removed.
+
+        While the database is gone nothing happens.
+        """
         while True:
             try:
                 now = await asyncio.to_thread(self._queue.get, tenant, job)
                 fresh = await asyncio.to_thread(self._queue.events, tenant, job, after)
             except MissingError:
                 return
+            except DatabaseError:
+                await asyncio.sleep(LOOK_S)
+                continue
             for event in fresh:
                 after = event.number
                 yield event
