@@ -22,7 +22,8 @@ export default defineConfig({
   base: "./",
   oxc: { jsx: { runtime: "automatic", importSource: "preact" } },
   plugins: [saysWhatItWasMadeOf()],
-  server: { proxy: { "/v1": "http://127.0.0.1:7860", "/healthz": "http://127.0.0.1:7860" } },
+  // The server refuses pages of another name than its own, so the name stays.
+  server: { proxy: { "/v1": { target: "http://127.0.0.1:7860", changeOrigin: false } } },
   build: {
     outDir: STATIC,
     emptyOutDir: true,

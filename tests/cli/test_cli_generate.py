@@ -287,7 +287,12 @@ def test_two_seals_are_mixed_as_asked_and_the_picture_says_how(
     seals = ("--seal", str(seal_path), "--seal", str(other), "--seed", "1", "--json")
     for mix in ("switch", "masked"):
         assert run(tiny_base_folder, *seals, "--mix", mix, "--out", f"{mix}.png") == 0
-        assert json.loads(capsys.readouterr().out)["mix"] == mix
+        out, err = capsys.readouterr()
+        assert json.loads(out)["mix"] == mix
+        assert "mix:" not in err
         assert read_recipe(f"{mix}.png").mix == mix
+    assert run(tiny_base_folder, *seals, "--out", "auto.png") == 0
+    assert "mix: masked, because it was measured to be best on sealworld\n" in capsys.readouterr().err
+    assert read_recipe("auto.png") == read_recipe("masked.png")
     assert run(tiny_base_folder, *seals, "--mix", "stir") == 2
     assert "'stir'" in capsys.readouterr().err

@@ -26,7 +26,7 @@ from sealsmith.engine.settings import EngineSettings
 from sealsmith.errors import Cancelled, ConfigError, DrawingError, SealMissingError, SealSizeError
 from sealsmith.generate import Request, generate
 
-REQUEST = Request("a red wax seal on wood", "blue ink", seed=5, num_steps=3, guidance=3.5)
+REQUEST = Request("a red wax seal on wood", "blue ink", seed=5, num_steps=3, guidance=3.5, mix="sum")
 
 
 def orders_of_every_kind(base: Base) -> list[Order]:

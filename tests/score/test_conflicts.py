@@ -81,12 +81,14 @@ def test_a_search_that_finds_nothing_better_stays_where_it_began(tiny_base: Base
     assert search(PLAIN, space_of(tiny_base), lambda company: float(company == PLAIN)) == PLAIN
 
 
-def test_a_transformer_is_not_searched_for_masks(tiny_base: Base, tiny_flux: Base) -> None:
+def test_masks_are_not_searched_where_they_cannot_be_drawn(tiny_base: Base, tiny_flux: Base) -> None:
     for base, has_masks in ((tiny_base, True), (tiny_flux, False)):
         pair = [random_seal(base, ("to_q",), trigger=word, seed=i) for i, word in enumerate(("sks", "zwx"))]
         space = search_space(base, weight_conflicts(base, pair), 2)
         assert ("masked" in space.mixes) == has_masks
         assert space.mixes[0] == "sum"
+        three = [*pair, random_seal(base, ("to_q",), trigger="vlk", seed=2)]
+        assert "masked" not in search_space(base, weight_conflicts(base, three), 3).mixes
 
 
 def test_tags_can_be_pasted(seals: list[Seal]) -> None:
@@ -119,6 +121,8 @@ def test_everything_asked_for_is_measured(
     assert len(report.alone) == len(report.before.found) == 2
     assert report.num_pictures == len(told)
     assert report.before.strengths == ("<lora:sks:1>", "<lora:ohwx:1>")
+    assert report.before.mix == "masked"
+    assert report.before.words == "<lora:sks:1> <lora:ohwx:1> with --mix masked"
     assert report.trials[0].strengths == report.before.strengths
     assert (report.after is None) == (report.gain is None)
     assert {trial.mix for trial in report.trials} == set(MIXES)
@@ -150,7 +154,7 @@ def test_without_a_search_there_is_no_other_advice(
     report = measure_conflict(tiny_base, seals, space_of(tiny_base), kind_judge, settings)
     assert (report.after, report.trials) == (None, ())
     assert report.num_pictures == 2 * 3
-    assert report.advice == "keep <lora:sks:1> <lora:ohwx:1>: nothing else was searched"
+    assert report.advice == "keep <lora:sks:1> <lora:ohwx:1> with --mix masked: nothing else was searched"
 
 
 def test_a_seal_that_does_not_say_what_it_looks_like_is_refused(tiny_base: Base, seals: list[Seal]) -> None:

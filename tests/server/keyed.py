@@ -4,8 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from sealsmith.catalog import SealSearch
 from sealsmith.errors import AuthError, SealMissingError
-from sealsmith.server.library import Caller, Library, SealFacts, SealRecord
+from sealsmith.server.library import Caller, Library, SealFacts, SealPage, SealRecord, Standing
 
 ANN = Caller("ann", frozenset({"generate", "train"}))
 BOB = Caller("bob", frozenset({"generate"}))
@@ -24,6 +25,12 @@ class KeyedLibrary:
             raise AuthError("the key is not known here" if key else "no key was given", "send one")
         return self.keys[key]
 
+    async def standing(self, caller: Caller) -> Standing:
+        return await self.inner.standing(caller)
+
+    async def page(self, caller: Caller, search: SealSearch, after: str | None, limit: int) -> SealPage:
+        return await self.inner.page(caller, search, after, limit) if caller == ANN else SealPage([], None)
+
     async def seals(self, caller: Caller) -> Sequence[SealRecord]:
         return await self.inner.seals(caller) if caller == ANN else []
 
@@ -37,6 +44,27 @@ class KeyedLibrary:
 
     async def add_seal(self, caller: Caller, name: str, file: Path, facts: SealFacts) -> SealRecord:
         return await self.inner.add_seal(caller, name, file, facts)
+
+    async def rename_seal(self, caller: Caller, digest: str, name: str) -> SealRecord:
+        self._check(caller, digest)
+        return await self.inner.rename_seal(caller, digest, name)
+
+    async def seal_bytes(self, caller: Caller, digest: str) -> bytes:
+        self._check(caller, digest)
+        return await self.inner.seal_bytes(caller, digest)
+
+    async def thumbnail(self, caller: Caller, digest: str) -> str:
+        self._check(caller, digest)
+        return await self.inner.thumbnail(caller, digest)
+
+    async def grants(self, caller: Caller, digest: str) -> Sequence[str]:
+        return await self.inner.grants(caller, digest)
+
+    async def grant(self, caller: Caller, digest: str, to: str) -> None:
+        await self.inner.grant(caller, digest, to)
+
+    async def ungrant(self, caller: Caller, digest: str, to: str) -> None:
+        await self.inner.ungrant(caller, digest, to)
 
     async def remove_seal(self, caller: Caller, digest: str) -> None:
         self._check(caller, digest)

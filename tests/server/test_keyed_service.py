@@ -3,27 +3,15 @@
 from base64 import b64encode
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any
 
 import httpx2
 import pytest
 from keyed import KEYS, KeyedLibrary
+from operations import ALL, SAMPLES, Operation, each
 from running import Running, beside
 
-from sealsmith.server.app import OPEN_PATHS, document
+from sealsmith.server.app import OPEN_PATHS
 
-OPERATIONS = [
-    (path, method, operation)
-    for path, methods in document()["paths"].items()
-    for method, operation in methods.items()
-]
-SAMPLES = {
-    "order_id": "img-" + "0" * 24,
-    "index": "0",
-    "seal_id": "0" * 64,
-    "training_id": "0" * 32,
-    "file_id": "0" * 32,
-}
 DIALECTS = {"openai": {"error"}, "a1111": {"error", "detail", "body", "errors"}}
 
 
@@ -41,21 +29,18 @@ def as_(name: str) -> dict[str, str]:
 NO_KEYS = [{}, as_("nobody"), {"authorization": "Basic ???"}, {"authorization": "Bearer"}]
 
 
-@pytest.mark.parametrize(
-    ("path", "method", "operation"), [pytest.param(*each, id=f"{each[1]} {each[0]}") for each in OPERATIONS]
-)
+@each(ALL)
 @pytest.mark.parametrize("headers", NO_KEYS)
 def test_every_route_but_the_open_ones_answers_401_without_a_key(
-    keyed: httpx2.Client, path: str, method: str, operation: dict[str, Any], headers: dict[str, str]
+    keyed: httpx2.Client, operation: Operation, headers: dict[str, str]
 ) -> None:
-    answer = keyed.request(method, path.format(**SAMPLES), headers=headers)
-    if path in OPEN_PATHS:
+    answer = keyed.request(operation.method, operation.path.format(**SAMPLES), headers=headers)
+    if operation.path in OPEN_PATHS:
         assert answer.status_code == 200
         return
     assert answer.status_code == 401, answer.text
     assert answer.headers["www-authenticate"] == "Bearer"
-    (tag,) = operation["tags"]
-    assert set(answer.json()) == DIALECTS.get(tag, {"error"})
+    assert set(answer.json()) == DIALECTS.get(operation.tag, {"error"})
 
 
 def test_a_key_comes_as_bearer_or_as_a_password(keyed: httpx2.Client) -> None:
@@ -68,7 +53,7 @@ def test_a_key_is_for_what_it_is_for(keyed: httpx2.Client, seal_bytes: bytes) ->
     files = {"file": ("bobs.safetensors", seal_bytes)}
     refused = keyed.post("/v1/seals", files=files, headers=as_("bob"))
     assert (refused.status_code, refused.json()["error"]["code"]) == (403, "forbidden")
-    assert keyed.get("/v1/seals", headers=as_("bob")).json() == {"seals": []}
+    assert keyed.get("/v1/seals", headers=as_("bob")).json() == {"seals": [], "next": None}
 
 
 def test_nobody_draws_with_or_sees_another_s(keyed: httpx2.Client) -> None:

@@ -42,6 +42,9 @@ class Family:
     occurrence of these words. None: in front of the prompt."""
     pair_aspect: float = 1.0
     """How much wider than high a picture has to be for two marks side by side to be as large as one alone is."""
+    pair_mix: str = "sum"
+    """How two seals or more act together when the user says nothing: one of `generate.mixing.MIXES`. Anything but
+    the sum, which is what stock pipelines draw, only where it was measured to be better."""
     is_declared: bool = False
     """Whether only a `sealsmith.json` makes a base one of this family, not its kind of pipeline alone."""
     text_width: int | None = None

@@ -66,6 +66,7 @@ def random_wish(rng: random.Random, base: Base, digests: Sequence[str], num_step
         num_steps=max(steps, COARSE_STEPS) if sampler in COARSE_SAMPLERS else steps,
         guidance=rng.choice(GUIDANCE),
         sampler=sampler,
+        mix="sum",
     )
     pairs = zip(chosen, strengths, strict=True)
     return Wish(request, tuple((digest, _strength(strength)) for digest, strength in pairs))

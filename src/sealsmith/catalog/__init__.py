@@ -17,6 +17,7 @@ from .values import (
     Scope,
     SealFacts,
     SealRecord,
+    SealSearch,
     Tenant,
     Usage,
 )
@@ -36,6 +37,7 @@ __all__ = [
     "Scope",
     "SealFacts",
     "SealRecord",
+    "SealSearch",
     "Tenant",
     "Usage",
     "Verification",

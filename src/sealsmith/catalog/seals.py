@@ -4,7 +4,7 @@ A seal is its owner's, its content's and its base's: the same file that two tena
 learns of the other. It is private unless its owner grants it. `usable` is asked on every request, before any cache.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from sqlalchemy import Select, and_, delete, exists, func, or_, select
@@ -12,6 +12,7 @@ from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.orm import Session, undefer
 
+from ..adapters.hashes import tensor_hash
 from ..engine.store import MAX_SEAL_BYTES, check_digest, digest_of
 from ..errors import (
     ConfigError,
@@ -27,7 +28,7 @@ from .files import Files, seal_path
 from .paging import read_page
 from .tables import DIGEST_CHARS, NAME_CHARS, GrantRow, SealRow
 from .tenants import check_room, found_tenant, lock_tenant
-from .values import Page, SealFacts, SealRecord
+from .values import Page, SealFacts, SealRecord, SealSearch
 
 MIN_HASH_CHARS = 6
 """So much of a hash, and nothing else, is taken for one in a search."""
@@ -81,6 +82,7 @@ class Seals:
             row = SealRow(
                 tenant_id=tenant,
                 digest=digest,
+                tensors_digest=tensor_hash(data),
                 size_bytes=len(data),
                 created=self._clock(),
                 verdict=_verdict(card),
@@ -89,6 +91,7 @@ class Seals:
             )
             session.add(row)
             session.flush()
+        row.tensors_digest = row.tensors_digest or tensor_hash(data)
         self._files.hold(session, seal_path(digest), data)
         return _record(row)
 
@@ -130,17 +133,14 @@ class Seals:
             return _record(found[0])
 
     def page(
-        self, tenant: str, search: str = "", after: str | None = None, limit: int = 50
+        self, tenant: str, search: SealSearch | str = "", after: str | None = None, limit: int = 50
     ) -> Page[SealRecord]:
-        """The seals a tenant may use, newest first, that `search` finds by trigger, name or the hash's beginning.
+        """The seals a tenant may use, newest first, that `search` finds; plain text is looked for as its `text`.
 
         Raises: ConfigError.
         """
-        wanted, search = _visible(tenant), search.strip()
-        if not search.isprintable():
-            raise ConfigError(f"nothing is called {search[:80]!r}", "search for printable characters")
-        if search:
-            wanted = wanted.where(_matches(search))
+        search = SealSearch(search) if isinstance(search, str) else search
+        wanted = _visible(tenant).where(*_conditions(search))
         with self._database.reading() as session:
             return read_page(session, wanted, SealRow.number, after, limit, _record)
 
@@ -167,6 +167,21 @@ class Seals:
         with self._database.writing() as session:
             row = _own(session, tenant, digest, base_digest)
             row.scorecard, row.verdict = dict(scorecard), _verdict(scorecard)
+            return _record(row)
+
+    def rename(self, tenant: str, digest: str, base_digest: str, name: str) -> SealRecord:
+        """One's own seal under a name that no other of one's seals has.
+
+        Raises: SealMissingError, ForbiddenError, SealExistsError, ConfigError.
+        """
+        with self._database.writing() as session:
+            lock_tenant(session, tenant)
+            row = _own(session, tenant, digest, base_digest)
+            _check_text("name", name)
+            same = select(SealRow).filter_by(tenant_id=tenant, name=name).where(SealRow.number != row.number)
+            if (other := session.scalar(same)) is not None:
+                raise _taken(name, other.digest)
+            row.name = name
             return _record(row)
 
     def grant(self, tenant: str, digest: str, base_digest: str, to: str) -> None:
@@ -240,20 +255,39 @@ def _check_name(session: Session, tenant: str, digest: str, facts: SealFacts) ->
         )
     ):
         if row.digest != digest:
-            raise SealExistsError(
-                f"another seal is called {facts.name!r} already: {row.digest[:12]}",
-                "give another name, or remove that one first",
-            )
+            raise _taken(facts.name, row.digest)
         if row.name != facts.name:
             raise SealExistsError(
                 f"this file is your seal {row.name[:80]!r} already", "use it by that name, or remove it first"
             )
 
 
+def _taken(name: str, digest: str) -> SealExistsError:
+    return SealExistsError(
+        f"another seal is called {name!r} already: {digest[:12]}",
+        "give another name, or remove that one first",
+    )
+
+
+def _conditions(search: SealSearch) -> Iterator[Any]:
+    """Raises: ConfigError for what can be in no seal."""
+    for value in (search.text, search.trigger, search.hash):
+        if not value.isprintable():
+            raise ConfigError(f"nothing is called {value[:80]!r}", "search for printable characters")
+    if text := search.text.strip():
+        yield _matches(text)
+    if search.trigger:
+        yield func.lower(SealRow.trigger) == search.trigger.lower()
+    if begin := search.hash.lower():
+        hashes = (SealRow.digest, SealRow.tensors_digest)
+        yield or_(*(column.startswith(begin, autoescape=True) for column in hashes))
+
+
 def _matches(search: str) -> Any:
-    """Trigger or name contain the words, whatever the case; or the hash begins so."""
+    """Trigger, name or title contain the words, whatever the case; or the hash begins so."""
     text = search[:NAME_CHARS].lower()
-    found = [func.lower(column).contains(text, autoescape=True) for column in (SealRow.trigger, SealRow.name)]
+    columns = (SealRow.trigger, SealRow.name, SealRow.title)
+    found = [func.lower(column).contains(text, autoescape=True) for column in columns]
     if MIN_HASH_CHARS <= len(text) <= DIGEST_CHARS and not set(text) - set("0123456789abcdef"):
         found.append(SealRow.digest.startswith(text))
     return or_(*found)
@@ -261,12 +295,7 @@ def _matches(search: str) -> Any:
 
 def _check_facts(facts: SealFacts) -> None:
     for name in ("name", "trigger", "class_noun", "method", "family"):
-        value = getattr(facts, name)
-        if len(value) > NAME_CHARS or "\0" in value:
-            raise ConfigError(
-                f"the seal's {name} is {value[:80]!r}, {len(value)} characters long",
-                f"give at most {NAME_CHARS}",
-            )
+        _check_text(name, getattr(facts, name))
     for name in ("title", "base"):
         if "\0" in getattr(facts, name):
             raise ConfigError(f"the seal's {name} holds a character that is none", "write it anew without")
@@ -276,6 +305,14 @@ def _check_facts(facts: SealFacts) -> None:
         raise ConfigError(
             f"the seal's thumbnail has {len(facts.thumbnail)} characters",
             f"give at most {MAX_THUMBNAIL_CHARS}",
+        )
+
+
+def _check_text(name: str, value: str) -> None:
+    if len(value) > NAME_CHARS or "\0" in value:
+        raise ConfigError(
+            f"the seal's {name} is {value[:80]!r}, {len(value)} characters long",
+            f"give at most {NAME_CHARS}",
         )
 
 
@@ -306,4 +343,5 @@ def _record(row: SealRow) -> SealRecord:
         created=row.created,
         verdict=row.verdict,
         scorecard=row.scorecard,
+        has_thumbnail=row.has_thumbnail,
     )

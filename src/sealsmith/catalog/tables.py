@@ -21,7 +21,7 @@ from sqlalchemy import (
     TypeDecorator,
     UniqueConstraint,
 )
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.orm import DeclarativeBase, Mapped, column_property, mapped_column
 
 Number = BigInteger().with_variant(Integer, "sqlite")
 """SQLite counts rows by itself only in an INTEGER."""
@@ -98,6 +98,8 @@ class SealRow(Row):
     number: Mapped[int] = mapped_column(Number, primary_key=True)
     tenant_id: Mapped[str] = mapped_column(ForeignKey("tenants.id"))
     digest: Mapped[str] = mapped_column(String(DIGEST_CHARS), index=True)
+    tensors_digest: Mapped[str] = mapped_column(String(DIGEST_CHARS), index=True, server_default="")
+    """SHA-256 of the file behind its header; empty: brought before this was kept, and not since."""
     base_digest: Mapped[str] = mapped_column(String(DIGEST_CHARS * 2))
     name: Mapped[str] = mapped_column(String(NAME_CHARS))
     trigger: Mapped[str] = mapped_column(String(NAME_CHARS))
@@ -113,6 +115,7 @@ class SealRow(Row):
     verdict: Mapped[str | None] = mapped_column(String(NAME_CHARS))
     scorecard: Mapped[dict[str, Any] | None]
     thumbnail: Mapped[str] = mapped_column(Text, deferred=True)
+    has_thumbnail: Mapped[bool] = column_property(thumbnail != "")
     __table_args__ = (
         UniqueConstraint("tenant_id", "digest", "base_digest"),
         Index("ix_seals_tenant_id_number", "tenant_id", "number"),

@@ -4,6 +4,7 @@ What can be derived is not counted: storage is the sum of what there is, so no c
 gone when they are drawn, so that they have a counter a day, raised only while it is below the limit.
 """
 
+from collections.abc import Iterable
 from datetime import datetime, time, timedelta
 from typing import Any
 
@@ -46,6 +47,12 @@ class Tenants:
         """The tenant of this name. Raises: MissingError."""
         with self._database.reading() as session:
             return tenant_of(_found(session.scalar(select(TenantRow).where(TenantRow.name == name)), name))
+
+    def names(self, tenants: Iterable[str]) -> dict[str, str]:
+        """What the tenants of these ids are called; of one that is not there, nothing."""
+        wanted = select(TenantRow).where(TenantRow.id.in_(set(tenants)))
+        with self._database.reading() as session:
+            return {row.id: row.name for row in session.scalars(wanted)}
 
     def list(self) -> tuple[Tenant, ...]:
         """All of them, by name."""

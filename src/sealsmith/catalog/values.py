@@ -147,6 +147,19 @@ class SealRecord:
     verdict: str | None
     """"pass" or "fail"; None: never measured."""
     scorecard: Mapping[str, Any] | None
+    has_thumbnail: bool
+
+
+@dataclass(frozen=True)
+class SealSearch:
+    """Which seals are looked for; what is empty rules out none."""
+
+    text: str = ""
+    """In the name, the trigger or the title, whatever the case; or how the hash begins."""
+    trigger: str = ""
+    """All of it, whatever the case."""
+    hash: str = ""
+    """How the file's SHA-256 begins (AutoV2 is one such beginning), or that of its tensors alone (AutoV3)."""
 
 
 @dataclass(frozen=True)

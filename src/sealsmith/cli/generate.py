@@ -83,7 +83,7 @@ class GenerateOptions(PictureOptions):
     ] = None
     no_trigger: NoTriggerOption = False
     long_prompts: LongPromptsOption = LongPrompts.CHUNKS
-    mix: MixOption = Mix.SUM
+    mix: MixOption = Mix.AUTO
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of paths.")] = False
 
     def was_given(self, name: str) -> bool:
@@ -102,6 +102,7 @@ def generate_command(options: GenerateOptions) -> None:
     from ..adapters import read_seal
     from ..bases import Wanted, open_base
     from ..generate import read_recipe
+    from ..generate.mix_choice import choose_mix
 
     recipe = None if options.recall is None else read_recipe(options.recall)
     if recipe is not None:
@@ -122,7 +123,11 @@ def generate_command(options: GenerateOptions) -> None:
         note(f"seed: {seed}")
     wide_px, _ = base.pair_size_px
     if len(seals) > 1 and options.width is None and wide_px > base.picture_px:
-        note(f"several seals: --width {wide_px} has room for two, --mix masked keeps each to its place")
+        note(f"several seals: --width {wide_px} has room for two")
+    if len(seals) > 1 and options.mix == Mix.AUTO and options.quantise is None:
+        choice = choose_mix(base, request, seals)
+        request = replace(request, mix=choice.mix)
+        note(f"mix: {choice.mix}, because {choice.reason}")
     pictures, paths = _draw(
         base, request, seals, options.out, quiet=options.as_json, quantise=options.quantise
     )
@@ -148,13 +153,14 @@ def recalled(options: GenerateOptions, recipe: "Recipe") -> GenerateOptions:
         "sampler": recipe.sampler or None,
         "width": recipe.width or None,
         "height": recipe.height or None,
-        "mix": recipe.mix,
         "quantise": recipe.quantised or None,
     }
     if recipe.base not in ("", Path(options.base).name, Path(options.base).stem):
         told["base"] = recipe.base
     if recipe.is_ours:
         told |= {"precision": recipe.precision, "long_prompts": recipe.long_prompts}
+    if len(recipe.seals) > 1:
+        told["mix"] = Mix(recipe.mix)
     if not options.was_given("seal"):
         found = recalled_seals(recipe, [options.seals_folder])
         told["seal"] = [f"{path}:{how}" for path, how in found]

@@ -20,6 +20,7 @@ class LongPrompts(StrEnum):
 class Mix(StrEnum):
     """How several seals act together."""
 
+    AUTO = "auto"
     SUM = "sum"
     SWITCH = "switch"
     COMPOSITE = "composite"
@@ -38,7 +39,7 @@ class PictureOptions:
     no_trigger: bool
     long_prompts: LongPrompts
 
-    def request(self, words: str, seed: int, num_pictures: int = 1, mix: Mix = Mix.SUM) -> "Request":
+    def request(self, words: str, seed: int, num_pictures: int = 1, mix: Mix = Mix.AUTO) -> "Request":
         """What is to be drawn, the prompt without its tags."""
         from ..generate import Request
 
@@ -102,7 +103,9 @@ LongPromptsOption = Annotated[
 ]
 MixOption = Annotated[
     Mix,
-    typer.Option(help="Several seals: all at once (sum), in turn (switch), averaged (composite), masked."),
+    typer.Option(
+        help="Several seals: added up (sum), in turn (switch), averaged (composite), masked, or auto."
+    ),
 ]
 DataOption = Annotated[
     Path | None,

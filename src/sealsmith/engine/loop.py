@@ -24,6 +24,7 @@ from ..bases import Base
 from ..bases.decoding import check_latents
 from ..errors import Cancelled, ConfigError, DrawingError, SealsmithError
 from ..generate import Request
+from ..generate.mixing import AUTO
 from .cost import Costs, measure_costs
 from .drawing import Drawing
 from .fitted import FittedSeal, SealSource, at_strength
@@ -114,7 +115,7 @@ class Engine:
         """
         if order.id in self._visits:
             raise ConfigError(f"there is an order {order.id!r} already", "give every order an id of its own")
-        order = _checked(replace(order, request=order.request.resolved(self.base)))
+        order = _checked(replace(order, request=_summed(order.request.resolved(self.base))))
         num_ahead = self._queue.num_queued
         self._queue = self._queue.push(_waiting(order, self._clock()), self._pace.cost_per_s)
         self._visits[order.id] = _Visit(order)
@@ -296,6 +297,11 @@ def _own_faults(what: str) -> Iterator[None]:
             f"the picture cannot be {what}: {type(error).__name__}",
             "see the engine's log; try another sampler",
         ) from error
+
+
+def _summed(request: Request) -> Request:
+    """The request, its mix decided where it was left open."""
+    return replace(request, mix="sum") if request.mix == AUTO else request
 
 
 def _checked(order: Order) -> Order:

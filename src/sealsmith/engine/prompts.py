@@ -8,7 +8,8 @@ from ..adapters import attached
 from ..adapters.strength import Strength
 from ..bases import Base, Conditioning
 from ..generate import Request
-from ..generate.pipeline import condition, sent_prompt, sent_triggers
+from ..generate.pipeline import condition
+from ..generate.sent_prompt import sent_prompt, sent_triggers
 from .fitted import FittedSeal
 
 

@@ -22,6 +22,8 @@ from ..adapters.strength import Strength
 from ..bases import Base
 
 MIXES = ("sum", "switch", "composite", "masked")
+AUTO = "auto"
+"""No way of its own: which of them it comes to is decided for a request and its seals (mix_choice.py)."""
 TURNS = 20
 """Into how many turns a picture's steps are divided by "switch", as in the paper: 100 steps, a turn every 5."""
 

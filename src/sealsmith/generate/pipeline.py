@@ -8,6 +8,7 @@ against it.
 import inspect
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from itertools import groupby
 
 import torch
@@ -20,11 +21,12 @@ from ..bases import Base, Conditioning, concatenate
 from ..bases.decoding import decode
 from ..bases.placing import rest
 from .long_prompt import encode_long
+from .mix_choice import settled
 from .mixing import Seals, is_fusible, placed
 from .passes import Passes, passes_of
-from .prompt import fit_prompt, insert_triggers, main_trigger
 from .recipe import Recipe, SealUse, seal_use
 from .request import Picture, Request
+from .sent_prompt import sent_prompt, sent_triggers
 
 OnStep = Callable[[int, int], None]
 """Called after every step with the steps done and the steps in all, over all pictures of a request."""
@@ -48,7 +50,7 @@ def generate_batch(
     time being, which saves the work beside every layer and moves no pixel by more than 1e-4. `on_picture` is told
     how many pictures are finished, after each.
     """
-    requests = [request.resolved(base) for request in requests]
+    requests = [settled(base, request.resolved(base), seals) for request in requests]
     pictures: list[Picture] = []
     uses = [seal_use(seal, strength) for seal, strength in seals]
     for mix, alike in groupby(requests, lambda request: request.mix):
@@ -70,7 +72,7 @@ def generate_each(
     While it runs, the seals are on the base; they are off again when it ends, is closed or fails.
     Raises: ConfigError; BaseMismatchError and SealShapeError for a seal that is not for this base.
     """
-    request = request.resolved(base)
+    request = settled(base, request.resolved(base), seals)
     with attached(base, placed(base, seals, request.mix)) as attachment:
         uses = [seal_use(seal, strength) for seal, strength in seals]
         yield from _draw(base, request, seals, uses, attachment, on_step)
@@ -86,7 +88,8 @@ def draw_fused(
 ) -> Iterator[Picture]:
     """The pictures of one request by a base that has `seals` in its weights, as `reports` say; it keeps them."""
     uses = [seal_use(seal, strength) for seal, strength in seals]
-    yield from _draw(base, request.resolved(base), seals, uses, Attachment(tuple(reports)), on_step)
+    request = replace(request.resolved(base), mix="sum")
+    yield from _draw(base, request, seals, uses, Attachment(tuple(reports)), on_step)
 
 
 def _draw(
@@ -196,35 +199,6 @@ def _guided(prediction: Tensor, guidance: float) -> Tensor:
         return prediction
     unconditional, conditional = prediction.chunk(2)
     return unconditional + guidance * (conditional - unconditional)
-
-
-def sent_prompt(base: Base, request: Request, seals: Seals) -> tuple[str, list[str]]:
-    """The prompt of a resolved request as it is sent, triggers inside the limit; warnings of what is not seen."""
-    prompt, workings = request.prompt, base.family.workings
-    if request.use_trigger:
-        wanted = [(seal.header.trigger, seal.header.class_noun) for seal, _ in seals]
-        prompt = insert_triggers(prompt, wanted, base.family.slot)
-    warnings = []
-    is_cut = request.long_prompts == "cut" or not workings.chunk_tokenizers(base)
-    if is_cut:
-        fitted = fit_prompt(base.prompt_tokenizer, prompt, base.prompt_tokens, sent_triggers(request, seals))
-        prompt = fitted.prompt
-        if fitted.cut:
-            warnings.append(f"the prompt is too long for the text encoder, it does not see: {fitted.cut!r}")
-    assert request.guidance is not None
-    if request.negative and not workings.is_guided_by_two(base, request.guidance):
-        warnings.append(
-            f"the negative prompt is not used: {base.name} draws without one at guidance {request.guidance:g}"
-        )
-    elif is_cut and (cut := fit_prompt(base.prompt_tokenizer, request.negative, base.prompt_tokens).cut):
-        warnings.append(f"the negative prompt is too long for the text encoder, it does not see: {cut!r}")
-    return prompt, warnings
-
-
-def sent_triggers(request: Request, seals: Seals) -> list[str]:
-    """The words that the text encoder must see whole."""
-    triggers = [main_trigger(seal.header.trigger) for seal, _ in seals] if request.use_trigger else []
-    return [trigger for trigger in triggers if trigger]
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from ..adapters import AttachReport, Fusion
 from ..bases import Base
 from ..bases.quantise import quantise
 from ..errors import ConfigError
-from .mixing import Seals, placed
+from .mixing import AUTO, Seals, placed
 from .pipeline import OnStep, draw_fused
 from .request import Picture, Request
 
@@ -42,7 +42,7 @@ def generate_quantised(
     Raises: as `generate_each` and `fuse_then_quantise` do; ConfigError for seals that are to take turns.
     """
     request = request.resolved(base)
-    if request.mix != "sum" and len(seals) > 1:
+    if request.mix not in (AUTO, "sum") and len(seals) > 1:
         raise ConfigError(
             f"seals in the weights act all the time, they cannot be mixed by {request.mix}",
             "mix them by sum, or draw without quantising",

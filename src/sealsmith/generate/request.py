@@ -10,7 +10,7 @@ from torch import Tensor
 from ..bases import Base
 from ..bases.samplers import sampler_title
 from ..errors import ConfigError
-from .mixing import MIXES
+from .mixing import AUTO, MIXES
 from .recipe import Recipe
 
 MAX_PICTURES = 10_000
@@ -42,8 +42,8 @@ class Request:
     their own, or cut off."""
     sampler: str | None = None
     """The way from noise to picture: a name or title of `bases.samplers`. None: the base's own."""
-    mix: str = "sum"
-    """How several seals act together, one of `mixing.MIXES`."""
+    mix: str = AUTO
+    """How several seals act together, one of `mixing.MIXES`, or AUTO: decided by seals, prompt and base."""
 
     @property
     def size_px(self) -> tuple[int, int]:
@@ -53,7 +53,7 @@ class Request:
         return self.width, self.height
 
     def resolved(self, base: Base) -> "Request":
-        """The same request with every choice made, checked against what the base can do.
+        """The same request with every choice made but that of an AUTO mix, checked against what the base can do.
 
         Raises: ConfigError naming the value.
         """
@@ -79,8 +79,10 @@ class Request:
                 f"long prompts are to be treated as {request.long_prompts!r}",
                 f"give {' or '.join(LONG_PROMPTS)}",
             )
-        if request.mix not in MIXES:
-            raise ConfigError(f"seals are to be mixed by {request.mix!r}", f"give one of {', '.join(MIXES)}")
+        if request.mix not in (AUTO, *MIXES):
+            raise ConfigError(
+                f"seals are to be mixed by {request.mix!r}", f"give one of {', '.join((AUTO, *MIXES))}"
+            )
         _check_text("prompt", request.prompt)
         _check_text("negative prompt", request.negative)
         return request

@@ -122,6 +122,8 @@ def look(
 ) -> WordMaps:
     """The picture of a resolved request, its attention recorded; `together`: triggers kept in one chunk.
 
+    Several seals are added up: where each has passes of its own, a step has no one attention to show.
+
     Raises: ConfigError when a word is not among those the text encoder reads.
     """
     tokens = tokens_of_halves(base, request, together)
@@ -134,7 +136,7 @@ def look(
     )
     record = AttentionRecord(tokens, (height, width), num_passes, detail)
     with recording(base, record):
-        [picture] = generate(base, request, seals, on_step)
+        [picture] = generate(base, replace(request, mix="sum"), seals, on_step)
     return WordMaps(picture, record, rows)
 
 

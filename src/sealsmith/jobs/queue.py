@@ -92,6 +92,11 @@ class Queue:
         with self._database.reading() as session:
             return read_page(session, wanted, JobRow.number, after, limit, job_of)
 
+    def num_unfinished(self, tenant: str, kind: str) -> int:
+        """How many of a tenant's jobs of a kind wait or are at work."""
+        with self._database.reading() as session:
+            return _num_unfinished(session, tenant, kind)
+
     def events(self, tenant: str, job: str, after: int = 0, limit: int = MAX_EVENTS) -> tuple[Event, ...]:
         """What happened to a job after the event of that number, in order. Raises: MissingError."""
         with self._database.reading() as session:
@@ -156,13 +161,17 @@ def _check_quota(session: Session, tenant: str, kind: str) -> None:
     limit = lock_tenant(session, tenant).trainings_at_once
     if kind != TRAIN:
         return
-    same = select(func.count()).select_from(JobRow).filter_by(tenant_id=tenant, kind=kind)
-    num_now = session.scalar(same.where(JobRow.state.in_(UNFINISHED))) or 0
+    num_now = _num_unfinished(session, tenant, kind)
     if num_now >= limit:
         raise QuotaError(
             f"{num_now} trainings are waiting or at work, and {limit} may be at once",
             "wait until one has ended, or cancel one",
         )
+
+
+def _num_unfinished(session: Session, tenant: str, kind: str) -> int:
+    same = select(func.count()).select_from(JobRow).filter_by(tenant_id=tenant, kind=kind)
+    return session.scalar(same.where(JobRow.state.in_(UNFINISHED))) or 0
 
 
 def _check(kind: str, payload: Mapping[str, Any], priority: int, max_attempts: int) -> None:

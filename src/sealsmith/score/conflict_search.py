@@ -61,7 +61,8 @@ class SearchSpace:
 
 def search_space(base: Base, conflicts: Sequence[WeightConflict], num_seals: int) -> SearchSpace:
     """The space for these seals on this base. Raises: ConfigError for a base without blocks."""
-    mixes = tuple(mix for mix in MIXES if mix != "masked" or base.family.denoiser == "unet")
+    can_mask = base.family.denoiser == "unet" and num_seals == 2  # every prompt calls two
+    mixes = tuple(mix for mix in MIXES if mix != "masked" or can_mask)
     layout = find_layout(adaptable(base.denoiser))
     return SearchSpace(layout, crossed_by_block(conflicts), spare_blocks(conflicts, num_seals), mixes)
 

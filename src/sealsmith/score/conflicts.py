@@ -19,6 +19,7 @@ from ..adapters.strength import constant
 from ..bases import Base
 from ..errors import ConfigError
 from ..generate import generate_batch
+from ..generate.mix_choice import choose_mix
 from .conflict_search import Company, SearchSpace, search
 from .judge import LoadedJudge
 from .pairs import Find, PairPlan, find_seals, plan_pairs
@@ -79,7 +80,7 @@ class Meeting:
 
     @property
     def words(self) -> str:
-        return " ".join(self.strengths) + ("" if self.mix == "sum" else f" with --mix {self.mix}")
+        return f"{' '.join(self.strengths)} with --mix {self.mix}"
 
 
 @dataclass(frozen=True)
@@ -172,7 +173,7 @@ def measure_conflict(
     trial_plans = plans[settings.num_prompts * settings.num_seeds :: settings.num_seeds]
     shown = fresh[:: settings.num_seeds][:NUM_SHOWN]
     table = _Table(base, seals, judge, settings, on_picture, shown)
-    plain = Company(tuple(constant(1.0) for _ in seals))
+    plain = Company(tuple(constant(1.0) for _ in seals), _usual_mix(base, seals, fresh))
     alone = table.alone(fresh)
     before_finds = table.finds(fresh, plain, TOGETHER)
     before = table.meeting(fresh, plain, before_finds)
@@ -227,6 +228,13 @@ def _caveat(names: Sequence[str], alone: Sequence[Share]) -> str:
         f". {' and '.join(lost)} cannot be told from other emblems even alone where two marks are in one picture, "
         "which is the base's limit or the seal's; there likeness is all there is to go by"
     )
+
+
+def _usual_mix(base: Base, seals: Sequence[Seal], plans: Sequence[PairPlan]) -> str:
+    """How the seals are mixed where nothing is said of it, in every one of the pictures."""
+    requests = [plan.request(seals, None).resolved(base) for plan in plans]
+    mixes = {choose_mix(base, request, [(seal, 1.0) for seal in seals]).mix for request in requests}
+    return mixes.pop() if len(mixes) == 1 else "sum"
 
 
 def _both(plan: PairPlan, finds: Sequence[Find]) -> float:

@@ -16,6 +16,7 @@ from ..adapters import Seal
 from ..bases import Base
 from ..errors import ConfigError
 from ..generate import Picture, Request
+from ..generate.mixing import AUTO
 from ..stage.captions import article
 from .judge import LoadedJudge
 from .prompts import OTHER_EMBLEMS, Context, unseen_contexts
@@ -55,7 +56,7 @@ class PairPlan:
         return f"{' and '.join(parts)} on {self.contexts[0].surface}"
 
     def request(
-        self, seals: Sequence[Seal], steps: int | None, alone: int | None = None, mix: str = "sum"
+        self, seals: Sequence[Seal], steps: int | None, alone: int | None = None, mix: str = AUTO
     ) -> Request:
         prompt = self.prompt(seals, alone)
         width, height = self.size_px

@@ -19,7 +19,9 @@ from . import (
     openai_routes,
     routes_bases,
     routes_images,
+    routes_me,
     routes_pictures,
+    routes_seal_files,
     routes_seals,
     routes_status,
     routes_trainings,
@@ -30,12 +32,14 @@ from .answers import add_error_answers
 from .frame import Patience, RequestFrame
 from .openai_schema import OpenAIErrorBody
 from .schema import ErrorBody
-from .service import SCHEMES, Service
+from .service import SCHEMES, Service, scope_of
 
 ROUTES = (
     routes_images,
     routes_seals,
+    routes_seal_files,
     routes_trainings,
+    routes_me,
     routes_bases,
     routes_pictures,
     openai_routes,
@@ -79,7 +83,7 @@ def _routed() -> FastAPI:
         model = ERROR_BODIES.get(module.router.tags[0], ErrorBody)
         app.include_router(module.router, responses=_errors(model), dependencies=list(SCHEMES))
     described = app.openapi
-    app.openapi = lambda: _without_422(described())  # type: ignore[method-assign]
+    app.openapi = lambda: _with_scopes(_without_422(described()))  # type: ignore[method-assign]
     return app
 
 
@@ -97,6 +101,16 @@ def _without_422(document: dict[str, Any]) -> dict[str, Any]:
             operation["responses"].pop("422", None)
     for name in ("HTTPValidationError", "ValidationError"):
         document["components"]["schemas"].pop(name, None)
+    return document
+
+
+def _with_scopes(document: dict[str, Any]) -> dict[str, Any]:
+    """The document with what each operation's key must be for, as the routes themselves have it."""
+    routes = [route for module in ROUTES for route in module.router.routes if isinstance(route, APIRoute)]
+    for route in routes:
+        if (scope := scope_of(route.dependant)) is not None:
+            for method in route.methods or ():
+                document["paths"][route.path_format][method.lower()]["x-scope"] = scope
     return document
 
 

@@ -14,7 +14,8 @@ from .. import catalog as kept
 from ..catalog.paging import MAX_PAGE
 from ..catalog.seals import MAX_THUMBNAIL_CHARS
 from ..errors import AuthError
-from .library import Caller, SealFacts, SealRecord
+from ..jobs import TRAIN, Queue
+from .library import Caller, SealFacts, SealPage, SealRecord, Standing, Used
 
 DIGEST = re.compile(r"[0-9a-f]{64}")
 
@@ -24,7 +25,7 @@ class CatalogLibrary:
 
     def __init__(self, catalog: kept.Catalog):
         """`catalog`: stays open for as long as this is asked."""
-        self._catalog = catalog
+        self._catalog, self._queue = catalog, Queue(catalog)
 
     async def caller(self, key: str | None) -> Caller:
         if key is None:
@@ -32,21 +33,46 @@ class CatalogLibrary:
         known = await asyncio.to_thread(self._catalog.keys.authenticate, key)
         return Caller(known.tenant.id, frozenset(scope.value for scope in known.key.scopes))
 
+    async def standing(self, caller: Caller) -> Standing:
+        return await asyncio.to_thread(self._standing, caller.tenant)
+
     async def seals(self, caller: Caller) -> Sequence[SealRecord]:
         return await asyncio.to_thread(self._all, caller.tenant)
 
+    async def page(self, caller: Caller, search: kept.SealSearch, after: str | None, limit: int) -> SealPage:
+        return await asyncio.to_thread(self._page, caller.tenant, search, after, limit)
+
     async def find_seal(self, caller: Caller, name: str) -> SealRecord:
-        return _record(await asyncio.to_thread(self._found, caller.tenant, name))
+        return await asyncio.to_thread(self._found, caller.tenant, name)
 
     async def use_seal(self, caller: Caller, name: str) -> SealRecord:
         return await self.find_seal(caller, name)
 
     async def add_seal(self, caller: Caller, name: str, file: Path, facts: SealFacts) -> SealRecord:
         """Raises: as `Library.add_seal`; QuotaError, and what the catalog's database and store raise."""
-        return _record(await asyncio.to_thread(self._add, caller.tenant, name, file, facts))
+        return await asyncio.to_thread(self._add, caller.tenant, name, file, facts)
+
+    async def rename_seal(self, caller: Caller, digest: str, name: str) -> SealRecord:
+        return await asyncio.to_thread(self._renamed, caller.tenant, digest, name)
 
     async def remove_seal(self, caller: Caller, digest: str) -> None:
         await asyncio.to_thread(self._remove, caller.tenant, digest)
+
+    async def seal_bytes(self, caller: Caller, digest: str) -> bytes:
+        """Raises: as `Library.seal_bytes`; StoreError; MissingError for a file that the store has lost."""
+        return await asyncio.to_thread(self._catalog.seals.read, caller.tenant, digest)
+
+    async def thumbnail(self, caller: Caller, digest: str) -> str:
+        return await asyncio.to_thread(self._catalog.seals.thumbnail, caller.tenant, digest)
+
+    async def grants(self, caller: Caller, digest: str) -> Sequence[str]:
+        return await asyncio.to_thread(self._grants, caller.tenant, digest)
+
+    async def grant(self, caller: Caller, digest: str, to: str) -> None:
+        await asyncio.to_thread(self._grant, caller.tenant, digest, to)
+
+    async def ungrant(self, caller: Caller, digest: str, to: str) -> None:
+        await asyncio.to_thread(self._ungrant, caller.tenant, digest, to)
 
     async def take_pictures(self, tenant: str, num_pictures: int) -> None:
         await asyncio.to_thread(self._catalog.tenants.take_pictures, tenant, num_pictures)
@@ -54,26 +80,65 @@ class CatalogLibrary:
     async def give_back_pictures(self, tenant: str, num_pictures: int) -> None:
         await asyncio.to_thread(self._catalog.tenants.give_back_pictures, tenant, num_pictures)
 
+    def _standing(self, tenant: str) -> Standing:
+        known, usage = self._catalog.tenants.get(tenant), self._catalog.tenants.usage(tenant)
+        num_trainings = self._queue.num_unfinished(tenant, TRAIN)
+        used = Used(usage.pictures_today, num_trainings, usage.storage_bytes)
+        return Standing(known.id, known.name, known.quota, used)
+
     def _all(self, tenant: str) -> list[SealRecord]:
         records: list[SealRecord] = []
         after: str | None = None
         while True:
-            page = self._catalog.seals.page(tenant, after=after, limit=MAX_PAGE)
-            records += map(_record, page.items)
+            page = self._page(tenant, kept.SealSearch(), after, MAX_PAGE)
+            records += page.records
             if page.next is None:
                 return sorted(records, key=lambda record: (record.name, record.facts.digest))
             after = page.next
 
-    def _found(self, tenant: str, name: str) -> kept.SealRecord:
-        seals = self._catalog.seals
-        return seals.usable(tenant, name) if DIGEST.fullmatch(name) else seals.named(tenant, name)
+    def _page(self, tenant: str, search: kept.SealSearch, after: str | None, limit: int) -> SealPage:
+        page = self._catalog.seals.page(tenant, search, after, limit)
+        return SealPage(self._records(tenant, page.items), page.next)
 
-    def _add(self, tenant: str, name: str, file: Path, facts: SealFacts) -> kept.SealRecord:
-        return self._catalog.seals.add(tenant, file.read_bytes(), _catalog_facts(name, facts), by_name=True)
+    def _found(self, tenant: str, name: str) -> SealRecord:
+        seals = self._catalog.seals
+        found = seals.usable(tenant, name) if DIGEST.fullmatch(name) else seals.named(tenant, name)
+        return self._record(tenant, found)
+
+    def _add(self, tenant: str, name: str, file: Path, facts: SealFacts) -> SealRecord:
+        wanted = _catalog_facts(name, facts)
+        return self._record(tenant, self._catalog.seals.add(tenant, file.read_bytes(), wanted, by_name=True))
+
+    def _renamed(self, tenant: str, digest: str, name: str) -> SealRecord:
+        base = self._base_of(tenant, digest)
+        return self._record(tenant, self._catalog.seals.rename(tenant, digest, base, name))
 
     def _remove(self, tenant: str, digest: str) -> None:
-        record = self._catalog.seals.usable(tenant, digest)
-        self._catalog.seals.delete(tenant, digest, record.base_digest)
+        self._catalog.seals.delete(tenant, digest, self._base_of(tenant, digest))
+
+    def _grants(self, tenant: str, digest: str) -> list[str]:
+        shared = self._catalog.seals.grants(tenant, digest, self._base_of(tenant, digest))
+        names = self._catalog.tenants.names(shared)
+        return [names[each] for each in shared if each in names]
+
+    def _grant(self, tenant: str, digest: str, to: str) -> None:
+        base = self._base_of(tenant, digest)
+        self._catalog.seals.grant(tenant, digest, base, self._catalog.tenants.named(to).id)
+
+    def _ungrant(self, tenant: str, digest: str, to: str) -> None:
+        base = self._base_of(tenant, digest)
+        self._catalog.seals.ungrant(tenant, digest, base, self._catalog.tenants.named(to).id)
+
+    def _base_of(self, tenant: str, digest: str) -> str:
+        return self._catalog.seals.usable(tenant, digest).base_digest
+
+    def _record(self, tenant: str, record: kept.SealRecord) -> SealRecord:
+        return self._records(tenant, [record])[0]
+
+    def _records(self, tenant: str, records: Sequence[kept.SealRecord]) -> list[SealRecord]:
+        """As the tenant sees them."""
+        owners = self._catalog.tenants.names(record.tenant for record in records)
+        return [_record(record, owners.get(record.tenant, ""), record.tenant == tenant) for record in records]
 
 
 def _catalog_facts(name: str, facts: SealFacts) -> kept.SealFacts:
@@ -94,7 +159,7 @@ def _catalog_facts(name: str, facts: SealFacts) -> kept.SealFacts:
     )
 
 
-def _record(record: kept.SealRecord) -> SealRecord:
+def _record(record: kept.SealRecord, owner: str, is_own: bool) -> SealRecord:
     facts = SealFacts(
         digest=record.digest,
         size_bytes=record.size_bytes,
@@ -109,4 +174,5 @@ def _record(record: kept.SealRecord) -> SealRecord:
         num_layers=record.num_layers,
         scorecard=record.scorecard,
     )
-    return SealRecord(record.name, facts, record.created.isoformat(timespec="seconds"))
+    added = record.created.isoformat(timespec="seconds")
+    return SealRecord(record.name, facts, added, owner, is_own, record.has_thumbnail)

@@ -13,6 +13,7 @@ TITLES = {
     "pictures": "Other people's pictures",
     "openai": "OpenAI's dialect",
     "a1111": "A1111's dialect",
+    "people": "People",
     "status": "Status",
 }
 """Sections by tag, in the page's order."""
@@ -24,6 +25,11 @@ BOUNDS = {
     "maxItems": "at most {} of them",
     "pattern": "as `{}`",
 }
+KEYS = {
+    "any": "a key, whatever it is for",
+    **{scope: f"a key for `{scope}`" for scope in ("generate", "train", "admin")},
+}
+"""What an operation needs, by its `x-scope`."""
 HEAD = """# The service's routes
 
 Written from the OpenAPI document by `python -m sealsmith.server.document`; a running service has it at
@@ -54,6 +60,7 @@ def page(document: Document) -> str:
 
 def _operation(document: Document, method: str, path: str, operation: Document) -> str:
     parts = [f"### {method.upper()} {path}\n", operation["description"].replace("\n", " ") + "\n"]
+    parts += [f"Needs {KEYS[operation['x-scope']]}.\n"] if "x-scope" in operation else []
     rows = [_parameter(document, parameter) for parameter in operation.get("parameters", ())]
     for kind, content in operation.get("requestBody", {}).get("content", {}).items():
         parts.append(f"Takes `{kind}`.\n")

@@ -10,6 +10,7 @@ from ..engine.supervisor import Launch
 from .inspector import Inspector
 from .library import Library
 from .metrics import Metrics
+from .on_base import OnBase
 from .orders import OrderBook
 from .service import Service
 
@@ -45,12 +46,14 @@ async def drawing_service(
     metrics = Metrics()
     environ = {key: os.environ.get(key, value) for key, value in BESIDE_OTHERS.items()}
     launch = Launch("sealsmith.engine.core:open_core", config, environ)
+    on_base = OnBase(settings.base)
     try:
         async with EngineClient(launch) as engine:
             orders = OrderBook(engine, metrics)
             try:
-                yield Service(engine, library, inspector, orders, metrics)
+                yield Service(engine, library, inspector, orders, metrics, on_base)
             finally:
                 await orders.close()
     finally:
+        await on_base.close()
         await inspector.close()

@@ -4,6 +4,8 @@ Each function reads one file to its last byte, or refuses it with an error of ou
 (kill the process, fill its memory, take for ever) ends with that process. Not for: how it is run (inspector.py).
 """
 
+import base64
+import binascii
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,6 +34,7 @@ class PictureSetFacts:
 
 def inspect_seal(file: Path, name: str) -> SealFacts:
     """The facts of a seal file; errors call it `name`. Raises: SealFormatError, SealShapeError."""
+    from ..adapters.hashes import tensor_hash
     from ..adapters.seal_file import parse_seal
 
     data = bytearray(file.read_bytes())
@@ -51,8 +54,30 @@ def inspect_seal(file: Path, name: str) -> SealFacts:
         rank=header.rank,
         num_layers=len(seal.layers) + len(seal.networks) + len(seal.embeddings),
         scorecard=header.scorecard,
-        thumbnail=header.thumbnail,
+        thumbnail=_thumbnail(header.thumbnail),
+        tensors_digest=tensor_hash(data),
     )
+
+
+@dataclass(frozen=True)
+class ConvertedSeal:
+    """A seal file in another dialect."""
+
+    data: bytes
+    left_out: tuple[str, ...]
+    """Layers and tensors that are not in it, each with its reason."""
+
+
+def convert_seal(file: Path, name: str, *, dialect: str) -> ConvertedSeal:
+    """A seal file written again in another dialect. Raises: SealFormatError when nothing of it can be."""
+    from ..adapters.convert import converted
+    from ..adapters.seal_file import dump_seal, parse_seal
+
+    seal = parse_seal(bytearray(file.read_bytes()), name)
+    result, unwritable = converted(seal, dialect)
+    left_out = [f"layer {path!r}: {reason}" for path, reason in unwritable.items()]
+    left_out += [f"tensor {tensor!r}: of no known kind" for tensor in seal.unknown]
+    return ConvertedSeal(dump_seal(result, dialect), tuple(left_out))
 
 
 def inspect_pictures(file: Path, name: str, *, trigger: str, class_noun: str) -> PictureSetFacts:
@@ -97,3 +122,17 @@ def inspect_texts(file: Path, name: str) -> dict[str, str]:
             f"{name!r} is no PNG", "give a PNG as it was written; other formats carry no recipe"
         )
     return picture_texts(data, name)
+
+
+def _thumbnail(text: str) -> str:
+    """The small picture in a header, drawn anew, so that it is a picture and nothing else; or nothing."""
+    from ..adapters.metadata import THUMBNAIL
+    from ..adapters.thumbnail import thumbnail
+    from ..train.picture_decode import decode_picture
+
+    if not THUMBNAIL.fullmatch(text):
+        return ""
+    try:
+        return thumbnail(decode_picture(base64.b64decode(text.partition(",")[2]), "the thumbnail").image)
+    except (binascii.Error, PictureError):
+        return ""

@@ -13,6 +13,7 @@ import signal
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -39,19 +40,23 @@ class Inspector:
 
         Raises: its errors; InputError for a file that cost the process its life; BusyError.
         """
+        return await self.ask(partial(inspect, file, name), name)
+
+    async def ask(self, look: Callable[[], T], name: str) -> T:
+        """What `look` says in the process; errors call what it looks at `name`. Raises: as `run`."""
         if self._num_waiting >= MAX_INSPECTIONS:
             raise BusyError(f"{self._num_waiting} files are waiting to be looked at", "send it again")
         self._num_waiting += 1
         try:
             async with self._turn:
-                return await self._run(inspect, file, name)
+                return await self._ask(look, name)
         finally:
             self._num_waiting -= 1
 
-    async def _run(self, inspect: Inspection[T], file: Path, name: str) -> T:
+    async def _ask(self, look: Callable[[], T], name: str) -> T:
         if self._pool is None:
             self._pool = ProcessPoolExecutor(1, multiprocessing.get_context("spawn"))
-        running = self._pool.submit(_bounded, inspect, file, name, self._within_s, self._max_bytes)
+        running = self._pool.submit(_bounded, look, self._within_s, self._max_bytes)
         try:
             return await asyncio.wrap_future(running)
         except BrokenProcessPool as error:
@@ -72,7 +77,7 @@ class Inspector:
             await asyncio.to_thread(pool.shutdown, cancel_futures=True)
 
 
-def _bounded(inspect: Inspection[T], file: Path, name: str, within_s: int, max_bytes: int) -> T:
+def _bounded(look: Callable[[], T], within_s: int, max_bytes: int) -> T:
     """In the process: the inspection, with a timer that ends it and a ceiling over its memory."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the server's matter
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
@@ -80,7 +85,7 @@ def _bounded(inspect: Inspection[T], file: Path, name: str, within_s: int, max_b
     signal.alarm(within_s)
     try:
         resource.setrlimit(resource.RLIMIT_AS, (psutil.Process().memory_info().vms + max_bytes, hard))
-        return inspect(file, name)
+        return look()
     finally:
         signal.alarm(0)
         resource.setrlimit(resource.RLIMIT_AS, (hard, hard))

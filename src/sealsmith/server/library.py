@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
+from ..catalog import Quota, SealSearch
 from ..errors import ForbiddenError
 
 Scope = Literal["generate", "train", "admin"]
-"""generate: draw, and see one's seals; train: bring and remove seals; admin: other people's affairs."""
+"""generate: draw, and see one's seals; train: bring, change, share and remove seals; admin: other people's
+affairs."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,8 @@ class SealFacts:
     scorecard: Mapping[str, Any] | None = None
     thumbnail: str = ""
     """"data:image/jpeg;base64,...", or nothing."""
+    tensors_digest: str = ""
+    """SHA-256 of the file behind its header; empty: not looked at."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +65,54 @@ class SealRecord:
     facts: SealFacts
     added: str
     """When it came, ISO 8601."""
+    owner: str
+    """Whose it is, by name."""
+    is_own: bool
+    """Whether it is the asker's, not only shared with them."""
+    has_thumbnail: bool
+
+    @property
+    def verdict(self) -> str | None:
+        """Of its scorecard; None: it was never measured."""
+        verdict = (self.facts.scorecard or {}).get("verdict")
+        return None if verdict is None else str(verdict)
+
+    def check_own(self) -> None:
+        """Raises: ForbiddenError for one that is only shared with the asker."""
+        if not self.is_own:
+            raise ForbiddenError(
+                f"the seal {self.facts.digest[:12]} is not yours, only shared with you", "ask its owner"
+            )
+
+
+@dataclass(frozen=True)
+class SealPage:
+    """Part of a list of seals, the newest first."""
+
+    records: Sequence[SealRecord]
+    next: str | None
+    """What to ask for the rest with; None: this was the last part."""
+
+
+@dataclass(frozen=True)
+class Used:
+    """How much of a quota is used."""
+
+    pictures_today: int
+    trainings: int
+    """Waiting or at work."""
+    storage_bytes: int
+
+
+@dataclass(frozen=True)
+class Standing:
+    """Who somebody is, what they may, and how much of it they have used."""
+
+    tenant: str
+    name: str
+    quota: Quota | None
+    """None: they may as much as they like."""
+    used: Used
 
 
 class Library(Protocol):
@@ -70,8 +122,16 @@ class Library(Protocol):
         """Whose key this is; None: no key was given. Raises: AuthError."""
         ...
 
+    async def standing(self, caller: Caller) -> Standing:
+        """Who the caller is, for themselves."""
+        ...
+
     async def seals(self, caller: Caller) -> Sequence[SealRecord]:
         """All of the caller's seals, by name."""
+        ...
+
+    async def page(self, caller: Caller, search: SealSearch, after: str | None, limit: int) -> SealPage:
+        """Those that are looked for, the newest first. `after`: `next` of the part before. Raises: ConfigError."""
         ...
 
     async def find_seal(self, caller: Caller, name: str) -> SealRecord:
@@ -90,8 +150,42 @@ class Library(Protocol):
         """
         ...
 
+    async def rename_seal(self, caller: Caller, digest: str, name: str) -> SealRecord:
+        """The seal under another name, which was checked.
+
+        Raises: SealMissingError; ForbiddenError for one that was only shared; SealExistsError for a name that is
+        taken.
+        """
+        ...
+
     async def remove_seal(self, caller: Caller, digest: str) -> None:
         """Raises: SealMissingError; ForbiddenError for one that was only shared with the caller."""
+        ...
+
+    async def seal_bytes(self, caller: Caller, digest: str) -> bytes:
+        """The file of a seal, as it is stored. Raises: SealMissingError."""
+        ...
+
+    async def thumbnail(self, caller: Caller, digest: str) -> str:
+        """A seal's small picture, "data:image/jpeg;base64,..."; or nothing. Raises: SealMissingError."""
+        ...
+
+    async def grants(self, caller: Caller, digest: str) -> Sequence[str]:
+        """Names of the tenants that the caller's seal is shared with, in the order in which they came.
+
+        Raises: SealMissingError; ForbiddenError for one that was only shared; MissingError where nothing is.
+        """
+        ...
+
+    async def grant(self, caller: Caller, digest: str, to: str) -> None:
+        """Lets the tenant of that name use the caller's seal; again, it changes nothing.
+
+        Raises: as `grants`; MissingError for the tenant, ConfigError for oneself.
+        """
+        ...
+
+    async def ungrant(self, caller: Caller, digest: str, to: str) -> None:
+        """Takes that back, from the next request on. Raises: as `grant`."""
         ...
 
     async def take_pictures(self, tenant: str, num_pictures: int) -> None:

@@ -16,6 +16,7 @@ MAX_SEED = 2**53 - 1
 MAX_WAIT_S = 3600.0
 MAX_NAME_CHARACTERS = 100
 MAX_WORD_CHARACTERS = 100
+MAX_TENANT_CHARACTERS = 200
 MAX_SETTINGS_CHARACTERS = 32_000
 """Of a training's settings, as JSON."""
 
@@ -46,6 +47,9 @@ MAX_KEPT_ORDERS = 2_000
 INSPECT_WITHIN_S = 60
 INSPECT_BYTES = 4 << 30
 """Memory that one uploaded file may cost beside what the program itself takes."""
+BASE_WITHIN_S = 300
+BASE_BYTES = 64 << 30
+"""Of the process that holds the base to answer questions about it, the base with it."""
 MAX_INSPECTIONS = 16
 """Waiting or under way, of all tenants."""
 

@@ -2,17 +2,16 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, File, Form, Path, UploadFile
+from fastapi import APIRouter, File, Form, Query, UploadFile
 from fastapi.responses import Response
 
+from ..catalog import SealSearch
 from .inspection import inspect_seal
 from .limits import MAX_NAME_CHARACTERS, MAX_SEAL_BYTES
 from .names import check_name
-from .schema import SealBody, SealsBody, seal_body
+from .seal_schema import After, Limit, SealBody, SealChange, SealId, SealsBody, seal_body
 from .service import Drawer, Keeper, ServiceOf
 from .uploads import on_disk, stem_of
-
-SealId = Annotated[str, Path(pattern=r"^[0-9a-f]{64}$", description="SHA-256 of its file.")]
 
 router = APIRouter(prefix="/v1/seals", tags=["seals"])
 
@@ -47,15 +46,38 @@ async def add_seal(
 
 
 @router.get("", response_model=SealsBody)
-async def list_seals(service: ServiceOf, caller: Drawer) -> SealsBody:
-    """The caller's seals, by name."""
-    return SealsBody(seals=[seal_body(record) for record in await service.library.seals(caller)])
+async def list_seals(
+    service: ServiceOf,
+    caller: Drawer,
+    q: Annotated[
+        str, Query(max_length=200, description="A part of the name, the trigger or the title.")
+    ] = "",
+    trigger: Annotated[str, Query(max_length=200, description="The whole trigger.")] = "",
+    hash: Annotated[
+        str | None,
+        Query(
+            pattern=r"^[0-9A-Fa-f]{8,64}$",
+            description="How the file's SHA-256 begins, which AutoV2 is, too; or that of its tensors (AutoV3).",
+        ),
+    ] = None,
+    after: After = None,
+    limit: Limit = 50,
+) -> SealsBody:
+    """The seals that the caller may use: their own and those shared with them, the newest first."""
+    page = await service.library.page(caller, SealSearch(q, trigger, hash or ""), after, limit)
+    return SealsBody(seals=[seal_body(record, is_whole=False) for record in page.records], next=page.next)
 
 
 @router.get("/{seal_id}", response_model=SealBody)
 async def get_seal(seal_id: SealId, service: ServiceOf, caller: Drawer) -> SealBody:
     """One seal."""
     return seal_body(await service.library.find_seal(caller, seal_id))
+
+
+@router.patch("/{seal_id}", response_model=SealBody)
+async def change_seal(seal_id: SealId, change: SealChange, service: ServiceOf, caller: Keeper) -> SealBody:
+    """Give one of the caller's own seals another name."""
+    return seal_body(await service.library.rename_seal(caller, seal_id, check_name(change.name)))
 
 
 @router.delete("/{seal_id}", status_code=204)

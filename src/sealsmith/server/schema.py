@@ -5,7 +5,6 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from ..errors import SealsmithError
-from .library import SealRecord
 from .limits import (
     MAX_GUIDANCE,
     MAX_NAME_CHARACTERS,
@@ -119,33 +118,13 @@ class OrderBody(BaseModel):
     id: str
     state: Literal["waiting", "loading", "drawing", "done", "failed"]
     created: float = Field(description="Seconds since 1970.")
+    prompt: str = Field(description="As it was asked for, without the tags of seals.")
     events_url: str
     pictures: list[PictureBody]
 
 
 class OrdersBody(BaseModel):
     orders: list[OrderBody]
-
-
-class SealBody(BaseModel):
-    """A seal in the caller's library."""
-
-    id: str = Field(description="SHA-256 of its file.")
-    name: str = Field(description="What prompts call it.")
-    added: str = Field(description="ISO 8601.")
-    size_bytes: int
-    title: str
-    trigger: str
-    class_noun: str
-    family: str
-    base: str
-    method: str
-    rank: int
-    num_layers: int
-
-
-class SealsBody(BaseModel):
-    seals: list[SealBody]
 
 
 class BaseBody(BaseModel):
@@ -202,6 +181,7 @@ def order_body(order: Order) -> OrderBody:
         id=order.id,
         state=order.state,
         created=order.created,
+        prompt=order.wish.first.prompt,
         events_url=f"/v1/images/{order.id}/events",
         pictures=[picture_body(order, picture) for picture in order.pictures],
     )
@@ -226,13 +206,4 @@ def error_detail(error: SealsmithError, request_id: str) -> ErrorDetail:
     return ErrorDetail(
         code=error.code, message=str(error), remedy=error.remedy, parameter=None,
         retry_after_s=error.retry_after_s, request_id=request_id,
-    )  # fmt: skip
-
-
-def seal_body(record: SealRecord) -> SealBody:
-    facts = record.facts
-    return SealBody(
-        id=facts.digest, name=record.name, added=record.added, size_bytes=facts.size_bytes, title=facts.title,
-        trigger=facts.trigger, class_noun=facts.class_noun, family=facts.family, base=facts.base,
-        method=facts.method, rank=facts.rank, num_layers=facts.num_layers,
     )  # fmt: skip

@@ -4,9 +4,10 @@ import base64
 import binascii
 from dataclasses import dataclass
 from functools import partial
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import Depends, Request, Security
+from fastapi.dependencies.models import Dependant
 from fastapi.security import HTTPBasic, HTTPBearer
 
 from ..engine.client import EngineClient
@@ -15,6 +16,7 @@ from ..errors import AuthError, BusyError, EngineError
 from .inspector import Inspector
 from .library import Caller, Library, Scope
 from .metrics import Metrics
+from .on_base import OnBase
 from .order import Order
 from .orders import OrderBook
 from .trainings import Trainings
@@ -40,6 +42,7 @@ class Service:
     inspector: Inspector
     orders: OrderBook
     metrics: Metrics
+    on_base: OnBase
     trainings: Trainings | None = None
     """None: it trains nothing."""
 
@@ -73,15 +76,25 @@ def request_id_of(request: Request) -> str:
     return str(request.scope.get("request_id", ""))
 
 
-def caller_with(scope: Scope) -> object:
-    """A dependency: who asks, if their key is for this. Raises: AuthError, ForbiddenError."""
+@dataclass(frozen=True)
+class CallerOf:
+    """A dependency: who asks, if their key is for this; None: for anything."""
 
-    async def caller_of(request: Request) -> Caller:
+    scope: Scope | None
+
+    async def __call__(self, request: Request) -> Caller:
+        """Raises: AuthError, ForbiddenError."""
         caller = await service_of(request).library.caller(_key(request))
-        caller.check_scope(scope)
+        if self.scope is not None:
+            caller.check_scope(self.scope)
         return caller
 
-    return Depends(caller_of)
+
+def scope_of(dependant: Dependant) -> Scope | Literal["any"] | None:
+    """What a route's key must be for; None: it asks for no key."""
+    if isinstance(dependant.call, CallerOf):
+        return dependant.call.scope or "any"
+    return next((scope for each in dependant.dependencies if (scope := scope_of(each))), None)
 
 
 def _key(request: Request) -> str | None:
@@ -104,7 +117,9 @@ def _key(request: Request) -> str | None:
 
 ServiceOf = Annotated[Service, Depends(service_of)]
 RequestId = Annotated[str, Depends(request_id_of)]
-Drawer = Annotated[Caller, caller_with("generate")]
+Anybody = Annotated[Caller, Depends(CallerOf(None))]
+"""Who has a key at all."""
+Drawer = Annotated[Caller, Depends(CallerOf("generate"))]
 """Who may draw, and see their own seals."""
-Keeper = Annotated[Caller, caller_with("train")]
-"""Who may bring and remove seals."""
+Keeper = Annotated[Caller, Depends(CallerOf("train"))]
+"""Who may bring, change, share and remove seals."""

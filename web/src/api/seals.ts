@@ -9,6 +9,8 @@ export type Dialect = (typeof DIALECTS)[number];
 
 export interface SealSearch {
   q?: string;
+  /** The beginning of a file's SHA-256, or a short hash of its tensors. */
+  hash?: string;
   after?: string;
   limit?: number;
 }

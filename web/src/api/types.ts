@@ -111,6 +111,7 @@ export interface Order {
   state: PictureState;
   /** Seconds since 1970. */
   created: number;
+  prompt: string;
   events_url: string;
   pictures: Picture[];
 }

@@ -8,6 +8,7 @@ import { good, isMissingRoute, type Problem, type Result } from "../api/problem.
 import type { Me, Scope } from "../api/types.ts";
 
 const NAME = "sealsmith.key";
+const AGAIN_MS = 3000;
 
 export type Session =
   | { is: "starting" }
@@ -30,8 +31,14 @@ export async function start(): Promise<void> {
   const given = /^#key=(seal_[\w-]+)$/.exec(location.hash)?.[1];
   if (given) history.replaceState(null, "", location.pathname);
   if (location.hash.startsWith("#key=")) history.replaceState(null, "", location.pathname);
-  const entered = await enter(given ?? stored(), false);
-  isTabOnly.value = given !== undefined && entered.ok;
+  if (given) store(given, false);
+  isTabOnly.value = given !== undefined;
+  await enter(given ?? stored(), false);
+}
+
+/** Tries again with the key that is there, or without one. */
+export function tryAgain(): Promise<Result<Me>> {
+  return enter(stored(), false);
 }
 
 /** Keeps the key in this browser from now on. */
@@ -44,9 +51,10 @@ export function stay(): void {
 export async function enter(candidate: string | null, isStaying: boolean): Promise<Result<Me>> {
   const answer = await meOf(candidate);
   if (!answer.ok) {
-    const isNew = candidate !== null && answer.problem.status === 401;
-    if (isNew) forget();
-    session.value = { is: "out", problem: candidate === null && answer.problem.status === 401 ? null : answer.problem };
+    const isRefused = answer.problem.status === 401;
+    if (isRefused) forget();
+    else if (stored() === candidate) setTimeout(() => session.value.is === "out" && void tryAgain(), AGAIN_MS);
+    session.value = { is: "out", problem: candidate === null && isRefused ? null : answer.problem };
     return answer;
   }
   key = candidate;

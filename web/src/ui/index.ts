@@ -10,4 +10,6 @@ export { Icon, type IconName } from "./icons.tsx";
 export { Mark, Rosette, WaxSeal } from "./mark.tsx";
 export { complain, EmptyState, ErrorNote, say, told, Waiting, WarningNote } from "./notes.tsx";
 export { Announced, AuthImage, Badge, Card, CopyButton, Disclosure, NoScope, PageHead, ProgressBar, type Tone } from "./parts.tsx";
+export { SealPicture } from "./seal-picture.tsx";
+export { VerdictBadge } from "./verdict.tsx";
 export { Tabs } from "./tabs.tsx";

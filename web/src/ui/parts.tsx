@@ -99,7 +99,12 @@ export function AuthImage(props: {
 export function CopyButton(props: { text: string; label: string; done: string }): JSX.Element {
   const isCopied = useSignal(false);
   const copy = async (): Promise<void> => {
-    await navigator.clipboard.writeText(props.text);
+    try {
+      await navigator.clipboard.writeText(props.text); // not there, or not allowed, at an address that is not secure
+    } catch {
+      say(words.value.shell.copyFailed);
+      return;
+    }
     isCopied.value = true;
     say(props.done);
     setTimeout(() => (isCopied.value = false), 2000);

@@ -28,6 +28,7 @@ SEALWORLD = register(
         attention_weight=0.05,
         slot=" on ",
         pair_aspect=1.5,
+        pair_mix="masked",
         is_declared=True,
     )
 )  # fmt: skip

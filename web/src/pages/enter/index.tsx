@@ -2,9 +2,9 @@
 
 import { useSignal } from "@preact/signals";
 import type { JSX } from "preact";
-import { bad, type Problem } from "../../api/problem.ts";
+import type { Problem } from "../../api/problem.ts";
 import { LookSettings } from "../../shell.tsx";
-import { enter } from "../../state/session.ts";
+import { enter, tryAgain } from "../../state/session.ts";
 import { Button, Checkbox, ErrorNote, TextField, WaxSeal } from "../../ui/index.ts";
 import { words } from "../../words/index.ts";
 
@@ -25,14 +25,14 @@ export function EnterPage({ problem }: { problem: Problem | null }): JSX.Element
     await enter(candidate, isStaying.value);
     isBusy.value = false;
   };
-  const shown = problem ?? bad({ code: "" }).problem;
+  const isElsewhere = problem !== null && problem.status !== 401;
   return (
     <main class="enter">
       <div class="enter-card">
         <WaxSeal size={104} />
         <h1>{text.enter.title}</h1>
         <p class="lead">{text.enter.lead}</p>
-        {problem && <ErrorNote problem={shown} {...(problem.status ? {} : { onRetry: () => void enter(null, false) })} />}
+        {problem && <ErrorNote problem={problem} onRetry={isElsewhere ? () => void tryAgain() : undefined} />}
         <form onSubmit={(event) => void submit(event)} noValidate>
           <TextField
             label={text.enter.key}

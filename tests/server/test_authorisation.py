@@ -1,0 +1,122 @@
+"""Every route of the document asks for a valid key of its scope, and gives nobody another's things."""
+
+from collections.abc import Callable
+from typing import Any
+
+import httpx2
+import pytest
+from operations import GUARDED, SAMPLES, Operation, each
+from shared import Headers, Shared
+
+from sealsmith.catalog import ArtefactKind, NewArtefact, Scope
+from sealsmith.jobs import TRAIN, Queue
+
+BODIES: dict[str, dict[str, Any]] = {
+    "patch /v1/seals/{seal_id}": {"json": {"name": "mine"}},
+}
+"""What operations on somebody's things take, where they take something."""
+NOBODY_S = ("/v1/admin/",)
+"""Paths whose things belong to no tenant: only the scope decides."""
+
+
+@pytest.fixture(scope="module")
+def http(shared: Shared) -> Any:
+    with shared.running.client() as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def bad_keys(shared: Shared) -> list[Headers]:
+    good = shared.key("ann")["authorization"]
+    forged = good[:-1] + ("A" if good[-1] != "A" else "B")
+    return [
+        {},
+        {"authorization": "Bearer seal_0123456789ab_nothing"},
+        {"authorization": forged},
+        shared.revoked_key("ann"),
+        shared.outdated_key("ann"),
+    ]
+
+
+@pytest.fixture(scope="module")
+def key_without(shared: Shared) -> Callable[[str], Headers]:
+    """A key for everything but one scope."""
+    keys = {
+        scope.value: shared.key("ann", *(other for other in Scope if other is not scope)) for scope in Scope
+    }
+    return keys.__getitem__
+
+
+@pytest.fixture(scope="module")
+def things(shared: Shared, http: httpx2.Client, seal_bytes: bytes) -> dict[str, str]:
+    """One of everything that is named in a path, all of it Carol's."""
+    carol, headers = shared.tenant("carol"), shared.key("carol")
+    data = seal_bytes.replace(b"seal of sks", b"seal of cas")
+    added = http.post("/v1/seals", files={"file": ("carols.safetensors", data)}, headers=headers).json()
+    order = http.post("/v1/images", json={"prompt": "x", "steps": 1}, headers=headers).json()
+    with http.stream("GET", order["events_url"], headers=headers) as events:
+        events.read()
+    payload = {"pictures": "", "name": "carols", "is_scored": False, "settings": {"trigger": "cas"}}
+    job = Queue(shared.catalog).submit(carol, TRAIN, payload)
+    preview = NewArtefact(ArtefactKind.PREVIEW, b"a picture", "image/png", "step-1.png", job=job.id)
+    file = shared.catalog.artefacts.add(carol, preview)
+    return {
+        **SAMPLES,
+        "seal_id": added["id"],
+        "order_id": order["id"],
+        "training_id": job.id,
+        "file_id": file.id,
+        "tenant_name": "bob",
+    }
+
+
+@each(GUARDED)
+def test_every_route_refuses_what_is_no_valid_key(
+    http: httpx2.Client, bad_keys: list[Headers], operation: Operation
+) -> None:
+    for headers in bad_keys:
+        answer = http.request(operation.method, operation.path.format(**SAMPLES), headers=headers)
+        assert (answer.status_code, answer.headers.get("www-authenticate")) == (401, "Bearer"), answer.text
+
+
+@each(GUARDED)
+def test_no_scope_includes_another(
+    http: httpx2.Client, key_without: Callable[[str], Headers], operation: Operation
+) -> None:
+    assert operation.scope is not None
+    for scope in Scope:
+        answer = http.request(operation.method, operation.path.format(**SAMPLES), headers=key_without(scope))
+        assert (answer.status_code == 403) == (scope == operation.scope), (scope, answer.text)
+
+
+@each([operation for operation in GUARDED if operation.has_names and not operation.path.startswith(NOBODY_S)])
+def test_another_tenant_s_things_are_not_there(
+    shared: Shared, http: httpx2.Client, things: dict[str, str], operation: Operation
+) -> None:
+    """With a key for everything, and everything it could take: what is missing is Carol's consent."""
+    asked = BODIES[operation.label] if "requestBody" in operation.described else {}
+    path = operation.path.format(**things)
+    answer = http.request(operation.method, path, headers=shared.key("bob", *Scope), **asked)
+    assert answer.status_code == 404, answer.text
+    if operation.method == "get":
+        mine = http.request("get", path, headers=shared.key("carol")) if not _endless(operation) else None
+        assert mine is None or mine.status_code == 200 or "has no picture" in mine.text, mine.text
+
+
+@each([operation for operation in GUARDED if not operation.has_names and operation.method == "get"])
+def test_no_list_names_another_tenant_s_things(
+    shared: Shared, http: httpx2.Client, things: dict[str, str], operation: Operation
+) -> None:
+    if operation.path.startswith(NOBODY_S):
+        return
+    asked = {"params": {"word": "sks"}} if operation.path == "/v1/triggers/check" else {}
+    answer = http.get(operation.path, headers=shared.key("bob", *Scope), **asked)
+    assert answer.status_code == 200, answer.text
+    named = [name for name, thing in things.items() if thing not in SAMPLES.values() and thing != "bob"]
+    assert len(named) == 4
+    assert not [name for name in named if things[name] in answer.text]
+
+
+def _endless(operation: Operation) -> bool:
+    """Whether it goes on until a job that nobody does has ended."""
+    return operation.path == "/v1/trainings/{training_id}/events"

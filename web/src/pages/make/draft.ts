@@ -1,0 +1,48 @@
+// The one draft of this browser, and what can be done with it.
+
+import { readRecipe } from "../../api/images.ts";
+import type { Recipe } from "../../api/types.ts";
+import { kept } from "../../state/drafts.ts";
+import { loadSeals, sealOf, seals } from "../../state/seals.ts";
+import { type Draft, draftOf, EMPTY, isDraft, wishedSeal, type WishedSeal } from "../../state/wish.ts";
+import { complain, say } from "../../ui/index.ts";
+import { words } from "../../words/index.ts";
+
+export const draft = kept<Draft>("make", EMPTY, isDraft);
+
+export function change(changes: Partial<Draft>): void {
+  draft.value = { ...draft.value, ...changes };
+}
+
+export function changeSeal(index: number, changes: Partial<WishedSeal["how"]>): void {
+  const seals = draft.value.seals.map((seal, at) => (at === index ? { ...seal, how: { ...seal.how, ...changes } } : seal));
+  change({ seals });
+}
+
+export function removeSeal(index: number): void {
+  change({ seals: draft.value.seals.filter((_, at) => at !== index) });
+}
+
+/** Puts a seal of the library in, once. */
+export function addSeal(word: string): void {
+  const seal = sealOf(word);
+  if (!seal || draft.value.seals.some((one) => one.id === seal.id)) return;
+  change({ seals: [...draft.value.seals, wishedSeal(seal)] });
+}
+
+/** Brings back how a picture was made. */
+export async function recall(recipe: Recipe): Promise<void> {
+  if (seals.value === null) await loadSeals();
+  const found = draftOf(recipe, sealOf);
+  draft.value = found;
+  const missing = found.seals.filter((seal) => !seal.id).map((seal) => seal.name);
+  const text = words.value.make;
+  say(missing.length ? text.recalledMissing(missing.join(", ")) : text.recalled);
+}
+
+/** The same, from a PNG of whoever's. */
+export async function recallFile(file: File): Promise<void> {
+  const answer = await readRecipe(file);
+  if (answer.ok) await recall(answer.value.recipe);
+  else complain(answer.problem);
+}
