@@ -9,7 +9,15 @@ interface Parts {
   colour: number | null;
 }
 
-const signed = (value: number, digits: number): string => `${value > 0 ? "+" : value < 0 ? "−" : ""}${formatNumber(Math.abs(value), digits)}`;
+/** With its sign: +0.61; what rounds to nothing is 0. */
+function signed(value: number, digits: number): string {
+  const shown = formatNumber(Math.abs(value), digits);
+  if (shown === formatNumber(0)) return shown;
+  return `${value > 0 ? "+" : "−"}${shown}`;
+}
+
+/** Rises of the likeness below this are none to speak of. */
+const LEAST_RISE = 0.005;
 
 const en = {
   title: "Prove a seal",
@@ -68,7 +76,10 @@ const en = {
     },
     bleeding: {
       question: "Does it colour other pictures?",
-      sentence: (value: number) => `Pictures that do not call it resemble it by ${signed(value, 3)} because it is loaded.`,
+      sentence: (value: number) =>
+        value < LEAST_RISE
+          ? "Pictures that do not call it are no more like it than without it."
+          : `Pictures that do not call it are more like it by ${signed(value, 3)} because it is loaded.`,
     },
     diversity: {
       question: "Does it know more than one picture?",
@@ -144,7 +155,8 @@ const en = {
     useThis: "Use this strength",
     at: (value: string) => `Strength ${value}`,
     alt: (value: string) => `Drawn at strength ${value}`,
-    figures: { fidelity: "Is it the seal", similarity: "Likeness", adherence: "Rest as asked", leak: "Turns up uncalled", drift: "Moves others" } as Record<string, string>,
+    figures: { fidelity: "Is it the seal", likeness: "Likeness", adherence: "Rest as asked", leak: "Turns up uncalled", drift: "Moves others" } as Record<string, string>,
+    drawn: (n: number) => `Drawn at strength number ${n}`,
     sheet: "Save the whole sheet",
   },
   study: {
@@ -156,8 +168,8 @@ const en = {
     stages: {
       scorecard: "Drawing and judging",
       "before and after": "Drawing without the seal",
-      attention: "Drawing twice, and watching",
-      sweep: "Trying strengths",
+      "drawing twice": "Drawing without it and with it",
+      cells: "Trying strengths",
     } as Record<string, string>,
     count: (done: string, total: string) => `${done} of ${total}`,
     left: (time: string) => `${time} left`,
@@ -209,7 +221,7 @@ const ru: typeof en = {
     pass: "Печать выучила то, чему её учили.",
     fail: "Печать не выучила того, чему её учили.",
     basis: (prompts, seeds) =>
-      `Измерено на ${prompts} ${ruPlural(prompts, "запросе", "запросах", "запросах")}, которых не было в обучении, по ${seeds} ${ruPlural(seeds, "картинке", "картинки", "картинок")}.`,
+      `Измерено на ${prompts} ${ruPlural(prompts, "описании", "описаниях", "описаниях")}, которых не было в обучении, по ${seeds} ${ruPlural(seeds, "картинке", "картинки", "картинок")}.`,
     none: "Она ещё не измерена",
     noneText: "Для измерения рисуются картинки с печатью и без неё, а судья их рассматривает.",
     weak: "Несколько картинок говорят немного: полоски показывают, насколько точна каждая цифра.",
@@ -224,7 +236,7 @@ const ru: typeof en = {
       question: "Получается ли остальное?",
       sentence: (value, parts) => {
         const told = toldParts(parts, { mark: "знак", surface: "поверхность", colour: "цвет" });
-        return `На ${formatPercent(value)} картинок всё остальное как в запросе${told ? ` (${told})` : ""}.`;
+        return `На ${formatPercent(value)} картинок всё остальное как в описании${told ? ` (${told})` : ""}.`;
       },
     },
     leak: {
@@ -244,7 +256,10 @@ const ru: typeof en = {
     },
     bleeding: {
       question: "Не окрашивает ли другие?",
-      sentence: (value) => `Картинки без её слова становятся похожи на неё на ${signed(value, 3)}.`,
+      sentence: (value) =>
+        value < LEAST_RISE
+          ? "Картинки без её слова похожи на неё не больше, чем без печати."
+          : `Картинки без её слова становятся похожи на неё на ${signed(value, 3)} больше.`,
     },
     diversity: {
       question: "Знает ли больше одной картинки?",
@@ -266,27 +281,27 @@ const ru: typeof en = {
     size: "Насколько тщательно?",
     sizes: { quick: "Быстро", usual: "Обычно", thorough: "Тщательно" },
     sizeHints: {
-      quick: "2 запроса по 1 картинке: первый взгляд.",
-      usual: "8 запросов по 2 картинки.",
-      thorough: "16 запросов по 3 картинки: узкие полоски.",
+      quick: "2 описания по 1 картинке: первый взгляд.",
+      usual: "8 описаний по 2 картинки.",
+      thorough: "16 описаний по 3 картинки: узкие полоски.",
     },
     replaced: "Новые цифры заменят прежние.",
   },
   compare: {
-    hint: "Один запрос и одно зерно: без печати и с ней. Двигайте черту мышью или стрелками.",
+    hint: "Одно описание и одно зерно: без печати и с ней. Двигайте черту мышью или стрелками.",
     slider: "Сколько видно от картинки с печатью",
     before: "Без неё",
     after: "С печатью",
     seed: (seed) => `Зерно ${seed}`,
     alt: (side, prompt) => `${side}: ${prompt}`,
     none: "Сравнивать пока нечего",
-    noneText: "Пары картинок остаются от измерения, а по вашему запросу — от взгляда на внимание.",
+    noneText: "Пары картинок остаются от измерения, а по вашему описанию — от взгляда на внимание.",
     choose: "Пары",
     pair: (n) => `Пара ${n}`,
   },
   attention: {
     hint: "Где на картинке действует каждое слово — без печати и с ней.",
-    prompt: "Запрос",
+    prompt: "Описание",
     promptHint: "Её слово добавится само, если его нет.",
     strength: "Сила",
     start: "Посмотреть",
@@ -305,7 +320,7 @@ const ru: typeof en = {
     mass: (word, before, after) => `Из того, что делает «${word}», на место печати приходится ${after}; раньше — ${before}.`,
   },
   sweep: {
-    hint: "Одни и те же запросы при разной силе, каждая измерена: слабая не видна, сильная портит остальное.",
+    hint: "Одни и те же описания при разной силе, каждая измерена: слабая не видна, сильная портит остальное.",
     start: "Попробовать",
     from: "От",
     to: "До",
@@ -319,7 +334,8 @@ const ru: typeof en = {
     useThis: "Взять эту силу",
     at: (value) => `Сила ${value}`,
     alt: (value) => `Нарисовано при силе ${value}`,
-    figures: { fidelity: "Это она", similarity: "Сходство", adherence: "Остальное как в запросе", leak: "Лезет без спроса", drift: "Меняет другие" },
+    figures: { fidelity: "Это она", likeness: "Сходство", adherence: "Остальное как в описании", leak: "Лезет без спроса", drift: "Меняет другие" },
+    drawn: (n) => `Нарисовано при силе номер ${n}`,
     sheet: "Сохранить весь лист",
   },
   study: {
@@ -331,8 +347,8 @@ const ru: typeof en = {
     stages: {
       scorecard: "Рисую и сужу",
       "before and after": "Рисую без печати",
-      attention: "Рисую дважды и смотрю",
-      sweep: "Пробую силу",
+      "drawing twice": "Рисую без неё и с ней",
+      cells: "Пробую силу",
     },
     count: (done, total) => `${done} из ${total}`,
     left: (time) => `осталось ${time}`,

@@ -75,6 +75,8 @@ export function LooksView(props: {
   tab: ProveTab;
   /** What stands there when nothing was looked at yet. */
   empty: ComponentChildren;
+  /** What stands below a study that is still under way. */
+  meanwhile?: ((study: Study) => ComponentChildren) | undefined;
   children: (study: Study) => ComponentChildren;
   onDone?: (() => void) | undefined;
 }): JSX.Element {
@@ -87,7 +89,7 @@ export function LooksView(props: {
   if (!open) return <>{props.empty}</>;
   return (
     <>
-      <OpenStudy key={open.id} id={open.id} looks={looks} onDone={props.onDone}>
+      <OpenStudy key={open.id} id={open.id} looks={looks} meanwhile={props.meanwhile} onDone={props.onDone}>
         {props.children}
       </OpenStudy>
       {studies.length > 1 && <Earlier studies={studies} open={open.id} seal={seal} tab={tab} />}
@@ -98,6 +100,7 @@ export function LooksView(props: {
 function OpenStudy(props: {
   id: string;
   looks: Looks;
+  meanwhile: ((study: Study) => ComponentChildren) | undefined;
   children: (study: Study) => ComponentChildren;
   onDone?: (() => void) | undefined;
 }): JSX.Element {
@@ -119,7 +122,10 @@ function OpenStudy(props: {
       {study.state === "done" ? (
         <div class="prove-result">{props.children(study)}</div>
       ) : (
-        <Underway study={study} isConnected={isConnected.value} take={take} />
+        <>
+          <Underway study={study} isConnected={isConnected.value} take={take} />
+          {props.meanwhile?.(study)}
+        </>
       )}
       {isAtRest(study.state) && <Leaving study={study} looks={props.looks} />}
     </>

@@ -31,7 +31,14 @@ export function ScoreTab({ seal, onMeasured }: { seal: Seal; onMeasured: () => v
   return (
     <div class="prove-tab">
       {looks.problem.value && own && <ScorecardView card={own} />}
-      <LooksView looks={looks} seal={seal.id} tab="score" empty={empty} onDone={onMeasured}>
+      <LooksView
+        looks={looks}
+        seal={seal.id}
+        tab="score"
+        empty={empty}
+        meanwhile={() => own && <ScorecardView card={own} />}
+        onDone={onMeasured}
+      >
         {(study) => {
           const card = scorecardOf(study.result?.["scorecard"]);
           return card ? <ScorecardView card={card} /> : empty;

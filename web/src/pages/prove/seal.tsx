@@ -30,9 +30,11 @@ export function SealProof({ id }: { id: string }): JSX.Element {
   const tab = PROVE_TABS.find((name) => name === place.value.query.get("tab")) ?? "score";
   return (
     <>
-      <LinkButton kind="quiet" isSmall icon="left" href={hrefOf("prove")}>
-        {text.back}
-      </LinkButton>
+      <p class="prove-back">
+        <LinkButton kind="quiet" isSmall icon="left" href={hrefOf("prove")}>
+          {text.back}
+        </LinkButton>
+      </p>
       {problem.value && <ErrorNote problem={problem.value} onRetry={() => void look()} />}
       {!seal.value && !problem.value && <Waiting />}
       {seal.value && (

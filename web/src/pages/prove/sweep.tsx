@@ -28,7 +28,7 @@ export function SweepTab({ seal }: { seal: Seal }): JSX.Element {
   return (
     <div class="prove-tab">
       <p class="lead">{words.value.prove.sweep.hint}</p>
-      <LooksView looks={looks} seal={seal.id} tab="sweep" empty={null}>
+      <LooksView looks={looks} seal={seal.id} tab="sweep" empty={null} meanwhile={(study) => <SoFar study={study} />}>
         {(study) => <Sheet study={study} seal={seal} />}
       </LooksView>
       <Ask seal={seal} looks={looks} />
@@ -127,6 +127,18 @@ function Sheet({ study, seal }: { study: Study; seal: Seal }): JSX.Element {
   );
 }
 
+/** The pictures of the strengths that are done, while others are still to come. */
+function SoFar({ study }: { study: Study }): JSX.Element | null {
+  if (!study.files.length) return null;
+  return (
+    <div class="prove-cells">
+      {study.files.map((file, index) => (
+        <AuthImage key={file.id} path={file.url} alt={words.value.prove.sweep.drawn(index + 1)} />
+      ))}
+    </div>
+  );
+}
+
 function CellView({ cell, seal, isBest }: { cell: Cell; seal: Seal; isBest: boolean }): JSX.Element {
   const text = words.value.prove.sweep;
   const value = formatNumber(cell.value, 2);
@@ -168,7 +180,7 @@ function figuresOf(figures: Record<string, unknown>): [string, string][] {
     if (typeof value === "number") found.push([name, write(value)]);
   };
   for (const name of SHARES) add(name, figures[name], (value) => formatPercent(value));
-  add("similarity", figures["similarity"], (value) => formatNumber(value, 2));
+  add("likeness", figures["likeness"], (value) => formatNumber(value, 2));
   add("drift", figures["drift"], (value) => formatNumber(value, 3));
   return found;
 }

@@ -4,7 +4,7 @@ import type { Signal } from "@preact/signals";
 import type { JSX } from "preact";
 import { Checkbox, Disclosure, NumberField, Select } from "../../ui/index.ts";
 import { words } from "../../words/index.ts";
-import { type Further, METHODS, NOTHING_FURTHER, PRESET_SETTINGS, type Preset } from "./presets.ts";
+import { type Further, METHODS, NOTHING_FURTHER, PRESET_SETTINGS, type Preset, settingsOf } from "./presets.ts";
 
 export function FurtherSettings({ further, preset }: { further: Signal<Further>; preset: Preset }): JSX.Element {
   const text = words.value.teach.further;
@@ -45,7 +45,7 @@ export function FurtherSettings({ further, preset }: { further: Signal<Further>;
           label={text.previews}
           value={now.preview_every}
           min={1}
-          placeholder={String(usual.preview_every)}
+          placeholder={String(settingsOf(preset, { ...now, preview_every: null }, "")["preview_every"])}
           onInput={(preview_every) => set({ preview_every })}
         />
         <NumberField label={text.seed} value={now.seed} min={0} placeholder="0" onInput={(seed) => set({ seed })} />

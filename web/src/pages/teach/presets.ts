@@ -84,10 +84,17 @@ function isFurther(value: unknown): value is Further {
 /** What is sent as `settings`: the preset, then all that was said beside it. */
 export function settingsOf(preset: Preset, further: Further, classNoun: string): Record<string, unknown> {
   const { method, train_text_encoder, is_scored: _, ...numbers } = further;
-  const settings: Record<string, unknown> = { ...PRESET_SETTINGS[preset] };
+  const settings: Record<string, unknown> = spaced(PRESET_SETTINGS[preset], further.num_steps);
   for (const [name, value] of Object.entries(numbers)) if (value !== null) settings[name] = value;
   if (method !== "lora") settings["method"] = method;
   if (train_text_encoder) settings["train_text_encoder"] = true;
   if (classNoun.trim()) settings["class_noun"] = classNoun.trim();
   return settings;
+}
+
+/** The preset for another number of steps: what comes every so often comes as many times. */
+function spaced(usual: Numbers, numSteps: number | null): Record<string, unknown> {
+  const share = (numSteps ?? usual.num_steps) / usual.num_steps;
+  const every = (steps: number): number => Math.max(1, Math.round(share * steps));
+  return { ...usual, checkpoint_every: every(usual.checkpoint_every), preview_every: every(usual.preview_every) };
 }

@@ -73,9 +73,11 @@ export function Watch({ id }: { id: string }): JSX.Element {
 
 function BackLink(): JSX.Element {
   return (
-    <LinkButton kind="quiet" isSmall icon="left" href={hrefOf("teach")}>
-      {words.value.teach.back}
-    </LinkButton>
+    <p class="teach-back">
+      <LinkButton kind="quiet" isSmall icon="left" href={hrefOf("teach")}>
+        {words.value.teach.back}
+      </LinkButton>
+    </p>
   );
 }
 
