@@ -60,7 +60,7 @@ serve: $(READY)
 	$(BIN)/sealsmith serve --open
 
 studio:
-	cd web && npm ci --no-audit --no-fund && npm run build
+	cd web && npm install --no-save --no-audit --no-fund && npm run build
 
 check: $(READY)
 	$(BIN)/ruff format --check .

@@ -8,7 +8,7 @@ from databases import database_of
 from full_disk import files_of_at_most
 from sqlalchemy import event, text
 
-from sealsmith.catalog import open_catalog
+from sealsmith.catalog import Tenant, open_catalog
 from sealsmith.catalog.room import is_full
 from sealsmith.errors import FullError
 
@@ -38,13 +38,17 @@ def test_a_sqlite_that_may_not_grow_is_full_and_loses_nothing(tmp_path: Path) ->
             connection.execute(f"PRAGMA max_page_count = {num_pages + 1}").close()
 
         event.listen(database, "connect", bounded)
-        made = 0
+        made: list[Tenant] = []
+
+        def fill() -> None:
+            while len(made) < 1000:
+                made.append(catalog.tenants.create(f"tenant {len(made)} {'x' * 150}"))
+
         with pytest.raises(FullError, match="the database has no room left"):
-            for made in range(1000):
-                catalog.tenants.create(f"tenant {made} {'x' * 150}")
+            fill()
         event.remove(database, "connect", bounded)
         catalog.close()
-        assert len(catalog.tenants.list()) == made
+        assert len(catalog.tenants.list()) == len(made)
         catalog.tenants.create("one more")
         assert catalog.verify().is_sound
 

@@ -195,6 +195,8 @@ def test_a_scored_training_puts_seal_scorecard_previews_and_curve_into_the_catal
     assert record.verdict in ("pass", "fail")
     assert job.result is not None
     assert job.result["verdict"] == record.verdict
+    assert job.result["chosen_step"] == 2
+    assert list(job.result["scores"]) == ["2"]
     assert (record.trigger, record.family, record.base_digest) == (
         "zwx",
         "sealworld",

@@ -57,6 +57,8 @@ def test_from_a_key_to_a_shared_seal_and_back(
         events = told(http, key, f"{url}/events")
     training = http.get(url, headers=key).json()
     assert training["state"] == "done", training
+    assert training["settings"] == {**SETTINGS, "trigger": "zwx"}
+    assert (training["chosen_step"], training["scores"]) == (4, {})
     kinds = [kind for _, kind in events]
     assert [number for number, _ in events] == list(range(1, len(events) + 1))
     assert (kinds[0], kinds[-1]) == ("queued", "done")

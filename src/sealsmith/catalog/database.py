@@ -29,7 +29,8 @@ WRITES = "sealsmith_writes"
 POOL_SIZE, POOL_OVERFLOW = 8, 24
 """Connections that are kept, and how many more there may be at once."""
 PATIENCE = {"connect_timeout": "5", "tcp_user_timeout": "20000", "keepalives_idle": "10"}
-"""With a PostgreSQL that says nothing, in libpq's words: seconds, milliseconds, seconds. An address may say others."""
+"""With a PostgreSQL that says nothing, in libpq's words: seconds, milliseconds, seconds. An address may say
+others."""
 
 
 def utc_now() -> datetime:

@@ -67,6 +67,7 @@ def run(work: Work) -> Outcome:
     return Outcome(
         result={
             "chosen_step": result.chosen_step,
+            "scores": {str(step): round(score, 4) for step, score in result.scores.items()},
             "loss": result.losses[-1],
             "seconds": round(result.seconds, 3),
             "warnings": list(result.warnings),

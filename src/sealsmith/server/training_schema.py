@@ -27,6 +27,11 @@ class TrainingBody(BaseModel):
     seal: str | None = Field(description="The finished seal's id, as in `/v1/seals/{seal_id}`.")
     verdict: str | None
     warnings: list[str]
+    settings: dict[str, Any] = Field(description="What was asked for; the base decides what is not in it.")
+    chosen_step: int | None = Field(description="After which step it was as the finished seal is.")
+    scores: dict[str, float] | None = Field(
+        description="Of the checkpoints that were compared, by their step; more is better."
+    )
     events_url: str
     files: list[JobFileBody] = Field(description="Previews, and the curve of the loss as JSON lines.")
 
@@ -55,6 +60,9 @@ def training_body(job: Job, files: Sequence[Artefact] = ()) -> TrainingBody:
         seal=seals[0]["digest"] if seals else None,
         verdict=result.get("verdict"),
         warnings=result.get("warnings", []),
+        settings=job.payload["settings"],
+        chosen_step=result.get("chosen_step"),
+        scores=result.get("scores"),
         events_url=f"{url}/events",
         files=file_bodies(url, files),
     )

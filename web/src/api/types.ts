@@ -175,6 +175,12 @@ export interface Training {
   seal: string | null;
   verdict: string | null;
   warnings: string[];
+  /** What was asked for; an older server does not say. */
+  settings?: { num_steps?: number } & Record<string, unknown>;
+  /** The step whose state became the seal. */
+  chosen_step?: number | null;
+  /** Of the checkpoints that were compared, by step. */
+  scores?: Record<string, number> | null;
   events_url: string;
   files: JobFile[];
 }

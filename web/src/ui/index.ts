@@ -1,6 +1,8 @@
 // Everything that pages are built of, in one import.
 
 export { Button, ConfirmButton, LinkButton } from "./button.tsx";
+export { colourOf, useIsDark } from "./colours.ts";
+export { Compare, type Side } from "./compare.tsx";
 export { Dialog } from "./dialog.tsx";
 export { DropZone } from "./drop.tsx";
 export { Checkbox, Choice, Field, NumberField, Select, Slider, TextArea, TextField } from "./fields.tsx";

@@ -6,6 +6,11 @@ export function formatNumber(value: number, digits = 0): string {
   return new Intl.NumberFormat(language.value, { maximumFractionDigits: digits }).format(value);
 }
 
+/** A share as percents: 0.874 is 87 %. */
+export function formatPercent(share: number, digits = 0): string {
+  return new Intl.NumberFormat(language.value, { style: "percent", maximumFractionDigits: digits }).format(share);
+}
+
 /** Bytes in the largest unit that leaves a number above 1: 3.2 MB. */
 export function formatBytes(bytes: number): string {
   const units = ["byte", "kilobyte", "megabyte", "gigabyte", "terabyte"] as const;

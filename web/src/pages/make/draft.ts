@@ -24,10 +24,12 @@ export function removeSeal(index: number): void {
 }
 
 /** Puts a seal of the library in, once. */
-export function addSeal(word: string): void {
+export function addSeal(word: string, strength?: number): void {
   const seal = sealOf(word);
-  if (!seal || draft.value.seals.some((one) => one.id === seal.id)) return;
-  change({ seals: [...draft.value.seals, wishedSeal(seal)] });
+  if (!seal) return;
+  const at = draft.value.seals.findIndex((one) => one.id === seal.id);
+  if (at < 0) change({ seals: [...draft.value.seals, wishedSeal(seal)] });
+  if (strength !== undefined) changeSeal(at < 0 ? draft.value.seals.length - 1 : at, { strength });
 }
 
 /** Brings back how a picture was made. */

@@ -23,6 +23,7 @@ export function MakePage(): JSX.Element {
   const isOver = useSignal(false);
   const { rest, query } = place.value;
   const wanted = query.get("seal");
+  const strength = Number(query.get("strength") ?? Number.NaN);
   useEffect(() => {
     void loadBase();
     void loadOrders();
@@ -30,7 +31,7 @@ export function MakePage(): JSX.Element {
   useEffect(() => {
     void loadSeals().then(() => {
       if (wanted === null) return;
-      addSeal(wanted);
+      addSeal(wanted, Number.isFinite(strength) ? strength : undefined);
       go("make", [], {}, true);
     });
   }, [wanted]);

@@ -1,0 +1,77 @@
+// The figures of a scorecard: for each a question, a sentence, and a bar that shows how sure it is.
+
+import type { JSX } from "preact";
+import { Icon } from "../../ui/index.ts";
+import { formatNumber, formatPercent } from "../../words/format.ts";
+import { words } from "../../words/index.ts";
+import { missingIn, type Reading, readingsOf, reasonsOf, type Scorecard } from "./readings.ts";
+
+/** From this many pictures on, figures are no longer only a first look. */
+const MANY_PICTURES = 8;
+
+export function ScorecardView({ card }: { card: Scorecard }): JSX.Element {
+  const text = words.value.prove;
+  const hasPassed = card.verdict === "pass";
+  const { numPrompts, numSeeds } = card;
+  const isWeak = numPrompts !== null && numSeeds !== null && numPrompts * numSeeds < MANY_PICTURES;
+  const missing = missingIn(card).map((key) => text.readings[key].question);
+  return (
+    <div class="prove-card">
+      <div class={`prove-verdict prove-verdict-${hasPassed ? "pass" : "fail"}`}>
+        <Icon name={hasPassed ? "check" : "warning"} size={26} />
+        <div>
+          <h2>{hasPassed ? text.verdict.pass : text.verdict.fail}</h2>
+          {reasonsOf(card, text).map((reason) => (
+            <p key={reason}>{reason}</p>
+          ))}
+          {numPrompts !== null && numSeeds !== null && <p class="fine">{text.verdict.basis(numPrompts, numSeeds)}</p>}
+          {isWeak && <p class="fine">{text.verdict.weak}</p>}
+        </div>
+      </div>
+      <ul class="prove-readings">
+        {readingsOf(card, text).map((reading) => (
+          <li key={reading.key}>
+            <Figure reading={reading} />
+          </li>
+        ))}
+      </ul>
+      {missing.length > 0 && <p class="fine">{text.notMeasured(missing.join(" "))}</p>}
+    </div>
+  );
+}
+
+function Figure({ reading }: { reading: Reading }): JSX.Element {
+  const text = words.value.prove;
+  const { question, sentence, standing, interval } = reading;
+  return (
+    <div class={`prove-reading prove-${standing}`}>
+      <h3>
+        {question}
+        <span class="prove-standing">{text.standings[standing]}</span>
+      </h3>
+      <p>{sentence}</p>
+      <Bar reading={reading} />
+      {interval && <p class="fine">{text.interval(shown(reading, interval[0]), shown(reading, interval[1]))}</p>}
+    </div>
+  );
+}
+
+function shown(reading: Reading, value: number): string {
+  const isShare = ["fidelity", "adherence", "leak", "drift"].includes(reading.key);
+  return isShare ? formatPercent(value) : formatNumber(value, reading.key === "bleeding" ? 3 : 2);
+}
+
+/** The figure on its line, with the stretch where the true one very likely is. */
+function Bar({ reading }: { reading: Reading }): JSX.Element {
+  const text = words.value.prove;
+  const { value, interval, ends } = reading;
+  const x = (place: number): number => 100 * Math.min(1, Math.max(0, (place - ends[0]) / (ends[1] - ends[0])));
+  const label = interval ? text.bar(shown(reading, value), shown(reading, interval[0]), shown(reading, interval[1])) : shown(reading, value);
+  return (
+    <svg class="prove-bar" viewBox="0 0 100 10" preserveAspectRatio="none" role="img" aria-label={label}>
+      <rect class="prove-line" x="0" y="4" width="100" height="2" />
+      {interval && <rect class="prove-range" x={x(interval[0])} y="2" width={Math.max(0.8, x(interval[1]) - x(interval[0]))} height="6" />}
+      <rect class="prove-value" x={Math.min(99, Math.max(0, x(value) - 0.5))} y="0" width="1" height="10" />
+    </svg>
+  );
+}
