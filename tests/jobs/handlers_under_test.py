@@ -11,7 +11,8 @@ from sealsmith.jobs import NewSeal, Outcome
 from sealsmith.jobs.work import Work
 
 HANDLERS = {
-    name: f"{__name__}:{name}" for name in ("count", "die", "refuse", "break_down", "wait", "ignore", "train", "till_told")
+    name: f"{__name__}:{name}"
+    for name in ("count", "die", "refuse", "break_down", "wait", "ignore", "train", "till_told")
 }
 
 

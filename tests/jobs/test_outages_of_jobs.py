@@ -44,7 +44,9 @@ def until(condition: Callable[[], object]) -> None:
 
 def job_processes() -> list[psutil.Process]:
     """Those that live."""
-    return [child for child in psutil.Process().children() if any("spawn_main" in word for word in words(child))]
+    return [
+        child for child in psutil.Process().children() if any("spawn_main" in word for word in words(child))
+    ]
 
 
 def words(process: psutil.Process) -> list[str]:

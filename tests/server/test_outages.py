@@ -45,9 +45,7 @@ class Platform:
 
 
 @pytest.fixture(scope="module")
-def platform(
-    tiny_base_folder: Path, tmp_path_factory: pytest.TempPathFactory, s3: str
-) -> Iterator[Platform]:
+def platform(tiny_base_folder: Path, tmp_path_factory: pytest.TempPathFactory, s3: str) -> Iterator[Platform]:
     folder = tmp_path_factory.mktemp("platform")
     with (
         database_of("postgresql", folder) as url,

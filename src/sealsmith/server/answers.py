@@ -90,9 +90,7 @@ def complaint_of_unexpected(error: Exception, request_id: str) -> Complaint:
             request_id,
         )
     remedy = "report the request id to whoever runs this server"
-    return Complaint(
-        500, SealsmithError.code, "this should not have happened", remedy, request_id=request_id
-    )
+    return Complaint(500, SealsmithError.code, "this should not have happened", remedy, request_id=request_id)
 
 
 def answer(path: str, complaint: Complaint) -> JSONResponse:
