@@ -28,6 +28,9 @@ VALUES = {
     "data": st.sampled_from(["kept", "/srv/sealsmith"]).map(Path),
     "database": st.sampled_from(["sqlite:///a.db", "postgresql://me:secret@db/seals"]).map(SecretStr),
     "store": st.sampled_from(["file:///srv/store", "s3://bucket/seals"]),
+    "key_rate": st.integers(0, 1_000_000),
+    "tenant_rate": st.integers(0, 1_000_000),
+    "otel_endpoint": st.sampled_from(["http://127.0.0.1:4318", "https://collector.example"]),
     "debug": st.booleans(),
 }
 SOME_VALUES = st.fixed_dictionaries({}, optional=VALUES)

@@ -18,7 +18,8 @@ SealsmithError
 ├── AccessError                 who asks may not                           exit 2
 │   ├── AuthError               no key, or one that is not valid (any more)    HTTP 401
 │   ├── ForbiddenError          a key without the scope this needs             HTTP 403
-│   └── QuotaError              the tenant has used up what it may             HTTP 429
+│   ├── QuotaError              the tenant has used up what it may             HTTP 429
+│   └── RateError               more requests than a key may make, retryable   HTTP 429
 ├── MissingError                there is no such tenant, key, job or file      exit 2, HTTP 404
 ├── ConflictError               what is there already rules it out             exit 2, HTTP 409
 ├── OrderMissingError       there is no such order of pictures (any more)  exit 1, HTTP 404
@@ -143,6 +144,12 @@ class ForbiddenError(AccessError):
 class QuotaError(AccessError):
     code = "quota"
     http_status = 429
+
+
+class RateError(AccessError):
+    code = "rate"
+    http_status = 429
+    is_retryable = True
 
 
 class MissingError(SealsmithError):

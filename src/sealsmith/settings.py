@@ -57,6 +57,12 @@ class Settings(BaseSettings):
     """Address of the catalog's database. Unset: a SQLite file in `data`."""
     store: str | None = Field(None, min_length=1)
     """Address of the store of files. Unset: a folder in `data`."""
+    key_rate: int | None = Field(None, ge=0, le=1_000_000)
+    """Requests a minute that one key may make of a server; 0: any number. Unset: 1200."""
+    tenant_rate: int | None = Field(None, ge=0, le=1_000_000)
+    """Requests a minute that all keys of a tenant may make of a server; 0: any number. Unset: 2400."""
+    otel_endpoint: str | None = Field(None, min_length=1)
+    """Address of an OpenTelemetry collector that takes OTLP over HTTP. Unset: as `OTEL_*` variables say."""
     debug: bool = False
     """Show tracebacks, and what the libraries beneath have to say."""
 

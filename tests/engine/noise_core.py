@@ -41,6 +41,7 @@ class NoiseCore:
             once.touch()
             raise BaseError("the base is being written", "wait")
         self.about = {"base": "noise"}
+        self.gauges = {"queued": 2.0}
         self._step_s = float(config.get("step_s", 0.0))
         self._active: dict[str, tuple[Draw, int]] = {}
         self._events: list[Event] = []

@@ -45,11 +45,14 @@ def test_a_worker_that_dies_is_followed_by_another_which_saves_at_the_end(
     path = tmp_path / "told"
 
     async def live() -> None:
-        async with working(WorkerLaunch((sys.executable, "-c", LIVING, str(path)))):
+        async with working(WorkerLaunch((sys.executable, "-c", LIVING, str(path)))) as (worker,):
             (first,) = await lines_of(path, 1)
+            assert (str(worker.pid), worker.state, worker.num_restarts) == (first, "running", 0)
             os.kill(int(first), signal.SIGKILL)
             _, second = await lines_of(path, 2)
             assert second != first
+            assert (str(worker.pid), worker.num_restarts) == (second, 1)
+        assert (worker.pid, worker.state) == (None, "waiting")
 
     asyncio.run(live())
     assert path.read_text().splitlines()[2:] == ["saved"]

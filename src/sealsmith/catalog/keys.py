@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 from ..errors import AuthError, ConfigError, ConflictError, DatabaseError, FullError, MissingError
 from .database import Clock, Database
 from .ids import new_key_id
-from .paging import check_limit
+from .paging import check_limit, check_mark, no_mark
 from .tables import NAME_CHARS, KeyRow, TenantRow
 from .tenants import lock_tenant, tenant_of
 from .values import Caller, Key, NewKey, Page, Scope
@@ -44,8 +44,11 @@ class Keys:
         wanted = frozenset(Scope(scope) for scope in scopes)
         if not wanted:
             raise ConfigError("a key without a scope is good for nothing", f"give some of {', '.join(Scope)}")
-        if len(name) > NAME_CHARS:
-            raise ConfigError(f"a key's name has {len(name)} characters", f"give at most {NAME_CHARS}")
+        if len(name) > NAME_CHARS or not name.isprintable():
+            raise ConfigError(
+                f"a key cannot be called {name[:NAME_CHARS]!r}",
+                f"give at most {NAME_CHARS} printable characters",
+            )
         if lasts is not None and lasts <= timedelta(0):
             raise ConfigError(f"a key that lasts {lasts} is of no use", "give a time above 0")
         now = self._clock()
@@ -72,12 +75,9 @@ class Keys:
             wanted = wanted.where(KeyRow.tenant_id == tenant)
         with self._database.reading() as session:
             if after is not None:
-                last = session.get(KeyRow, after.removeprefix(prefix_of("")))
+                last = session.get(KeyRow, check_mark(after).removeprefix(prefix_of("")))
                 if last is None:
-                    raise ConfigError(
-                        f"{after[:NAME_CHARS]!r} is no place in a list",
-                        "give what the page before named as next",
-                    )
+                    raise no_mark(after)
                 same = and_(KeyRow.created == last.created, KeyRow.id < last.id)
                 wanted = wanted.where(or_(KeyRow.created < last.created, same))
             found = tuple(map(_key, session.scalars(wanted)))

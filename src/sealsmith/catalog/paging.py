@@ -45,7 +45,18 @@ def check_limit(limit: int) -> None:
         raise ConfigError(f"a page cannot have {limit} items", f"ask for 1 to {MAX_PAGE}")
 
 
+def check_mark(mark: str) -> str:
+    """The mark itself. Raises: ConfigError for text that can stand in no list."""
+    if not mark.isprintable():
+        raise no_mark(mark)
+    return mark
+
+
+def no_mark(mark: str) -> ConfigError:
+    return ConfigError(f"{mark[:80]!r} is no place in a list", "give what the page before named as next")
+
+
 def _number_in(mark: str) -> int:
     if not (mark.isascii() and mark.isdigit() and len(mark) <= 18):
-        raise ConfigError(f"{mark[:80]!r} is no place in a list", "give what the page before named as next")
+        raise no_mark(mark)
     return int(mark)

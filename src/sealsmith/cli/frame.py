@@ -61,10 +61,19 @@ SETTINGS_OF_COMMAND = {
     "merge": (),
     "fuse": ("base",),
     "convert": (),
-    "serve": ("base", "seals_folder", "data", "database", "store"),
+    "serve": (
+        "base",
+        "seals_folder",
+        "data",
+        "database",
+        "store",
+        "key_rate",
+        "tenant_rate",
+        "otel_endpoint",
+    ),
     "keys": ("data", "database", "store"),
     "catalog": ("data", "database", "store"),
-    "worker": ("base", "data", "database", "store"),
+    "worker": ("base", "data", "database", "store", "otel_endpoint"),
     "bench": ("base",),
 }
 """Which settings stand in for options of the same name that were not given."""

@@ -121,3 +121,7 @@ StoreOption = Annotated[
     str | None,
     typer.Option(metavar="ADDRESS", help="file:///folder or s3://bucket/folder; in --data if not given."),
 ]
+OtelEndpointOption = Annotated[
+    str | None,
+    typer.Option(metavar="URL", help="An OpenTelemetry collector for traces; OTEL_* variables if not given."),
+]

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -13,13 +13,14 @@ import typer
 from ..errors import ConfigError
 from .console import note
 from .opened_catalog import opened_catalog
-from .options import BaseOption, DatabaseOption, DataOption, DeviceOption, StoreOption
+from .options import BaseOption, DatabaseOption, DataOption, DeviceOption, OtelEndpointOption, StoreOption
 from .parameters import takes
 from .studio import show_studio, studio_address
 
 if TYPE_CHECKING:
     from ..catalog import NewKey
     from ..server.service import Service
+    from ..server.tracing import Tracing
 
     FirstKey = Callable[[], NewKey | None]
     """Makes the first key of a catalog without keys; None: there are some, or none are asked for."""
@@ -54,6 +55,17 @@ class ServeOptions:
             help="Workers for trainings and studies, beside the server; 0: they are elsewhere.", min=0, max=64
         ),
     ] = 1
+    key_rate: Annotated[
+        int,
+        typer.Option(help="Requests a minute that one key may make; 0: any number.", min=0, max=1_000_000),
+    ] = 1200
+    tenant_rate: Annotated[
+        int,
+        typer.Option(
+            help="Requests a minute that all keys of a tenant may make; 0: any number.", min=0, max=1_000_000
+        ),
+    ] = 2400
+    otel_endpoint: OtelEndpointOption = None
     data: DataOption = None
     database: DatabaseOption = None
     store: StoreOption = None
@@ -77,8 +89,10 @@ async def _serve(options: ServeOptions) -> None:
     from ..server.listening import LEAVE_WITHIN_S, listening, until_told
     from ..server.local_service import own_names
     from ..server.log import set_up_log
+    from ..server.tracing import open_tracing
 
-    opening = _local(options) if options.local else _shared(options)
+    tracing = open_tracing(options.otel_endpoint)
+    opening = _local(options, tracing) if options.local else _shared(options, tracing)
     names = own_names(options.host) if options.local else None
     note(f"opening {options.base}")
     async with (
@@ -91,32 +105,36 @@ async def _serve(options: ServeOptions) -> None:
         key = None if new is None else new.token
         show_studio(studio_address(options.host, listener.port, key), key, options.is_opened)
         await until_told()
+        service.engine.expect_end()
         note("finishing what is under way")
         await service.orders.close(LEAVE_WITHIN_S)
+    await asyncio.to_thread(tracing.close)
 
 
 @asynccontextmanager
-async def _local(options: ServeOptions) -> "AsyncIterator[tuple[Service, FirstKey]]":
+async def _local(options: ServeOptions, tracing: "Tracing") -> "AsyncIterator[tuple[Service, FirstKey]]":
     """For one person: a folder of seals."""
     from ..server.local_service import LocalSettings, local_service
 
     settings = LocalSettings(options.base, options.device, options.deterministic, options.seals_folder)
-    async with local_service(settings) as service:
+    async with local_service(settings, tracing) as service:
         yield service, lambda: None
 
 
 @asynccontextmanager
-async def _shared(options: ServeOptions) -> "AsyncIterator[tuple[Service, FirstKey]]":
+async def _shared(options: ServeOptions, tracing: "Tracing") -> "AsyncIterator[tuple[Service, FirstKey]]":
     """For many: a catalog, and what makes its first key."""
     from ..server.catalog_service import catalog_service, first_key
     from ..server.drawing_service import EngineSettings
+    from ..server.rates import RateLimits
     from ..server.workers import worker_launch, working
 
     settings = EngineSettings(options.base, options.device, options.deterministic)
+    limits = RateLimits(options.key_rate, options.tenant_rate)
     with opened_catalog(options.data, options.database, options.store) as (catalog, where):
-        launch = worker_launch(where, options.base)
+        launch = worker_launch(where, options.base, options.otel_endpoint)
         async with (
-            catalog_service(settings, catalog, where.store) as service,
-            working(launch, options.workers),
+            catalog_service(settings, catalog, where.store, limits, tracing) as service,
+            working(launch, options.workers) as crew,
         ):
-            yield service, partial(first_key, catalog)
+            yield replace(service, crew=crew), partial(first_key, catalog)

@@ -9,7 +9,7 @@ import typer
 
 from .console import note
 from .opened_catalog import opened_catalog
-from .options import DatabaseOption, DataOption, StoreOption
+from .options import DatabaseOption, DataOption, OtelEndpointOption, StoreOption
 
 if TYPE_CHECKING:
     from ..jobs import Job, JobState
@@ -24,6 +24,7 @@ def worker_command(
     lease: Annotated[
         float, typer.Option(help="Seconds of silence after which a job is another worker's.", min=10.0)
     ] = 60.0,
+    otel_endpoint: OtelEndpointOption = None,
     data: DataOption = None,
     database: DatabaseOption = None,
     store: StoreOption = None,
@@ -34,8 +35,12 @@ def worker_command(
     """Do the trainings and studies that tenants have handed in."""
     with opened_catalog(data, database, store) as (catalog, where):
         from ..jobs.worker import Worker, WorkerSettings
+        from ..server.tracing import open_tracing
+
+        tracing = open_tracing(otel_endpoint, "sealsmith-worker")
 
         def report(job: "Job", state: "JobState | None") -> None:
+            tracing.job(job, state, catalog.clock())
             facts = {"job": job.id, "kind": job.kind, "attempt": job.attempts, "state": state}
             typer.echo(json.dumps(facts) if as_json else f"{job.id} {job.kind} {state or 'lost'}")
 
@@ -44,6 +49,7 @@ def worker_command(
         _stop_by_signal(worker)
         note(f"worker {settings.name} waits for jobs; Ctrl-C lets the one at hand save its work")
         worker.run(until_idle=once)
+        tracing.close()
 
 
 def _stop_by_signal(worker: "Worker") -> None:

@@ -12,7 +12,7 @@ to one event loop. Not for: what runs in the process (process.py).
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
 
@@ -33,6 +33,7 @@ from .messages import (
     Loading,
     Message,
     Ping,
+    Pong,
     Queued,
     Refused,
     Welcome,
@@ -52,6 +53,8 @@ FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.05, 30.0
 """Between a failed start and the next; doubled each time."""
 MAX_FAILED_STARTS = 3
 """After so many in a row nothing waits for the next any more."""
+COUNT_WITHIN_S = 1.0
+"""For an engine to say how full it is: it answers between two steps."""
 LAST_WORDS_S = 0.1
 """How long after its death an engine's messages may still be on their way."""
 
@@ -116,7 +119,12 @@ class EngineClient:
         """None: nobody is there to be spoken to."""
         self._keeping: asyncio.Task[None] | None = None
         self._is_closing = False
+        self._is_ending = False
+        """Whether an engine that ends now is not followed by another."""
         self._down: SealsmithError | None = None
+        self._gauges: Mapping[str, float] = {}
+        self._counted = asyncio.Event()
+        """Set, and replaced, when the engine has said how full it is."""
         self.welcome: Welcome | None = None
         """What the running engine said of itself."""
         self.num_starts = 0
@@ -132,6 +140,19 @@ class EngineClient:
     def pid(self) -> int | None:
         """Of the running engine."""
         return self._process.pid if self._process is not None else None
+
+    async def gauges(self) -> Mapping[str, float]:
+        """What the engine counts now (core.py), or last counted, when a step takes long; of no engine, nothing."""
+        if self._socket is not None:
+            counted = self._counted
+            self._tell(Ping())
+            with suppress(TimeoutError):
+                await asyncio.wait_for(counted.wait(), COUNT_WITHIN_S)
+        return self._gauges
+
+    def expect_end(self) -> None:
+        """From now on an engine that ends was meant to: it is not followed by another, and nobody is warned."""
+        self._is_ending = True
 
     async def start(self) -> None:
         """Returns when an engine is ready. Raises: what kept it from starting."""
@@ -251,10 +272,15 @@ class EngineClient:
         """Listens, and starts the next engine when one has died, until it is closed."""
         while True:
             assert self._process is not None
-            if not await self._listen(self._process):
+            is_drained = await self._listen(self._process)
+            if self._is_closing or self._is_ending:
+                self._fail_all(EngineError("the engine was ended", "start it again"))
                 return
             status = await self._end_process()
-            log.warning("the engine died with status %s; starting another", status)
+            if is_drained:
+                log.warning("the engine was told to end, by none of us; starting another")
+            else:
+                log.warning("the engine died with status %s; starting another", status)
             self._settle()
             await self._start_again()
 
@@ -326,7 +352,7 @@ class EngineClient:
         raise EngineError(f"the engine refuses us: {reason}", remedy)
 
     async def _listen(self, process: EngineProcess) -> bool:
-        """Delivers what an engine says until it has ended; whether another is needed."""
+        """Delivers what an engine says until it has ended; whether it ended because it was told to."""
         assert self._socket is not None
         clock = asyncio.get_running_loop().time
         dying = asyncio.create_task(process.wait())
@@ -343,12 +369,12 @@ class EngineClient:
                     data, receiving = receiving.result(), asyncio.ensure_future(self._socket.recv())
                     try:
                         if self._take(data):
-                            return not self._is_closing
+                            return True
                     except EngineError as error:
                         log.error("the engine is killed, for nobody knows what it is drawing: %s", error)
                         await process.kill()
                 elif is_dead:
-                    return not self._is_closing
+                    return False
                 elif clock() - heard_at > self._max_silence_s:
                     log.error("the engine said nothing for %g s and is killed", self._max_silence_s)
                     await process.kill()
@@ -366,6 +392,10 @@ class EngineClient:
         message = parse_from_engine(data)
         if isinstance(message, Refused):
             raise EngineError(f"it refuses a message: {message.reason}", message.remedy)
+        if isinstance(message, Pong):
+            self._gauges = message.gauges
+            self._counted.set()
+            self._counted = asyncio.Event()
         if isinstance(message, Event) and not self._is_of_one_left(message):
             self._deliver(message)
         return isinstance(message, Drained)
@@ -381,6 +411,7 @@ class EngineClient:
 
     async def _end_process(self) -> int | None:
         self._left.clear()
+        self._gauges = {}
         if self._socket is not None:
             self._socket.close()
             self._socket = None

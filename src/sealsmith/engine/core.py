@@ -76,6 +76,11 @@ class DrawingCore:
     def about(self) -> dict[str, str]:
         return about(self._base)
 
+    @property
+    def gauges(self) -> dict[str, float]:
+        """Orders in the queue and underway; then of each tier what it holds, and at most: pool, memory, disk."""
+        return {**self._engine.gauges, **self._exchange.gauges}
+
     def submit(self, draw: messages.Draw) -> None:
         """Raises: ConfigError for a strength that means nothing."""
         self._engine.submit(order_of(draw, time.monotonic()))

@@ -39,6 +39,14 @@ class DiskCache:
     def num_bytes(self) -> int:
         return self._ledger.num_bytes
 
+    @property
+    def gauges(self) -> dict[str, float]:
+        return {
+            "disk_seals": len(self._ledger),
+            "disk_used_bytes": self._ledger.num_bytes,
+            "disk_total_bytes": self._ledger.limit_bytes,
+        }
+
     def read(self, digest: str) -> bytearray | None:
         """The file of that digest; None when it is not here, or no longer what it was."""
         path = self._path(digest)

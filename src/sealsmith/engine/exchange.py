@@ -177,6 +177,19 @@ class Exchange(Generic[T]):
         """What those of them take that somebody acquired and has not released."""
         return self._ledger.pinned_bytes
 
+    @property
+    def gauges(self) -> dict[str, float]:
+        """How full memory and disk are, and how often each tier had what was wanted."""
+        found = {f"{name}_found": float(count) for name, count in vars(self.counts).items()}
+        memory = {
+            "ram_seals": len(self._seals),
+            "ram_used_bytes": self.num_bytes,
+            "ram_pinned_bytes": self.pinned_bytes,
+            "ram_total_bytes": self._ledger.limit_bytes,
+        }
+        disk = {} if self._disk is None else self._disk.gauges
+        return found | memory | disk
+
     def close(self) -> None:
         """Ends the thread and the loads on their way, whose futures fail; what has come is still kept on disk."""
         with self._lock:

@@ -116,6 +116,19 @@ class Engine:
         """Where the seals of the pictures underway lie; to be looked at, not to be changed."""
         return self._passes.pool
 
+    @property
+    def gauges(self) -> dict[str, float]:
+        """How many orders wait and are underway, and how full the pool is."""
+        pool = self.pool
+        page_bytes = pool.page_elements * pool.storage.element_size()
+        return {
+            "queued": self._queue.num_queued,
+            "drawing": len(self._underway),
+            "pool_seals": len(pool.resident()),
+            "pool_used_bytes": (pool.num_pages - pool.num_free) * page_bytes,
+            "pool_total_bytes": pool.num_pages * page_bytes,
+        }
+
     def events(self) -> list[Event]:
         """What has happened since the last call, in order."""
         events, self._events = self._events, []

@@ -87,6 +87,9 @@ class Ping(Message, frozen=True):
 class Pong(Message, frozen=True):
     """The answer to Ping."""
 
+    gauges: dict[str, float] = {}
+    """What the engine counts, by its own names (core.py)."""
+
 
 class Welcome(Message, frozen=True):
     """The engine's answer to Hello: it is ready."""

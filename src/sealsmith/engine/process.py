@@ -72,6 +72,11 @@ class EngineCore(Protocol):
         """Base and settings, for people."""
         ...
 
+    @property
+    def gauges(self) -> Mapping[str, float]:
+        """How full it is, for whoever watches."""
+        ...
+
     def submit(self, request: Draw) -> None:
         """Takes a request, or raises a SealsmithError that says why not."""
         ...
@@ -183,7 +188,7 @@ class Host:
                 self._core.cancel(message.id)
                 self._collect()  # its id is free for what comes next
         elif isinstance(message, Ping):
-            self._send(identity, Pong())
+            self._send(identity, Pong(dict(self._core.gauges)))
         elif isinstance(message, Drain):
             self.drain()
 

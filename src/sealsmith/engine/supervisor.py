@@ -61,6 +61,9 @@ class EngineProcess:
             stdout=asyncio.subprocess.PIPE,
             env={**os.environ, **launch.environ},
             limit=MAX_REPORT_BYTES,
+            process_group=0
+            if os.name == "posix"
+            else None,  # who ends a group means us, and we end the engine
         )
         engine = cls(process, "", token, folder)
         try:

@@ -5,11 +5,12 @@ Importing this imports no torch; a job's own process does (work.py). Not for: wh
 
 from .leases import Leases
 from .queue import STUDIES, TRAIN, Queue
-from .values import Event, EventKind, Failure, Job, JobState, Lease, NewScorecard, NewSeal, Outcome
+from .values import Backlog, Event, EventKind, Failure, Job, JobState, Lease, NewScorecard, NewSeal, Outcome
 
 __all__ = [
     "STUDIES",
     "TRAIN",
+    "Backlog",
     "Event",
     "EventKind",
     "Failure",

@@ -23,7 +23,7 @@ from ..catalog.tenants import lock_tenant
 from ..errors import ConfigError, ConflictError, MissingError, QuotaError
 from .rows import end, event_of, job_of, queue_again, say
 from .tables import EventRow, JobRow
-from .values import Event, EventKind, Job, JobState
+from .values import Backlog, Event, EventKind, Job, JobState
 
 TRAIN = "train"
 SCORE, ATTENTION, SWEEP, CONFLICTS = "score", "attention", "sweep", "conflicts"
@@ -103,6 +103,17 @@ class Queue:
         """How many of a tenant's jobs of a kind wait or are at work."""
         with self._database.reading() as session:
             return _num_unfinished(session, tenant, (kind,))
+
+    def backlog(self) -> Backlog:
+        """How much there is to do for all tenants, and what went wrong since midnight in UTC."""
+        midnight = self._clock().replace(hour=0, minute=0, second=0, microsecond=0)
+        states = select(JobRow.state, func.count()).where(JobRow.state.in_(UNFINISHED)).group_by(JobRow.state)
+        failed = select(func.count()).select_from(JobRow).filter_by(state=JobState.FAILED.value)
+        with self._database.reading() as session:
+            counts: dict[str, int] = dict(session.execute(states).all())
+            num_failed = session.scalar(failed.where(JobRow.ended >= midnight)) or 0
+        num_queued = counts.get(JobState.QUEUED.value, 0)
+        return Backlog(num_queued, sum(counts.values()) - num_queued, num_failed)
 
     def events(self, tenant: str, job: str, after: int = 0, limit: int = MAX_EVENTS) -> tuple[Event, ...]:
         """What happened to a job after the event of that number, in order. Raises: MissingError."""

@@ -59,6 +59,16 @@ class Failure:
 
 
 @dataclass(frozen=True)
+class Backlog:
+    """The jobs of all tenants, counted."""
+
+    num_queued: int
+    num_running: int
+    num_failed_today: int
+    """Since midnight in UTC."""
+
+
+@dataclass(frozen=True)
 class Job:
     """One piece of long work."""
 

@@ -28,6 +28,7 @@ from . import (
     routes_status,
     routes_studies,
     routes_trainings,
+    routes_triggers,
     studio,
 )
 from .a1111_schema import A1111ErrorBody
@@ -44,6 +45,7 @@ ROUTES = (
     routes_grants,
     routes_trainings,
     routes_studies,
+    routes_triggers,
     routes_me,
     routes_admin,
     routes_bases,
@@ -65,7 +67,13 @@ def create_app(
     app = _routed()
     app.state.service = service
     add_error_answers(app)
-    app.add_middleware(RequestFrame, metrics=service.metrics, patience=patience or Patience(), hosts=hosts)
+    app.add_middleware(
+        RequestFrame,
+        metrics=service.metrics,
+        patience=patience or Patience(),
+        hosts=hosts,
+        tracing=service.tracing,
+    )
     return app
 
 

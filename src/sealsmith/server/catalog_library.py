@@ -33,7 +33,7 @@ class CatalogLibrary:
         if key is None:
             raise AuthError("no key was given", "send `Authorization: Bearer KEY`")
         known = await asyncio.to_thread(self._catalog.keys.authenticate, key.get_secret_value())
-        return Caller(known.tenant.id, frozenset(scope.value for scope in known.key.scopes))
+        return Caller(known.tenant.id, frozenset(scope.value for scope in known.key.scopes), known.key.prefix)
 
     async def standing(self, caller: Caller) -> Standing:
         return await asyncio.to_thread(self._standing, caller.tenant)

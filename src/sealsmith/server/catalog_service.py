@@ -10,26 +10,35 @@ from .catalog_library import CatalogLibrary
 from .drawing_service import EngineSettings, drawing_service
 from .inspector import Inspector
 from .people import People
+from .rates import RateLimits, Rates
 from .service import Service
 from .studies import Studies
+from .tracing import NO_TRACING, Tracing
 from .trainings import Trainings
 
 FIRST_TENANT = "owner"
 
 
 @asynccontextmanager
-async def catalog_service(settings: EngineSettings, catalog: Catalog, store: str) -> AsyncIterator[Service]:
+async def catalog_service(
+    settings: EngineSettings,
+    catalog: Catalog,
+    store: str,
+    limits: RateLimits | None = None,
+    tracing: Tracing = NO_TRACING,
+) -> AsyncIterator[Service]:
     """A running service, with an engine that is ready. `catalog`: stays open; `store`: the address of its files.
 
     Raises: what keeps the engine from starting.
     """
-    async with drawing_service(settings, store, CatalogLibrary(catalog), Inspector()) as service:
-        base = settings.base
+    base = settings.base
+    async with drawing_service(settings, store, CatalogLibrary(catalog), Inspector(), tracing) as service:
         yield replace(
             service,
             trainings=Trainings(catalog, base),
             studies=Studies(catalog, base),
             people=People(catalog),
+            rates=Rates(limits or RateLimits()),
         )
 
 

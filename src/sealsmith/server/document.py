@@ -10,6 +10,7 @@ TITLES = {
     "seals": "Seals",
     "trainings": "Trainings",
     "studies": "Studies",
+    "triggers": "Triggers",
     "bases": "Bases",
     "pictures": "Other people's pictures",
     "openai": "OpenAI's dialect",

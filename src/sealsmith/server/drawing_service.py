@@ -13,6 +13,7 @@ from .metrics import Metrics
 from .on_base import OnBase
 from .orders import OrderBook
 from .service import Service
+from .tracing import NO_TRACING, Tracing
 
 BESIDE_OTHERS = {"GOMP_SPINCOUNT": "1000"}
 """For the engine's process, where the environment says nothing else: OpenMP's idle threads soon let go of their
@@ -31,7 +32,11 @@ class EngineSettings:
 
 @asynccontextmanager
 async def drawing_service(
-    settings: EngineSettings, store: str, library: Library, inspector: Inspector
+    settings: EngineSettings,
+    store: str,
+    library: Library,
+    inspector: Inspector,
+    tracing: Tracing = NO_TRACING,
 ) -> AsyncIterator[Service]:
     """A service whose engine is ready and reads seals from the store at this address.
 
@@ -49,9 +54,9 @@ async def drawing_service(
     on_base = OnBase(settings.base)
     try:
         async with EngineClient(launch) as engine:
-            orders = OrderBook(engine, metrics)
+            orders = OrderBook(engine, metrics, tracing)
             try:
-                yield Service(engine, library, inspector, orders, metrics, on_base)
+                yield Service(engine, library, inspector, orders, metrics, on_base, tracing=tracing)
             finally:
                 await orders.close()
     finally:

@@ -12,14 +12,18 @@ from dataclasses import dataclass, field
 
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from structlog.contextvars import bound_contextvars
 
 from ..errors import BodySizeError, ForbiddenError, HeaderSizeError, SealsmithError, SlowClientError
 from .answers import Complaint, answer, complaint_of, complaint_of_unexpected
 from .limits import BODY_PAUSE_S, MAX_HEADER_BYTES, MIN_BODY_BYTES_S, SEND_WITHIN_S, max_body_bytes
 from .metrics import Metrics
+from .tracing import NO_TRACING, Span, Tracing
 
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 """What is counted by its name; clients may make up others without end."""
+TRACE_HEADERS = ("traceparent", "tracestate")
+"""In which W3C's trace context comes."""
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 log = structlog.get_logger("sealsmith.http")
@@ -37,14 +41,30 @@ class Patience:
 class RequestFrame:
     """The outermost layer of the app."""
 
-    def __init__(self, app: ASGIApp, metrics: Metrics, patience: Patience, hosts: Collection[str] | None):
+    def __init__(
+        self,
+        app: ASGIApp,
+        metrics: Metrics,
+        patience: Patience,
+        hosts: Collection[str] | None,
+        tracing: Tracing = NO_TRACING,
+    ):
         self._app, self._metrics, self._patience, self._hosts = app, metrics, patience, hosts
+        self._tracing = tracing
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
         scope["request_id"] = _request_id(scope)
+        headers = {name: value.decode() for name in TRACE_HEADERS if (value := _header(scope, name.encode()))}
+        with (
+            bound_contextvars(request_id=scope["request_id"]),
+            self._tracing.request(_method(scope), headers) as span,
+        ):
+            await self._answer(scope, receive, send, span)
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send, span: Span) -> None:
         began = time.perf_counter()
         body = _Body(receive, max_body_bytes(scope["path"]), self._patience, not _has_body(scope))
         answering = _Answering(send, body, scope["request_id"], self._patience.send_within_s)
@@ -60,7 +80,7 @@ class RequestFrame:
             unexpected = complaint_of_unexpected(error, scope["request_id"])
             await self._complain(scope, receive, answering, unexpected)
         finally:
-            self._note(scope, answering, began)
+            self._note(scope, answering, began, span)
 
     async def _complain(
         self, scope: Scope, receive: Receive, answering: "_Answering", complaint: Complaint
@@ -69,11 +89,17 @@ class RequestFrame:
         if answering.status is None:
             await answer(scope["path"], complaint)(scope, receive, answering.send)
 
-    def _note(self, scope: Scope, answering: "_Answering", began: float) -> None:
+    def _note(self, scope: Scope, answering: "_Answering", began: float, span: Span) -> None:
         route = getattr(scope.get("route"), "path", "none")
         status = answering.status or 499
         until = answering.began or time.perf_counter()
-        method = scope["method"] if scope["method"] in METHODS else "other"
+        method = _method(scope)
+        span.set(
+            http__request__method=method,
+            http__route=route,
+            http__response__status_code=status,
+            sealsmith__request_id=scope["request_id"],
+        )
         self._metrics.requests.labels(method, route, status).inc()
         self._metrics.request_seconds.labels(route).observe(until - began)
         log.info(
@@ -205,6 +231,10 @@ def _check_headers(scope: Scope) -> None:
             f"the request's headers and address are {num_bytes} bytes large, expected at most {MAX_HEADER_BYTES}",
             "send fewer or shorter ones",
         )
+
+
+def _method(scope: Scope) -> str:
+    return str(scope["method"]) if scope["method"] in METHODS else "other"
 
 
 def _request_id(scope: Scope) -> str:

@@ -24,6 +24,8 @@ class Caller:
 
     tenant: str
     scopes: frozenset[Scope]
+    key: str = ""
+    """How their key begins, which is no secret; empty: there is none."""
 
     def check_scope(self, scope: Scope) -> None:
         """Raises: ForbiddenError."""

@@ -17,6 +17,7 @@ MAX_WAIT_S = 3600.0
 MAX_NAME_CHARACTERS = 100
 MAX_WORD_CHARACTERS = 100
 MAX_TENANT_CHARACTERS = 200
+MAX_SUGGESTED = 20
 MAX_SETTINGS_CHARACTERS = 32_000
 """Of a training's settings, as JSON."""
 
@@ -36,6 +37,18 @@ MAX_COMPANY = 4
 """Seals that are looked at together."""
 MAX_LOOK_CHARACTERS = 1_000
 """Of a prompt whose words are looked at."""
+
+MAX_TRAINING = {
+    "num_steps": 10_000,
+    "batch_size": 16,
+    "gradient_accumulation": 16,
+    "rank": 320,
+    "num_vectors": 64,
+    "prior_batch_size": 16,
+    "prior_pictures": 400,
+    "num_checkpoints_scored": 10,
+}
+"""What settings of a training that is handed in may be at most: each costs a worker's time or memory."""
 
 MAX_BODY_BYTES = 1 << 20
 """Of a request that uploads nothing."""
@@ -60,8 +73,9 @@ SEND_WITHIN_S = 60.0
 MAX_WAITING_PICTURES = 64
 """Of one tenant, not finished yet."""
 MAX_KEPT_BYTES = 256 << 20
-"""Of finished pictures that can still be fetched; the oldest go first."""
+"""Of finished pictures that can still be fetched; the oldest go first, of the tenant who has most of them."""
 MAX_KEPT_ORDERS = 2_000
+"""Likewise."""
 
 INSPECT_WITHIN_S = 60
 INSPECT_BYTES = 4 << 30

@@ -11,6 +11,7 @@ from .drawing_service import EngineSettings, drawing_service
 from .inspector import Inspector
 from .local import LocalLibrary
 from .service import Service
+from .tracing import NO_TRACING, Tracing
 
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "[::1]"})
 
@@ -31,7 +32,7 @@ class LocalSettings(EngineSettings):
 
 
 @asynccontextmanager
-async def local_service(settings: LocalSettings) -> AsyncIterator[Service]:
+async def local_service(settings: LocalSettings, tracing: Tracing = NO_TRACING) -> AsyncIterator[Service]:
     """A running service, with an engine that is ready; all of it ends with the context.
 
     Raises: what keeps the engine from starting.
@@ -40,5 +41,5 @@ async def local_service(settings: LocalSettings) -> AsyncIterator[Service]:
         url = Path(folder).as_uri()
         inspector = Inspector()
         library = LocalLibrary(settings.seals_folder, SealStore(open_store(url)), inspector)
-        async with drawing_service(settings, url, library, inspector) as service:
+        async with drawing_service(settings, url, library, inspector, tracing) as service:
             yield service

@@ -12,6 +12,7 @@ def set_up_log(level: int = logging.INFO) -> None:
     For a process that is a server; who embeds the app sets up what they like.
     """
     shared: list[structlog.typing.Processor] = [
+        structlog.contextvars.merge_contextvars,  # the id of the request that is being answered
         structlog.stdlib.add_logger_name,
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),

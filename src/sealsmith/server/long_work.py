@@ -12,7 +12,7 @@ from typing import Final
 from ..catalog import Artefact, ArtefactKind, Catalog, Page
 from ..catalog.paging import MAX_PAGE
 from ..errors import DatabaseError, MissingError
-from ..jobs import Event, Job, Queue
+from ..jobs import Backlog, Event, Job, Queue
 from ..jobs.queue import MAX_EVENTS
 
 LOOK_S: Final = 0.5
@@ -41,6 +41,10 @@ class LongWork:
         """`name`: what errors call one; `files`: what it leaves; `listed`: the route that lists them."""
         self._catalog, self._queue = catalog, Queue(catalog)
         self._name, self._kinds, self._shown, self._listed = name, kinds, files, listed
+
+    async def backlog(self) -> Backlog:
+        """How much there is to do for all tenants, of every kind of job. Raises: DatabaseError."""
+        return await asyncio.to_thread(self._queue.backlog)
 
     async def get(self, tenant: str, job: str) -> Ongoing:
         """Raises: MissingError, also where it is somebody else's."""

@@ -5,17 +5,24 @@
 Not for: drawing, which is the engine's.
 """
 
+import os
+from collections.abc import Collection
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import cache, lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from ..errors import TriggerError
 from .inspector import Inspector
 from .limits import BASE_BYTES, BASE_WITHIN_S
 
 if TYPE_CHECKING:
     from ..adapters import Fit, Seal
     from ..bases import Base
+
+NICENESS = 10
+MAX_SUGGESTIONS = 64
+"""Of which the answers are kept: by noun and by the words that are taken."""
 
 Verdict = Literal["fits", "partly", "no"]
 
@@ -30,6 +37,14 @@ class FitFacts:
     matched: int
     total: int
     message: str
+
+
+@dataclass(frozen=True)
+class Suggested:
+    """A word that could call a seal."""
+
+    word: str
+    why: str
 
 
 class OnBase:
@@ -47,6 +62,19 @@ class OnBase:
         """
         return await self._inspector.ask(partial(fit_of, self._base, file, name), name)
 
+    async def suggest(self, class_noun: str | None, count: int, taken: Collection[str]) -> list[Suggested]:
+        """Rare words that could call a seal of this noun, the best first, none of them taken.
+
+        `class_noun`: None: the base's own. Raises: BaseError when it has no such word left.
+        """
+        words = frozenset(word.lower() for word in taken)
+        look = partial(suggested, self._base, class_noun, count, words)
+        return await self._inspector.ask(look, "the base's vocabulary")
+
+    async def check_word(self, word: str) -> str:
+        """Why a word is a bad trigger on the base, and a better one; nothing where it is a good one."""
+        return await self._inspector.ask(partial(flaw_of, self._base, word), word)
+
     async def close(self) -> None:
         """Ends the process."""
         await self._inspector.close()
@@ -54,9 +82,10 @@ class OnBase:
 
 @cache
 def _opened(base: str) -> "Base":
-    """In the process: the base, for as long as the process lives."""
+    """In the process: the base, for as long as the process lives, and the processor left to pictures first."""
     from ..bases import open_base
 
+    os.nice(NICENESS)
     return open_base(base)
 
 
@@ -70,6 +99,32 @@ def fit_of(base: str, file: Path, name: str) -> FitFacts:
     fit = fit_seal(opened.components, opened.family.name, seal)
     verdict, message = _judged(opened, seal, fit)
     return FitFacts(opened.name, opened.family.name, verdict, fit.matched, fit.total, message)
+
+
+@lru_cache(MAX_SUGGESTIONS)
+def suggested(base: str, class_noun: str | None, count: int, taken: frozenset[str]) -> list[Suggested]:
+    """In the process: measured words, the one first that the base reacts to least. Raises: BaseError."""
+    from ..train.trigger_suggest import suggest_triggers
+
+    opened = _opened(base)
+    found = suggest_triggers(opened, class_noun or opened.family.class_noun, count, taken)
+    return [
+        Suggested(
+            each.token,
+            f"it moves the base's pictures {each.reaction:.2f} times as much as an ordinary word does",
+        )
+        for each in found
+    ]
+
+
+def flaw_of(base: str, word: str) -> str:
+    """In the process: what is wrong with a trigger, in a sentence; nothing for a good one."""
+    from ..train.trigger_check import check_trigger
+
+    try:
+        return "; ".join(check_trigger(word, _opened(base)))
+    except TriggerError as error:
+        return f"{error}; {error.remedy}"
 
 
 def _judged(base: "Base", seal: "Seal", fit: "Fit") -> tuple[Verdict, str]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from ..errors import SealsmithError
+from .tracing import NO_SPAN, Span
 from .wishes import Wish
 
 State = Literal["waiting", "loading", "drawing", "done", "failed"]
@@ -55,6 +56,10 @@ class PictureState:
     """PNG."""
     error: SealsmithError | None = None
 
+    @property
+    def is_over(self) -> bool:
+        return self.state in ("done", "failed")
+
 
 @dataclass(eq=False)
 class Order:
@@ -67,6 +72,7 @@ class Order:
     request_id: str = ""
     give_back: GiveBack | None = None
     """Uncounts so many of its pictures, which were not drawn."""
+    span: Span = NO_SPAN
     pictures: list[PictureState] = field(default_factory=list)
     _events: list[OrderEvent] = field(default_factory=list)
     _num_events: int = 0
@@ -78,7 +84,7 @@ class Order:
 
     @property
     def is_over(self) -> bool:
-        return all(picture.state in ("done", "failed") for picture in self.pictures)
+        return all(picture.is_over for picture in self.pictures)
 
     @property
     def state(self) -> State:

@@ -7,6 +7,7 @@ order is (order.py).
 import asyncio
 import secrets
 import time
+from collections import Counter, deque
 from collections.abc import Callable
 from contextlib import aclosing
 
@@ -20,6 +21,7 @@ from .limits import MAX_KEPT_BYTES, MAX_KEPT_ORDERS, MAX_WAITING_PICTURES
 from .metrics import Metrics
 from .order import Drawn, GiveBack, Order
 from .picture_bytes import picture_png, preview_png
+from .tracing import NO_TRACING, Span, Tracing
 from .wishes import Wish
 
 log = structlog.get_logger("sealsmith.orders")
@@ -29,9 +31,13 @@ class OrderBook:
     """All orders of this server. Belongs to one event loop."""
 
     def __init__(
-        self, engine: EngineClient, metrics: Metrics, clock: Callable[[], float] = time.perf_counter
+        self,
+        engine: EngineClient,
+        metrics: Metrics,
+        tracing: Tracing = NO_TRACING,
+        clock: Callable[[], float] = time.perf_counter,
     ):
-        self._engine, self._metrics, self._clock = engine, metrics, clock
+        self._engine, self._metrics, self._tracing, self._clock = engine, metrics, tracing, clock
         self._orders: dict[str, Order] = {}
         """By id, the oldest first."""
         self._drawing: dict[str, list[asyncio.Task[None]]] = {}
@@ -54,7 +60,9 @@ class OrderBook:
                 f"at most {MAX_WAITING_PICTURES} may be underway",
                 "wait for some of them, or cancel them",
             )
-        order = Order(f"img-{secrets.token_hex(12)}", wish, request_id=request_id, give_back=give_back)
+        order_id = f"img-{secrets.token_hex(12)}"
+        span = self._tracing.start("order", sealsmith__order=order_id, sealsmith__pictures=wish.num_pictures)
+        order = Order(order_id, wish, request_id=request_id, give_back=give_back, span=span)
         self._orders[order.id] = order
         self._drawing[order.id] = [
             asyncio.create_task(self._draw(order, index)) for index in range(wish.num_pictures)
@@ -77,10 +85,24 @@ class OrderBook:
         return [order for order in self._orders.values() if order.wish.tenant == tenant]
 
     @property
+    def num_open(self) -> int:
+        """Orders of all tenants that are not over."""
+        return len(self._drawing)
+
+    @property
     def num_waiting(self) -> int:
         """Pictures of all tenants that have not come to their first step."""
         states = (picture.state for order in self._orders.values() for picture in order.pictures)
         return sum(state in ("waiting", "loading") for state in states)
+
+    @property
+    def underway(self) -> Counter[str]:
+        """Pictures that have not ended, by tenant; of tenants with any."""
+        counts: Counter[str] = Counter()
+        for order_id in self._drawing:
+            if (order := self._orders.get(order_id)) is not None:
+                counts[order.wish.tenant] += sum(not each.is_over for each in order.pictures)
+        return +counts
 
     def num_unfinished(self, tenant: str) -> int:
         """Pictures of a tenant that have not ended."""
@@ -114,8 +136,9 @@ class OrderBook:
     async def _draw(self, order: Order, index: int) -> None:
         """One picture to its end, whatever that is."""
         placed = self._clock()
+        span = self._tracing.start("picture", order.span, sealsmith__index=index)
         try:
-            await self._follow(order, index, placed)
+            await self._follow(order, index, placed, span)
         except asyncio.CancelledError:
             self._fail(order, index, Cancelled("the order was cancelled"))
         except SealsmithError as error:
@@ -124,6 +147,7 @@ class OrderBook:
             log.exception("unexpected", order=order.id, index=index)
             self._fail(order, index, SealsmithError("this should not have happened", "see the server's log"))
         finally:
+            span.end(order.pictures[index].error)
             self._metrics.underway.dec()
             self._metrics.stages.labels("total").observe(self._clock() - placed)
             if order.give_back is not None and order.pictures[index].drawn is None:
@@ -131,20 +155,27 @@ class OrderBook:
                 self._givings_back.add(giving)
                 giving.add_done_callback(self._givings_back.discard)
             if order.is_over:
+                order.span.end(order.error)
                 self._drawing.pop(order.id, None)
                 self._make_room()
 
-    async def _follow(self, order: Order, index: int, since: float) -> None:
+    async def _follow(self, order: Order, index: int, since: float, span: Span) -> None:
         draw = msgspec.structs.replace(
             order.wish.first, id=f"{order.id}-{index}", seed=order.pictures[index].seed
         )
         stage = "queue"
-        async with aclosing(self._engine.draw(draw)) as events:
-            async for event in events:
-                if (following := _stage(event)) and following != stage:
-                    self._metrics.stages.labels(stage).observe(self._clock() - since)
-                    stage, since = following, self._clock()
-                await self._tell(order, index, event)
+        part = self._tracing.start(stage, span)
+        try:
+            async with aclosing(self._engine.draw(draw)) as events:
+                async for event in events:
+                    if (following := _stage(event)) and following != stage:
+                        self._metrics.stages.labels(stage).observe(self._clock() - since)
+                        part.end()
+                        stage, since = following, self._clock()
+                        part = self._tracing.start(stage, span)
+                    await self._tell(order, index, event)
+        finally:
+            part.end()
         self._metrics.stages.labels(stage).observe(self._clock() - since)
 
     async def _tell(self, order: Order, index: int, event: messages.Event) -> None:
@@ -169,6 +200,7 @@ class OrderBook:
                     "done", index, {}, state="done", drawn=Drawn(png, recipe, event.warnings), preview=None
                 )
                 self._metrics.pictures.labels("done").inc()
+                self._metrics.drawn.add()
             case messages.Failed():
                 raise event.error
 
@@ -184,14 +216,23 @@ class OrderBook:
         )
 
     def _make_room(self) -> None:
-        """Forgets the oldest finished orders until what is kept is within its bounds."""
-        finished = [order for order in self._orders.values() if order.is_over]
-        num_bytes = sum(order.kept_bytes for order in finished)
-        for num_left, order in zip(range(len(finished), 0, -1), finished, strict=True):
-            if num_bytes <= MAX_KEPT_BYTES and num_left <= MAX_KEPT_ORDERS:
-                return
-            num_bytes -= order.kept_bytes
-            del self._orders[order.id]
+        """Forgets finished orders until what is kept is within its bounds: the oldest of whoever keeps most.
+
+        So nobody loses a picture to others who keep more than they do.
+        """
+        kept: dict[str, deque[Order]] = {}
+        for order in self._orders.values():
+            if order.is_over:
+                kept.setdefault(order.wish.tenant, deque()).append(order)
+        num_bytes = {tenant: sum(order.kept_bytes for order in orders) for tenant, orders in kept.items()}
+        num_orders = {tenant: len(orders) for tenant, orders in kept.items()}
+        for held, limit in ((num_bytes, MAX_KEPT_BYTES), (num_orders, MAX_KEPT_ORDERS)):
+            while sum(held.values()) > limit:
+                tenant = max(held, key=held.__getitem__)
+                gone = kept[tenant].popleft()
+                num_bytes[tenant] -= gone.kept_bytes
+                num_orders[tenant] -= 1
+                del self._orders[gone.id]
 
 
 async def _give_back(order: Order, give_back: GiveBack) -> None:

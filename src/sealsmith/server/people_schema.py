@@ -105,7 +105,7 @@ class KeyRequest(Strict):
     name: str = Field("", max_length=MAX_TENANT_CHARACTERS, description="What to call it.")
     days: float | None = Field(
         None,
-        gt=0,
+        ge=0.001,
         le=MAX_DAYS,
         allow_inf_nan=False,
         description="How long it is valid; for good if left out.",

@@ -1,4 +1,4 @@
-"""`/v1/admin`: tenants, their quotas and keys, for whoever runs the service. Only the scope `admin` opens it."""
+"""`/v1/admin`: tenants, quotas, keys, and how all is, for whoever runs the service. The scope `admin` opens it."""
 
 from datetime import timedelta
 from typing import Annotated
@@ -26,6 +26,7 @@ from .people_schema import (
 )
 from .seal_schema import After, Limit
 from .service import Admin, ServiceOf
+from .status_schema import StatusBody, engine_body, status_body
 
 TenantId = Annotated[str, Path(pattern=r"^[0-9a-f]{32}$")]
 KeyPrefix = Annotated[str, Path(pattern=r"^seal_[0-9a-f]{12}$", description="How the key begins.")]
@@ -42,6 +43,20 @@ def people_of(service: ServiceOf, caller: Admin) -> People:
 
 
 PeopleOf = Annotated[People, Depends(people_of)]
+
+
+@router.get("/status", response_model=StatusBody)
+async def get_status(service: ServiceOf, caller: Admin) -> StatusBody:
+    """How the service is: its engine, workers and queues."""
+    welcome, engine = service.engine.welcome, service.engine
+    base = "" if welcome is None else welcome.about["base"]
+    return status_body(
+        engine_body(await engine.gauges(), engine.num_starts, engine.pid is not None, base),
+        service.crew,
+        await service.trainings.backlog() if service.trainings is not None else None,
+        service.orders.num_open,
+        service.metrics.drawn.per_s,
+    )
 
 
 @router.get("/tenants", response_model=TenantsBody)

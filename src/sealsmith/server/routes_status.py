@@ -1,13 +1,17 @@
 """`/healthz`, `/readyz`, `/metrics`: for whoever runs the server, without a key."""
 
+import structlog
 from fastapi import APIRouter
 from fastapi.responses import Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from .. import __version__
-from ..errors import EngineError
+from ..errors import DatabaseError, EngineError
+from ..jobs import Backlog
 from .schema import HealthBody, ReadyBody
-from .service import ServiceOf
+from .service import Service, ServiceOf
+
+log = structlog.get_logger("sealsmith.status")
 
 router = APIRouter()
 
@@ -34,6 +38,21 @@ async def ready(service: ServiceOf) -> ReadyBody:
 )
 async def metrics(service: ServiceOf) -> Response:
     """Counters and times, for Prometheus."""
-    service.metrics.waiting.set(service.orders.num_waiting)
-    service.metrics.engine_starts.set(service.engine.num_starts)
-    return Response(generate_latest(service.metrics.registry), media_type=CONTENT_TYPE_LATEST)
+    metrics = service.metrics
+    metrics.waiting.set(service.orders.num_waiting)
+    metrics.engine_starts.set(service.engine.num_starts)
+    metrics.show_engine(await service.engine.gauges())
+    metrics.show_work(await _backlog(service), service.crew)
+    metrics.show_tenants(service.orders.underway.values())
+    return Response(generate_latest(metrics.registry), media_type=CONTENT_TYPE_LATEST)
+
+
+async def _backlog(service: Service) -> Backlog | None:
+    """None, where there are no jobs, or nobody can say how many: then the counts of before stand."""
+    if service.trainings is None:
+        return None
+    try:
+        return await service.trainings.backlog()
+    except DatabaseError as error:
+        log.warning("jobs not counted", why=str(error))
+        return None

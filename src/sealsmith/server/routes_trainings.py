@@ -15,14 +15,20 @@ from sse_starlette.sse import EventSourceResponse
 from ..errors import ConfigError, MissingError
 from ..jobs.train_payload import TrainPayload, parse_train_payload
 from .inspection import inspect_training
-from .limits import MAX_LOOSE_FILES, MAX_NAME_CHARACTERS, MAX_PICTURE_SET_BYTES, MAX_SETTINGS_CHARACTERS
+from .limits import (
+    MAX_LOOSE_FILES,
+    MAX_NAME_CHARACTERS,
+    MAX_PICTURE_SET_BYTES,
+    MAX_SETTINGS_CHARACTERS,
+    MAX_TRAINING,
+)
 from .long_work import Ongoing
 from .names import check_name
 from .routes_pictures import Word
 from .service import Keeper, ServiceOf
 from .streams import SSE_ANSWER, LastEventId, event_stream, job_events
 from .training_schema import TrainingBody, TrainingsBody, training_body
-from .trainings import Trainings
+from .trainings import Trainings, check_bounds
 from .uploads import on_disk, packed
 
 HEX_ID = r"^[0-9a-f]{32}$"
@@ -88,7 +94,8 @@ async def hand_in(
         str,
         Form(
             max_length=MAX_SETTINGS_CHARACTERS,
-            description='Further settings of the training, as a JSON object: `{"num_steps": 400}`.',
+            description='Further settings of the training, as a JSON object: `{"num_steps": 400}`. At most '
+            + ", ".join(f"`{name}` {most}" for name, most in MAX_TRAINING.items()),
         ),
     ] = "{}",
 ) -> TrainingBody:
@@ -177,6 +184,7 @@ def _wanted(trigger: str, name: str, is_scored: bool, settings: str) -> TrainPay
         raise ConfigError(
             "the settings are no object, or name another trigger", "send an object without a trigger"
         )
+    check_bounds(further)
     whole = {"name": name, "is_scored": is_scored, "settings": {**further, "trigger": trigger}}
     return parse_train_payload({"pictures": "", **whole})
 

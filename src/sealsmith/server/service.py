@@ -2,7 +2,8 @@
 
 import base64
 import binascii
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Annotated, Literal
 
@@ -21,9 +22,12 @@ from .on_base import OnBase
 from .order import Order
 from .orders import OrderBook
 from .people import People
+from .rates import RateLimits, Rates
 from .studies import Studies
+from .tracing import NO_TRACING, Tracing
 from .trainings import Trainings
 from .wishes import Wish
+from .workers import Worker
 
 SCHEMES = (
     Security(HTTPBearer(auto_error=False, description="`Authorization: Bearer KEY`.")),
@@ -52,6 +56,10 @@ class Service:
     """None: there is one person only."""
     studies: Studies | None = None
     """None: it studies nothing."""
+    rates: Rates = field(default_factory=lambda: Rates(RateLimits()))
+    tracing: Tracing = NO_TRACING
+    crew: Sequence[Worker] = ()
+    """The workers beside this server."""
 
     @property
     def welcome(self) -> Welcome:
@@ -83,6 +91,11 @@ def request_id_of(request: Request) -> str:
     return str(request.scope.get("request_id", ""))
 
 
+async def known_caller(request: Request) -> Caller:
+    """Whose key came with a request, whatever it is for, and as often as that is asked. Raises: AuthError."""
+    return await service_of(request).library.caller(_key(request))
+
+
 @dataclass(frozen=True)
 class CallerOf:
     """A dependency: who asks, if their key is for this; None: for anything."""
@@ -90,8 +103,9 @@ class CallerOf:
     scope: Scope | None
 
     async def __call__(self, request: Request) -> Caller:
-        """Raises: AuthError, ForbiddenError."""
-        caller = await service_of(request).library.caller(_key(request))
+        """Raises: AuthError, RateError, ForbiddenError."""
+        caller = await known_caller(request)
+        service_of(request).rates.take(caller)
         if self.scope is not None:
             caller.check_scope(self.scope)
         return caller

@@ -17,7 +17,7 @@ from ..errors import SealsmithError
 from .library import Caller
 from .limits import SEND_WITHIN_S
 from .long_work import LongWork
-from .service import CallerOf
+from .service import known_caller
 
 LastEventId = Annotated[
     int,
@@ -82,7 +82,7 @@ async def while_allowed(
 async def _is_still(request: Request, caller: Caller) -> bool:
     """Not where that cannot be said, either: a database that is gone is no reason to go on."""
     try:
-        now = await CallerOf(None)(request)
+        now = await known_caller(request)
     except SealsmithError:
         return False
     return (now.tenant, now.scopes) == (caller.tenant, caller.scopes)

@@ -4,13 +4,15 @@ Not for: watching and ending them (long_work.py), or doing them (jobs/worker.py)
 """
 
 import asyncio
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
+from typing import Any
 
 from ..catalog import ArtefactKind, Catalog, NewArtefact
-from ..errors import SealExistsError, SealMissingError, SealsmithError
+from ..errors import ConfigError, SealExistsError, SealMissingError, SealsmithError
 from ..jobs import TRAIN, Job
 from ..jobs.train_payload import TrainPayload
+from .limits import MAX_TRAINING
 from .long_work import LongWork, Ongoing
 
 LEFT = (ArtefactKind.PREVIEW, ArtefactKind.CURVE)
@@ -56,3 +58,11 @@ class Trainings(LongWork):
 
     def _uploads(self, job: Job) -> Collection[str]:
         return (job.payload["pictures"],)
+
+
+def check_bounds(settings: Mapping[str, Any]) -> None:
+    """Refuses settings that would keep a worker from everybody else. Raises: ConfigError naming the first."""
+    for name, most in MAX_TRAINING.items():
+        value = settings.get(name)
+        if isinstance(value, int | float) and not value <= most:  # not a number is not within bounds either
+            raise ConfigError(f"{name} is {value}; this service takes at most {most}", f"give {name} less")

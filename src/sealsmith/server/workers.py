@@ -9,7 +9,7 @@ import sys
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, Literal
 
 import structlog
 
@@ -35,7 +35,7 @@ class WorkerLaunch:
     """Beside the environment of this process."""
 
 
-def worker_launch(where: Places, base: str) -> WorkerLaunch:
+def worker_launch(where: Places, base: str, otel_endpoint: str | None = None) -> WorkerLaunch:
     """`sealsmith worker` on this catalog and base; the database's address, in which a password may be, is in the
     environment, which other users cannot read."""
     command = (sys.executable, "-P", "-m", "sealsmith", "worker", "--base", base)
@@ -44,22 +44,38 @@ def worker_launch(where: Places, base: str) -> WorkerLaunch:
         "SEALSMITH_DATABASE": where.database.get_secret_value(),
         "SEALSMITH_STORE": where.store,
     }
+    if otel_endpoint is not None:
+        environ["SEALSMITH_OTEL_ENDPOINT"] = otel_endpoint
     return WorkerLaunch(command, environ)
 
 
+@dataclass
+class Worker:
+    """One worker's place, to be looked at: its process, and how often there was another."""
+
+    pid: int | None = None
+    """None: it died, and another is started soon."""
+    num_restarts: int = 0
+
+    @property
+    def state(self) -> Literal["running", "waiting"]:
+        return "waiting" if self.pid is None else "running"
+
+
 @asynccontextmanager
-async def working(launch: WorkerLaunch, num_workers: int = 1) -> AsyncIterator[None]:
+async def working(launch: WorkerLaunch, num_workers: int = 1) -> AsyncIterator[Sequence[Worker]]:
     """So many workers at work within the context; at its end they save what they are at, and end."""
-    keeping = [asyncio.create_task(_keep_working(launch)) for _ in range(num_workers)]
+    crew = [Worker() for _ in range(num_workers)]
+    keeping = [asyncio.create_task(_keep_working(launch, worker)) for worker in crew]
     try:
-        yield
+        yield crew
     finally:
         for task in keeping:
             task.cancel()
         await asyncio.gather(*keeping, return_exceptions=True)
 
 
-async def _keep_working(launch: WorkerLaunch) -> None:
+async def _keep_working(launch: WorkerLaunch, worker: Worker) -> None:
     """One worker after another, until this is cancelled."""
     pause_s, loop = PAUSE_S, asyncio.get_running_loop()
     while True:
@@ -71,14 +87,17 @@ async def _keep_working(launch: WorkerLaunch) -> None:
             env={**os.environ, **launch.environ},
             process_group=0,  # Ctrl-C is the server's matter, which tells the worker in its turn
         )
+        worker.pid = process.pid
         try:
             status = await process.wait()
         finally:
             await _end(process)
+            worker.pid = None
         if loop.time() - began >= STEADY_S:
             pause_s = PAUSE_S
         log.warning("worker ended", pid=process.pid, status=status, again_in_s=pause_s)
         await asyncio.sleep(pause_s)
+        worker.num_restarts += 1
         pause_s = min(2 * pause_s, MAX_PAUSE_S)
 
 
