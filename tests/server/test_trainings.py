@@ -142,6 +142,13 @@ def test_loose_pictures_and_captions_are_a_set_as_a_zip_of_them_is(
     loose = unpacked(pictures)
     tenant, key = shared.tenant("loose"), shared.key("loose", Scope.TRAIN)
     sent = [("files", (f"C:\\my pictures\\{name}", data)) for name, data in loose.items()]
+    as_zip = {"file": ("set.zip", pictures)}
+    checked = [
+        http.post("/v1/picture-sets/check", files=files, data={"trigger": "zwx"}, headers=key).json()
+        for files in (sent, as_zip)
+    ]
+    assert checked[0] == checked[1]
+    assert (checked[0]["num_pictures"], checked[0]["num_captions"]) == (2, 2)
     wanted = {"trigger": "zwx", "is_scored": "false", "settings": json.dumps(SETTINGS)}
     answer = http.post("/v1/trainings", files=sent, data=wanted, headers=key)
     assert answer.status_code == 202, answer.text
@@ -177,6 +184,7 @@ def test_loose_files_that_are_no_set_are_refused(
     refused = http.post("/v1/trainings", files=sent, data={"trigger": "zwx"}, headers=shared.key("ann"))
     assert refused.status_code == 400, refused.text
     assert words in refused.json()["error"]["message"]
+    assert http.get("/v1/trainings", headers=shared.key("ann")).json()["trainings"] == []
     both = [("files", ("0.png", b"x")), ("file", ("0.png", b"x"))]
     refused = http.post("/v1/trainings", files=both, data={"trigger": "zwx"}, headers=shared.key("ann"))
     assert "there are `file` and `files`" in refused.json()["error"]["message"]

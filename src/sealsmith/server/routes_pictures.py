@@ -10,10 +10,11 @@ from pydantic import Field
 from ..generate.picture_file import recipe_in
 from ..generate.recipe import dump_parameters
 from .inspection import inspect_pictures, inspect_texts
-from .limits import MAX_PICTURE_BYTES, MAX_PICTURE_SET_BYTES, MAX_WORD_CHARACTERS
+from .limits import MAX_PICTURE_BYTES, MAX_WORD_CHARACTERS
+from .picture_uploads import PicturesOf
 from .schema import PictureSetBody, RecipeBody
 from .service import Drawer, Keeper, ServiceOf
-from .uploads import on_disk, suffix_of
+from .uploads import on_disk
 
 Word = Annotated[str, Field(min_length=1, max_length=MAX_WORD_CHARACTERS)]
 
@@ -43,21 +44,14 @@ async def read_recipe(
 async def check_picture_set(
     service: ServiceOf,
     caller: Keeper,
-    file: Annotated[
-        UploadFile,
-        File(
-            description=f"A zip of pictures, a picture, or a logo; {MAX_PICTURE_SET_BYTES} bytes at most.",
-            json_schema_extra={"maxLength": MAX_PICTURE_SET_BYTES},
-        ),
-    ],
+    pictures: PicturesOf,
     trigger: Annotated[Word, Form(description="The word that is to call the seal.")],
     class_noun: Annotated[Word, Form(description="What the seal is.")] = "emblem",
 ) -> PictureSetBody:
     """What a training would make of some pictures: how many it would learn from, and what it would leave out."""
-    name = f"the upload{suffix_of(file.filename or '')}"
     inspect = partial(inspect_pictures, trigger=trigger, class_noun=class_noun)
-    async with on_disk(file, MAX_PICTURE_SET_BYTES) as path:
-        facts = await service.inspector.run(inspect, path, name)
+    async with pictures.on_disk() as path:
+        facts = await service.inspector.run(inspect, path, f"the {path.name}")
     return PictureSetBody(**_plain(asdict(facts)))
 
 

@@ -1,48 +1,28 @@
 """`/v1/trainings`: seals in the making. One is handed in, listened to, cancelled, resumed."""
 
 import json
-from contextlib import AbstractAsyncContextManager
 from functools import partial
-from pathlib import Path
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, File, Form, Query, Request, UploadFile
-from fastapi import Path as PathParameter
+from fastapi import APIRouter, Depends, Form, Path, Query, Request
 from fastapi.responses import Response
-from pydantic import WithJsonSchema
 from sse_starlette.sse import EventSourceResponse
 
 from ..errors import ConfigError, MissingError
 from ..jobs.train_payload import TrainPayload, parse_train_payload
 from .inspection import inspect_training
-from .limits import (
-    MAX_LOOSE_FILES,
-    MAX_NAME_CHARACTERS,
-    MAX_PICTURE_SET_BYTES,
-    MAX_SETTINGS_CHARACTERS,
-    MAX_TRAINING,
-)
+from .limits import MAX_NAME_CHARACTERS, MAX_SETTINGS_CHARACTERS, MAX_TRAINING
 from .long_work import Ongoing
 from .names import check_name
+from .picture_uploads import PicturesOf
 from .routes_pictures import Word
 from .service import Keeper, ServiceOf
 from .streams import SSE_ANSWER, LastEventId, event_stream, job_events
 from .training_schema import TrainingBody, TrainingsBody, training_body
 from .trainings import Trainings, check_bounds
-from .uploads import on_disk, packed
 
 HEX_ID = r"^[0-9a-f]{32}$"
-PictureSetFile = Annotated[
-    UploadFile,
-    WithJsonSchema(
-        {
-            "type": "string",
-            "contentMediaType": "application/octet-stream",
-            "maxLength": MAX_PICTURE_SET_BYTES,
-        }
-    ),
-]
-TrainingId = Annotated[str, PathParameter(pattern=HEX_ID, description="As `POST /v1/trainings` gave it.")]
+TrainingId = Annotated[str, Path(pattern=HEX_ID, description="As `POST /v1/trainings` gave it.")]
 FILE_ANSWER: dict[int | str, dict[str, Any]] = {
     200: {"content": {"image/png": {}, "application/jsonl": {}}, "description": "The file."}
 }
@@ -68,19 +48,8 @@ async def hand_in(
     caller: Keeper,
     trainings: TrainingsOf,
     response: Response,
+    pictures: PicturesOf,
     trigger: Annotated[Word, Form(description="The word that is to call the seal.")],
-    file: Annotated[
-        PictureSetFile | None,
-        File(description=f"A zip of pictures, a picture, or a logo; {MAX_PICTURE_SET_BYTES} bytes at most."),
-    ] = None,
-    files: Annotated[
-        list[PictureSetFile] | None,
-        File(
-            max_length=MAX_LOOSE_FILES,
-            description="In its place: pictures one by one, with captions as `.txt` files of the same names; "
-            f"{MAX_PICTURE_SET_BYTES} bytes at most in all.",
-        ),
-    ] = None,
     name: Annotated[
         str | None,
         Form(
@@ -102,9 +71,8 @@ async def hand_in(
     """Hand in a training: `file`, or several `files`. Its pictures and settings are looked at first, in a process
     of their own; then it is done by a worker, whether or not anybody listens."""
     wanted = _wanted(trigger, check_name(trigger if name is None else name), is_scored, settings)
-    async with _pictures(file, files or []) as path:
-        label = f"the {path.name}"
-        await service.inspector.run(partial(inspect_training, wanted=wanted), path, label)
+    async with pictures.on_disk() as path:
+        await service.inspector.run(partial(inspect_training, wanted=wanted), path, f"the {path.name}")
         training = await trainings.submit(caller.tenant, path, wanted)
     response.headers["location"] = f"/v1/trainings/{training.job.id}"
     return _body(training)
@@ -147,7 +115,7 @@ async def follow_training(
 @router.get("/{training_id}/files/{file_id}", response_class=Response, responses=FILE_ANSWER)
 async def get_training_file(
     training_id: TrainingId,
-    file_id: Annotated[str, PathParameter(pattern=HEX_ID)],
+    file_id: Annotated[str, Path(pattern=HEX_ID)],
     caller: Keeper,
     trainings: TrainingsOf,
 ) -> Response:
@@ -187,19 +155,6 @@ def _wanted(trigger: str, name: str, is_scored: bool, settings: str) -> TrainPay
     check_bounds(further)
     whole = {"name": name, "is_scored": is_scored, "settings": {**further, "trigger": trigger}}
     return parse_train_payload({"pictures": "", **whole})
-
-
-def _pictures(file: UploadFile | None, files: list[UploadFile]) -> AbstractAsyncContextManager[Path]:
-    """What was uploaded, as one file on this machine's disk. Raises: ConfigError for nothing, or both ways."""
-    if (file is None) == (not files):
-        raise ConfigError(
-            "there is no picture" if file is None else "there are `file` and `files`",
-            "send one zip, picture or logo as `file`, or several pictures as `files`",
-        )
-    whole = file or files[0]
-    if len(files) > 1:
-        return packed(files, MAX_PICTURE_SET_BYTES)
-    return on_disk(whole, MAX_PICTURE_SET_BYTES)
 
 
 def _body(training: Ongoing) -> TrainingBody:
