@@ -28,7 +28,7 @@ def test_a_tenant_gets_a_quota_and_a_key_which_opens_and_ends(opening: Opening, 
     page.get_by_role("button", name="Make the tenant").click()
     tenant = page.get_by_role("listitem").filter(has=page.get_by_role("heading", name="carol"))
     tenant.get_by_text("Change the quota").click()
-    tenant.get_by_label("Pictures a day").fill("7")
+    tenant.get_by_role("spinbutton", name="Pictures a day").fill("7")
     tenant.get_by_role("button", name="Save").click()
     expect(tenant.get_by_text("0 of 7")).to_be_visible()
     key = made_key(page, "carol")

@@ -1,6 +1,6 @@
 // What an operator may ask: tenants, keys, how the service is.
 
-import { askJson } from "./client.ts";
+import { askJson, step } from "./client.ts";
 import { good, type Result } from "./problem.ts";
 import type { Key, Me, NewKey, Quota, Scope, Status, Tenant } from "./types.ts";
 
@@ -17,7 +17,7 @@ export function createTenant(name: string, quota?: Partial<Quota>): Promise<Resu
 }
 
 export function changeQuota(tenant: string, quota: Quota): Promise<Result<Tenant>> {
-  return askJson(`/v1/admin/tenants/${tenant}`, { method: "PATCH", json: { quota } });
+  return askJson(`/v1/admin/tenants/${step(tenant)}`, { method: "PATCH", json: { quota } });
 }
 
 export function listKeys(): Promise<Result<Key[]>> {
@@ -48,11 +48,11 @@ export function createKey(wanted: WantedKey): Promise<Result<NewKey>> {
 
 export function rotateKey(prefix: string, keepMinutes: number): Promise<Result<NewKey>> {
   const json = { keep_minutes: keepMinutes };
-  return askJson(`/v1/admin/keys/${encodeURIComponent(prefix)}/rotate`, { method: "POST", json });
+  return askJson(`/v1/admin/keys/${step(prefix)}/rotate`, { method: "POST", json });
 }
 
 export function revokeKey(prefix: string): Promise<Result<Key>> {
-  return askJson(`/v1/admin/keys/${encodeURIComponent(prefix)}`, { method: "DELETE" });
+  return askJson(`/v1/admin/keys/${step(prefix)}`, { method: "DELETE" });
 }
 
 export function getStatus(): Promise<Result<Status>> {

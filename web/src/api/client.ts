@@ -90,6 +90,11 @@ async function problemOf(answer: Response): Promise<Problem> {
   }
 }
 
+/** A word as one step of a path. What a browser would take for a step upwards leads nowhere. */
+export function step(word: string): string {
+  return /^\.{1,2}$/.test(word) ? "-" : encodeURIComponent(word);
+}
+
 function queryText(query: Asking["query"]): string {
   const given = Object.entries(query ?? {}).filter(([, value]) => value !== undefined && value !== "");
   return given.length ? `?${new URLSearchParams(given.map(([name, value]) => [name, String(value)]))}` : "";

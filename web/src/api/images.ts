@@ -1,6 +1,6 @@
 // Pictures, recipes and bases.
 
-import { askJson } from "./client.ts";
+import { askJson, step } from "./client.ts";
 import { good, type Result } from "./problem.ts";
 import type { Base, Order, Recipe, Wish } from "./types.ts";
 
@@ -14,15 +14,15 @@ export function placeOrder(wish: Wish): Promise<Result<Order>> {
 }
 
 export function getOrder(id: string): Promise<Result<Order>> {
-  return askJson<Order>(`/v1/images/${id}`);
+  return askJson<Order>(`/v1/images/${step(id)}`);
 }
 
 export function cancelOrder(id: string): Promise<Result<Order>> {
-  return askJson<Order>(`/v1/images/${id}/cancel`, { method: "POST" });
+  return askJson<Order>(`/v1/images/${step(id)}/cancel`, { method: "POST" });
 }
 
 export function forgetOrder(id: string): Promise<Result<null>> {
-  return askJson<null>(`/v1/images/${id}`, { method: "DELETE" });
+  return askJson<null>(`/v1/images/${step(id)}`, { method: "DELETE" });
 }
 
 export async function listBases(): Promise<Result<Base[]>> {

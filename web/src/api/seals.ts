@@ -1,6 +1,6 @@
 // Seals: whose there are, bringing, sharing, taking away.
 
-import { askBlob, askJson } from "./client.ts";
+import { askBlob, askJson, step } from "./client.ts";
 import { good, type Result } from "./problem.ts";
 import type { Fit, Seal } from "./types.ts";
 
@@ -32,7 +32,7 @@ export async function listSeals(): Promise<Result<Seal[]>> {
 }
 
 export function getSeal(id: string): Promise<Result<Seal>> {
-  return askJson(`/v1/seals/${id}`);
+  return askJson(`/v1/seals/${step(id)}`);
 }
 
 export function importSeal(file: File, name?: string): Promise<Result<Seal>> {
@@ -43,33 +43,33 @@ export function importSeal(file: File, name?: string): Promise<Result<Seal>> {
 }
 
 export function renameSeal(id: string, name: string): Promise<Result<Seal>> {
-  return askJson(`/v1/seals/${id}`, { method: "PATCH", json: { name } });
+  return askJson(`/v1/seals/${step(id)}`, { method: "PATCH", json: { name } });
 }
 
 export function deleteSeal(id: string): Promise<Result<null>> {
-  return askJson(`/v1/seals/${id}`, { method: "DELETE" });
+  return askJson(`/v1/seals/${step(id)}`, { method: "DELETE" });
 }
 
 export function exportSeal(id: string, dialect: Dialect): Promise<Result<Blob>> {
-  return askBlob(`/v1/seals/${id}/file`, { query: { dialect } });
+  return askBlob(`/v1/seals/${step(id)}/file`, { query: { dialect } });
 }
 
 export async function fitsOf(id: string): Promise<Result<Fit[]>> {
-  const answer = await askJson<{ fits: Fit[] }>(`/v1/seals/${id}/fit`);
+  const answer = await askJson<{ fits: Fit[] }>(`/v1/seals/${step(id)}/fit`);
   return answer.ok ? good(answer.value.fits) : answer;
 }
 
 export async function grantsOf(id: string): Promise<Result<string[]>> {
-  const answer = await askJson<{ grants: { tenant: string }[] }>(`/v1/seals/${id}/grants`);
+  const answer = await askJson<{ grants: { tenant: string }[] }>(`/v1/seals/${step(id)}/grants`);
   return answer.ok ? good(answer.value.grants.map((grant) => grant.tenant)) : answer;
 }
 
 export function grant(id: string, tenant: string): Promise<Result<null>> {
-  return askJson(`/v1/seals/${id}/grants/${encodeURIComponent(tenant)}`, { method: "PUT" });
+  return askJson(`/v1/seals/${step(id)}/grants/${step(tenant)}`, { method: "PUT" });
 }
 
 export function ungrant(id: string, tenant: string): Promise<Result<null>> {
-  return askJson(`/v1/seals/${id}/grants/${encodeURIComponent(tenant)}`, { method: "DELETE" });
+  return askJson(`/v1/seals/${step(id)}/grants/${step(tenant)}`, { method: "DELETE" });
 }
 
-export const thumbnailOf = (id: string): string => `/v1/seals/${id}/thumbnail`;
+export const thumbnailOf = (id: string): string => `/v1/seals/${step(id)}/thumbnail`;

@@ -1,6 +1,6 @@
 // Studies: long looks at seals, which are jobs as trainings are.
 
-import { askJson } from "./client.ts";
+import { askJson, step } from "./client.ts";
 import type { Result } from "./problem.ts";
 import type { SealUse, Study, StudyKind } from "./types.ts";
 
@@ -27,17 +27,17 @@ export function listStudies(kind?: StudyKind, after?: string): Promise<Result<{ 
 }
 
 export function getStudy(id: string): Promise<Result<Study>> {
-  return askJson(`/v1/studies/${id}`);
+  return askJson(`/v1/studies/${step(id)}`);
 }
 
 export function cancelStudy(id: string): Promise<Result<Study>> {
-  return askJson(`/v1/studies/${id}/cancel`, { method: "POST" });
+  return askJson(`/v1/studies/${step(id)}/cancel`, { method: "POST" });
 }
 
 export function resumeStudy(id: string): Promise<Result<Study>> {
-  return askJson(`/v1/studies/${id}/resume`, { method: "POST" });
+  return askJson(`/v1/studies/${step(id)}/resume`, { method: "POST" });
 }
 
 export function forgetStudy(id: string): Promise<Result<null>> {
-  return askJson(`/v1/studies/${id}`, { method: "DELETE" });
+  return askJson(`/v1/studies/${step(id)}`, { method: "DELETE" });
 }

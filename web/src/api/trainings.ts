@@ -1,6 +1,6 @@
 // Trainings, and what is asked before one: whether pictures and trigger will do.
 
-import { askJson } from "./client.ts";
+import { askJson, step } from "./client.ts";
 import { good, type Result } from "./problem.ts";
 import type { PictureSet, Training } from "./types.ts";
 
@@ -29,19 +29,19 @@ export function listTrainings(after?: string): Promise<Result<{ trainings: Train
 }
 
 export function getTraining(id: string): Promise<Result<Training>> {
-  return askJson(`/v1/trainings/${id}`);
+  return askJson(`/v1/trainings/${step(id)}`);
 }
 
 export function cancelTraining(id: string): Promise<Result<Training>> {
-  return askJson(`/v1/trainings/${id}/cancel`, { method: "POST" });
+  return askJson(`/v1/trainings/${step(id)}/cancel`, { method: "POST" });
 }
 
 export function resumeTraining(id: string): Promise<Result<Training>> {
-  return askJson(`/v1/trainings/${id}/resume`, { method: "POST" });
+  return askJson(`/v1/trainings/${step(id)}/resume`, { method: "POST" });
 }
 
 export function forgetTraining(id: string): Promise<Result<null>> {
-  return askJson(`/v1/trainings/${id}`, { method: "DELETE" });
+  return askJson(`/v1/trainings/${step(id)}`, { method: "DELETE" });
 }
 
 export function checkPictures(file: File, trigger: string, classNoun: string): Promise<Result<PictureSet>> {

@@ -122,7 +122,7 @@ function QuotaForm({ tenant, onChanged }: { tenant: Tenant; onChanged: () => voi
           onInput={(value) => change({ trainings_at_once: value })}
         />
         <NumberField
-          label={text.storage}
+          label={text.storageGib}
           value={storage_bytes === null ? null : storage_bytes / GIB}
           min={0}
           step="any"
