@@ -43,7 +43,7 @@ class ServeOptions:
     base: BaseOption = "sealworld"
     device: DeviceOption = "cpu"
     is_opened: Annotated[
-        bool, typer.Option("--open/--no-open", help="Open the studio in the browser, where there is one.")
+        bool, typer.Option("--open", help="Open the studio in the browser, where there is one.")
     ] = False
     deterministic: Annotated[
         bool,
