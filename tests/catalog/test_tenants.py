@@ -39,6 +39,16 @@ def test_names_are_unique_and_readable(catalog: Catalog) -> None:
     assert catalog.tenants.list() == (made,)
 
 
+def test_changes_of_a_quota_at_once_all_hold(catalog: Catalog) -> None:
+    tenant = catalog.tenants.create("maker").id
+    changes = [{"pictures_a_day": 7}, {"trainings_at_once": 5}, {"storage_bytes": 9}]
+    with ThreadPoolExecutor(3) as pool:
+        list(pool.map(lambda change: catalog.tenants.change_quota(tenant, change), changes))
+    assert catalog.tenants.get(tenant).quota == Quota(7, 5, 9)
+    with pytest.raises(ConfigError, match="pictures_a_day of a quota is -1"):
+        catalog.tenants.change_quota(tenant, {"pictures_a_day": -1})
+
+
 def test_threads_together_draw_as_many_pictures_as_one_may(catalog: Catalog) -> None:
     tenant = catalog.tenants.create("maker", Quota(pictures_a_day=20)).id
     assert num_successes(16, lambda _: catalog.tenants.take_pictures(tenant, 3)) == 6

@@ -8,6 +8,10 @@ import pytest
 
 from sealsmith.server.app import OPEN_PATHS, document
 
+DOCUMENT = document()
+SCHEMAS = DOCUMENT["components"]["schemas"]
+NAMING = {"seal", "seals", "lora", "model"}
+"""What fields are called in which a request names seals."""
 SAMPLES = {
     "order_id": "img-" + "0" * 24,
     "index": "0",
@@ -48,12 +52,21 @@ class Operation:
         return "{" in self.path
 
     @property
+    def naming_fields(self) -> set[str]:
+        """Fields of its JSON in which seals are named."""
+        content = self.described.get("requestBody", {}).get("content", {})
+        schema = content.get("application/json", {}).get("schema", {})
+        if "$ref" in schema:
+            schema = SCHEMAS[schema["$ref"].rpartition("/")[2]]
+        return NAMING & schema.get("properties", {}).keys()
+
+    @property
     def label(self) -> str:
         return f"{self.method} {self.path}"
 
 
 def operations() -> Iterator[Operation]:
-    for path, methods in document()["paths"].items():
+    for path, methods in DOCUMENT["paths"].items():
         for method, described in methods.items():
             yield Operation(method, path, described)
 

@@ -1,5 +1,6 @@
 """Every route of the document asks for a valid key of its scope, and gives nobody another's things."""
 
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -16,6 +17,16 @@ BODIES: dict[str, dict[str, Any]] = {
     "patch /v1/seals/{seal_id}": {"json": {"name": "mine"}},
 }
 """What operations on somebody's things take, where they take something."""
+WITH_SEALS: dict[str, dict[str, Any]] = {
+    "post /v1/images": {"prompt": "x", "seals": [{"name": "SEAL"}]},
+    "post /v1/scores": {"seal": "SEAL"},
+    "post /v1/attention": {"prompt": "x", "seals": [{"name": "SEAL"}]},
+    "post /v1/sweeps": {"seal": "SEAL"},
+    "post /v1/conflicts": {"seals": ["SEAL", "0" * 64]},
+    "post /v1/images/generations": {"prompt": "x", "model": "SEAL", "lora": [{"name": "SEAL"}]},
+    "post /sdapi/v1/txt2img": {"prompt": "x <lora:SEAL:1>"},
+}
+"""What operations take that name seals, `SEAL` among them. Prompts may hold tags as A1111's do."""
 NOBODY_S = ("/v1/admin/",)
 """Paths whose things belong to no tenant: only the scope decides."""
 
@@ -106,6 +117,20 @@ def test_another_tenant_s_things_are_not_there(
     if operation.method == "get":
         mine = http.request("get", path, headers=shared.key("carol")) if not _endless(operation) else None
         assert mine is None or mine.status_code == 200 or "has no picture" in mine.text, mine.text
+
+
+@each([operation for operation in GUARDED if operation.naming_fields or operation.label in WITH_SEALS])
+@pytest.mark.parametrize("by", ["digest", "name"])
+def test_another_tenant_s_seal_is_used_by_no_operation_that_names_seals(
+    shared: Shared, http: httpx2.Client, things: dict[str, str], operation: Operation, by: str
+) -> None:
+    body = WITH_SEALS[operation.label]
+    assert operation.naming_fields <= body.keys()
+    name = things["seal_id"] if by == "digest" else "carols"
+    asked = json.loads(json.dumps(body).replace("SEAL", name))
+    answer = http.request(operation.method, operation.path, headers=shared.key("bob", *Scope), json=asked)
+    assert answer.status_code == 404, answer.text
+    assert name[:12] in answer.text
 
 
 @each([operation for operation in GUARDED if not operation.has_names and operation.method == "get"])

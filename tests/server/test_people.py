@@ -157,6 +157,7 @@ def test_a_secret_is_in_the_one_answer_and_in_no_log(
     listed = http.get("/v1/admin/keys", params={"limit": 200}, headers=admin)
     assert new["prefix"] in listed.text
     written = capfd.readouterr()
+    assert f"key={new['prefix']}" in written.out + written.err, "nobody knows whose requests these were"
     for text in (
         listed.text,
         caplog.text,

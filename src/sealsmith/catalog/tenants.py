@@ -4,7 +4,8 @@ What can be derived is not counted: storage is the sum of what there is, so no c
 gone when they are drawn, so that they have a counter a day, raised only while it is below the limit.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import datetime, time, timedelta
 from typing import Any
 
@@ -74,9 +75,13 @@ class Tenants:
 
     def set_quota(self, tenant: str, quota: Quota) -> Tenant:
         """Raises: MissingError, ConfigError."""
+        return self.change_quota(tenant, vars(quota))
+
+    def change_quota(self, tenant: str, changes: Mapping[str, int]) -> Tenant:
+        """Some of a quota's fields anew, the others as they are. Raises: MissingError, ConfigError."""
         with self._database.writing() as session:
             row = lock_tenant(session, tenant)
-            for name, value in vars(_checked_quota(quota)).items():
+            for name, value in vars(_checked_quota(replace(tenant_of(row).quota, **changes))).items():
                 setattr(row, name, value)
             return tenant_of(row)
 

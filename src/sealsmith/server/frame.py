@@ -111,6 +111,7 @@ class RequestFrame:
             status=status,
             ms=round(1000 * (time.perf_counter() - began)),
             client=(scope.get("client") or ("",))[0],
+            key=scope.get("key", ""),
         )
 
 

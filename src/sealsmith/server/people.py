@@ -4,7 +4,7 @@ Every question goes to the database, in a thread of its own. Not for: who asks a
 """
 
 import asyncio
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -60,14 +60,10 @@ class People:
         """Raises: ConfigError, ConflictError for a name that is taken."""
         return await asyncio.to_thread(self._create_tenant, name, quota)
 
-    async def tenant(self, tenant: str) -> TenantFacts:
-        """The tenant of this id. Raises: MissingError."""
+    async def change_quota(self, tenant: str, changes: Mapping[str, int]) -> TenantFacts:
+        """Some fields of the quota of the tenant of this id anew. Raises: MissingError, ConfigError."""
+        await asyncio.to_thread(self._catalog.tenants.change_quota, tenant, changes)
         return await asyncio.to_thread(self._tenant, tenant)
-
-    async def set_quota(self, tenant: str, quota: Quota) -> TenantFacts:
-        """Raises: MissingError, ConfigError."""
-        await asyncio.to_thread(self._catalog.tenants.set_quota, tenant, quota)
-        return await self.tenant(tenant)
 
     async def keys(self, tenant: str | None, after: str | None, limit: int) -> Page[KeyFacts]:
         """The newest first; `tenant`: of the one of this name. Raises: MissingError, ConfigError."""

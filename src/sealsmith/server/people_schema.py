@@ -1,7 +1,6 @@
 """What the routes of people take and answer."""
 
 from collections.abc import Collection
-from dataclasses import replace
 from datetime import datetime
 from typing import Annotated, Literal
 
@@ -58,9 +57,10 @@ class QuotaWish(Strict):
     trainings_at_once: int | None = Field(None, ge=0, le=MAX_QUOTA)
     storage_bytes: int | None = Field(None, ge=0, le=MAX_QUOTA_BYTES)
 
-    def applied_to(self, quota: Quota) -> Quota:
-        """The quota with what is wished changed."""
-        return replace(quota, **self.model_dump(exclude_none=True))
+    @property
+    def wanted(self) -> dict[str, int]:
+        """What is not left out."""
+        return self.model_dump(exclude_none=True)
 
 
 class TenantRequest(Strict):
@@ -71,7 +71,7 @@ class TenantRequest(Strict):
 
     @property
     def allowed(self) -> Quota:
-        return Quota() if self.quota is None else self.quota.applied_to(Quota())
+        return Quota() if self.quota is None else Quota(**self.quota.wanted)
 
 
 class TenantChange(Strict):

@@ -75,8 +75,7 @@ async def create_tenant(wanted: TenantRequest, people: PeopleOf) -> TenantBody:
 @router.patch("/tenants/{tenant_id}", response_model=TenantBody)
 async def change_tenant(tenant_id: TenantId, change: TenantChange, people: PeopleOf) -> TenantBody:
     """Change how much a tenant may. What it has used already stays used."""
-    known = await people.tenant(tenant_id)
-    return tenant_body(await people.set_quota(tenant_id, change.quota.applied_to(known.tenant.quota)))
+    return tenant_body(await people.change_quota(tenant_id, change.quota.wanted))
 
 
 @router.get("/keys", response_model=KeysBody)

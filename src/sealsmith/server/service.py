@@ -105,6 +105,7 @@ class CallerOf:
     async def __call__(self, request: Request) -> Caller:
         """Raises: AuthError, RateError, ForbiddenError."""
         caller = await known_caller(request)
+        request.scope["key"] = caller.key  # for the log
         service_of(request).rates.take(caller)
         if self.scope is not None:
             caller.check_scope(self.scope)
