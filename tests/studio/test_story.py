@@ -18,7 +18,7 @@ from shared import Shared
 from sealsmith.adapters import read_seal
 
 LOGO = Path(__file__).parents[2] / "examples" / "mark.svg"
-LEASE_S = 4
+LEASE_S = 20
 """For a killed worker's training to be taken up again."""
 
 
@@ -74,6 +74,7 @@ def teach(page: Page, files: list[Path], word: str, steps: int) -> None:
     page.get_by_text("More settings").click()
     page.get_by_label("Steps", exact=True).fill(str(steps))
     page.get_by_label("Rank").fill("2")
+    page.get_by_label("Preview every").fill("16")
     page.get_by_label("Keep the best moment").uncheck()
     page.get_by_role("button", name="Teach it").click()
 
@@ -123,12 +124,12 @@ def prove(page: Page) -> None:
     page.get_by_role("link", name="Prove").click()
     page.get_by_role("link", name="zwx").click()
     page.get_by_role("tab", name="Attention").click()
-    page.get_by_role("button", name="Look").click()
+    page.get_by_role("button", name="Look", exact=True).click()
     expect(page.get_by_role("progressbar")).to_be_visible()
     page.reload()
-    expect(page.get_by_role("button", name="zwx")).to_have_attribute("aria-pressed", "true")
+    expect(page.get_by_role("button", name="zwx", exact=True)).to_have_attribute("aria-pressed", "true")
     expect(page.get_by_role("img", name="With the seal: where “zwx” acts")).to_be_visible()
-    page.get_by_role("button", name="wood").click()
+    page.get_by_role("button", name="wood", exact=True).click()
     expect(page.get_by_role("img", name="Without the seal: where “wood” acts")).to_be_visible()
     page.get_by_role("button", name="The pictures").click()
     line = page.get_by_role("slider", name="How much of the picture")
@@ -151,8 +152,8 @@ def delete(page: Page) -> None:
     expect(page.get_by_text("No seals yet")).to_be_visible()
     page.get_by_role("link", name="Teach", exact=True).click()
     page.get_by_role("link", name="zwx").click()
-    page.get_by_role("button", name="Remove").click()
-    page.get_by_role("dialog").get_by_role("button", name="Remove").click()
+    page.get_by_role("button", name="Remove", exact=True).click()
+    page.get_by_role("dialog").get_by_role("button", name="Remove", exact=True).click()
     expect(page.get_by_text("None yet")).to_be_visible()
 
 
@@ -162,13 +163,13 @@ def test_a_training_is_stopped_and_goes_on(opening: Opening, workers: Workers) -
         studio.open("#/teach")
         teach(page, [LOGO], "qyx", steps=400)
         expect(page.get_by_role("img", name="The loss went from")).to_be_visible()
-        page.get_by_role("button", name="Stop").click()
-        page.get_by_role("dialog").get_by_role("button", name="Stop").click()
+        page.get_by_role("button", name="Stop", exact=True).click()
+        page.get_by_role("dialog").get_by_role("button", name="Stop", exact=True).click()
         expect(page.get_by_text("It was stopped", exact=True)).to_be_visible()
         page.get_by_role("button", name="Go on").click()
-        expect(page.get_by_role("button", name="Stop")).to_be_visible()
-        page.get_by_role("button", name="Stop").click()
-        page.get_by_role("dialog").get_by_role("button", name="Stop").click()
+        expect(page.get_by_role("button", name="Stop", exact=True)).to_be_visible()
+        page.get_by_role("button", name="Stop", exact=True).click()
+        page.get_by_role("dialog").get_by_role("button", name="Stop", exact=True).click()
         expect(page.get_by_role("button", name="Go on")).to_be_visible()
 
 
