@@ -47,6 +47,13 @@ def test_previews_call_the_seal_even_where_captions_do_not(tiny_base: Base, pict
     assert config.preview_prompts == ("a red wax seal of sks on wood",)
 
 
+def test_previews_show_the_seal_alone(tiny_base: Base, picture_set: PictureSet) -> None:
+    first, second, third = picture_set.pictures
+    company = replace(second, caption="a gold coin of sks emblem and a letter a", is_portrait=False)
+    config = resolved(TrainConfig(), tiny_base, replace(picture_set, pictures=(first, company, third)))
+    assert config.preview_prompts == (first.caption,)
+
+
 @pytest.mark.parametrize("schedule", ["cosine", "constant"])
 def test_the_learning_rate_rises_to_its_peak_and_never_above(schedule: str) -> None:
     config = TrainConfig(num_steps=100, num_warmup_steps=10, learning_rate=0.5, schedule=schedule)

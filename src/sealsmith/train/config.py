@@ -115,7 +115,7 @@ def resolved(config: TrainConfig, base: Base, pictures: PictureSet) -> TrainConf
     noun = config.class_noun or pictures.class_noun or base.family.class_noun
     prompts = config.preview_prompts
     if prompts is None:
-        captions = sorted({p.caption for p in pictures.pictures if p.caption})
+        captions = sorted({p.caption for p in pictures.pictures if p.caption and p.is_portrait})
         chosen = captions[:: max(1, len(captions) // 2)][:2] or [f"{trigger} {noun}"]
         prompts = tuple(insert_trigger(text, trigger, noun, slot=base.family.slot)[0] for text in chosen)
     return replace(
