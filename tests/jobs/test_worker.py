@@ -1,11 +1,15 @@
 """A worker: its jobs end once, whatever happens to their processes and to itself."""
 
+import os
 import random
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import one_worker
 import pytest
 from databases import KINDS, database_of
 from handlers_under_test import HANDLERS
@@ -79,6 +83,28 @@ def test_a_job_is_done_and_what_it_made_is_its_tenant_s(
     assert {"started", "artefact", "done"} <= {event.kind.value for event in events}
     assert not (tmp_path / "work" / job.id).exists()
     assert not worker.run_one()
+
+
+def test_a_lease_begins_when_a_process_can(
+    live_catalog: Catalog, tenant: str, database_url: str, store_url: str, tmp_path: Path
+) -> None:
+    """What a job's process needs may take longer to import than a lease lasts."""
+    job = Queue(live_catalog).submit(tenant, "work", {})
+    path = os.pathsep.join([str(Path(__file__).parent), *sys.path])
+    told = {
+        "CATALOG_UNDER_TEST": database_url.removeprefix("sqlite:///"),
+        "SEEN_UNDER_TEST": f"{tmp_path / 'seen'}",
+    }
+    command = [
+        sys.executable,
+        str(Path(one_worker.__file__)),
+        database_url,
+        store_url,
+        str(tmp_path / "work"),
+    ]
+    subprocess.run(command, check=True, env={**os.environ, **told, "PYTHONPATH": path})
+    assert Queue(live_catalog).get(tenant, job.id).state is JobState.DONE
+    assert (tmp_path / "seen").read_text() == "0 running"
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import and_, or_, select
+from sqlalchemy import Select, and_, or_, select
 from sqlalchemy.orm import Session
 
 from ..catalog import Artefact, Catalog, NewArtefact
@@ -50,6 +50,11 @@ class Leases:
                 say(session, row, EventKind.STARTED, now, {"attempt": row.attempts})
                 return Lease(job_of(row), row.fence, lasts_s)
         return None
+
+    def has_work(self, kinds: Collection[str]) -> bool:
+        """Whether `claim` would find a job of these kinds now."""
+        with self._database.reading() as session:
+            return session.scalar(_open(kinds, self._clock()).limit(1)) is not None
 
     def beat(self, lease: Lease, progress: Mapping[str, Any] | None = None) -> JobState:
         """Keeps the lease, from now on again; whether the job is `running` or `cancelling`.
@@ -173,16 +178,16 @@ class Leases:
 
 
 def _next(kinds: Collection[str], now: datetime) -> Any:
-    """Of the jobs that wait or whose worker is gone, the first that no other worker looks at now."""
+    """Of the open jobs the first that no other worker looks at now."""
+    ordered = _open(kinds, now).order_by(JobRow.priority.desc(), JobRow.number)
+    return ordered.limit(1).with_for_update(skip_locked=True)
+
+
+def _open(kinds: Collection[str], now: datetime) -> Select[JobRow]:
+    """The jobs that wait or whose worker is gone."""
     waits = and_(JobRow.state == JobState.QUEUED.value, JobRow.begin_after <= now)
     is_left = and_(JobRow.state.in_(AT_WORK), JobRow.lease_until <= now)
-    return (
-        select(JobRow)
-        .where(JobRow.kind.in_(kinds), or_(waits, is_left))
-        .order_by(JobRow.priority.desc(), JobRow.number)
-        .limit(1)
-        .with_for_update(skip_locked=True)
-    )
+    return select(JobRow).where(JobRow.kind.in_(kinds), or_(waits, is_left))
 
 
 def _can_go_on(session: Session, row: JobRow, now: datetime) -> bool:

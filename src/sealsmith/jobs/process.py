@@ -65,6 +65,21 @@ def begin_with(handlers: Mapping[str, str]) -> BaseContext:
     return context
 
 
+def warm(context: BaseContext) -> None:
+    """Waits until processes begin at once: where a server forks them, until that has its imports.
+
+    On a busy machine that may take longer than a lease lasts.
+    """
+    if context.get_start_method() == "forkserver":
+        first = context.Process(target=_nothing)  # type: ignore[attr-defined]
+        first.start()
+        first.join()
+
+
+def _nothing() -> None:
+    """All that the first process does."""
+
+
 class JobProcess:
     """A process at work on a job, as the worker sees it."""
 

@@ -23,7 +23,7 @@ from pydantic import SecretStr
 from ..catalog import Catalog
 from ..errors import DatabaseError, FullError, LeaseError, WorkerError
 from .leases import Leases
-from .process import DONE, FAILED, STOPPED, Assignment, JobProcess, begin_with, last_words
+from .process import DONE, FAILED, STOPPED, Assignment, JobProcess, begin_with, last_words, warm
 from .queue import ATTENTION, CONFLICTS, SCORE, SWEEP, TRAIN
 from .values import Failure, Job, JobState, Lease
 
@@ -86,6 +86,7 @@ class Worker:
         self._database, self._store = database, store
         self._settings, self._handlers = settings, handlers
         self._context, self._report = context or begin_with(handlers), report
+        self._is_warm = False
         self._stopping = threading.Event()
 
     def stop(self) -> None:
@@ -112,6 +113,11 @@ class Worker:
     def run_one(self) -> bool:
         """Does the next job, if there is one; whether there was. Raises: DatabaseError when none can be had."""
         settings = self._settings
+        if not self._is_warm:
+            if not self._leases.has_work(self._handlers):
+                return False
+            warm(self._context)  # before a lease begins to run out
+            self._is_warm = True
         lease = self._leases.claim(self._handlers, settings.name, settings.lease_s)
         if lease is None:
             return False
