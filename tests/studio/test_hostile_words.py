@@ -8,6 +8,8 @@ import httpx2
 from browsing import Opening, Studio
 from playwright.sync_api import Page, expect
 
+from sealsmith.catalog import Scope
+
 RUN = "window.hacked=1"
 TAGS = (
     f"<script>{RUN}</script>", f"<img src=x onerror={RUN}>", f"<svg onload={RUN}>", f"<svg><script>{RUN}</script>",
@@ -46,6 +48,11 @@ def test_prompts_are_words(opening: Opening) -> None:
             for payload in PAYLOADS[part : part + 16]:
                 placed(client, studio, payload)
     page = studio.open("#/make")
+    page.reload()
+    more = page.get_by_role("button", name="Show more")
+    expect(more).to_be_visible()
+    while more.is_visible():
+        more.click()
     expect(page.locator(".order")).to_have_count(len(PAYLOADS))
     expect(page.locator("a.tile")).to_have_count(len(PAYLOADS))
     shown = page.locator(".order h2").all_text_contents()
@@ -70,7 +77,7 @@ def test_names_of_tenants_and_keys_are_words(opening: Opening) -> None:
     names = [f"{payload[:90]}" for payload in PAYLOADS[::7] if payload.isprintable()]
     for name in dict.fromkeys(names):
         tenant = catalog.tenants.create(name)
-        catalog.keys.create(tenant.id, (), name)
+        catalog.keys.create(tenant.id, (Scope.GENERATE,), name)
     page = studio.open("#/admin/tenants")
     expect(page.get_by_role("heading", name=names[0], exact=True)).to_be_visible()
     assert set(names) <= set(page.locator(".tenants h2").all_text_contents())

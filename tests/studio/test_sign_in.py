@@ -39,15 +39,18 @@ def test_what_is_no_key_is_said_before_it_is_sent_and_a_wrong_one_by_the_server(
     context.close()
 
 
-def test_signing_out_forgets_the_key(studio: Studio) -> None:
-    page = studio.page
+def test_signing_out_forgets_the_key_and_what_was_written(studio: Studio) -> None:
+    page = studio.open("#/make")
     page.get_by_role("button", name="Stay signed in").click()
+    page.get_by_label("Prompt").fill("a secret emblem")
     page.locator(".account-button").click()
     page.get_by_role("button", name="Sign out").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Welcome to the studio")
     page.reload()
     expect(page.get_by_role("heading", level=1)).to_have_text("Welcome to the studio")
     stored = page.evaluate("JSON.stringify([{...localStorage}, {...sessionStorage}])")
     assert "seal_" not in stored
+    assert "secret" not in stored
 
 
 def test_a_key_that_is_revoked_meanwhile_leads_back_to_the_door(opening: Opening) -> None:

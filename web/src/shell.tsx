@@ -5,7 +5,7 @@ import type { ComponentChildren, JSX } from "preact";
 import { useEffect, useRef } from "preact/hooks";
 import { hrefOf, type Page, PAGES, place } from "./router.ts";
 import { type Scheme, scheme } from "./state/look.ts";
-import { isTabOnly, may, me, session, signOut, stay } from "./state/session.ts";
+import { isTabOnly, leave, may, me, session, stay } from "./state/session.ts";
 import { Button, Icon, Select, WaxSeal } from "./ui/index.ts";
 import { formatNumber } from "./words/format.ts";
 import { type Language, language, LANGUAGES, words } from "./words/index.ts";
@@ -87,7 +87,7 @@ function Account(): JSX.Element {
           )}
           <LookSettings />
           {session.value.is === "in" && session.value.key !== null && (
-            <Button icon="out" onClick={() => signOut()}>
+            <Button icon="out" onClick={() => void leave()}>
               {text.signOut}
             </Button>
           )}

@@ -3,10 +3,24 @@
 import { effect, signal, type Signal } from "@preact/signals";
 
 const PREFIX = "sealsmith.";
+const LOOKS = new Set([`${PREFIX}scheme`, `${PREFIX}language`]);
+/** The database of files that were chosen and not sent. */
+export const FILES = "sealsmith";
 
-/** A value that survives a reload. What is stored and does not pass `isValid` is forgotten. */
-export function kept<T>(name: string, initial: T, isValid: (value: unknown) => value is T): Signal<T> {
+/** A value that survives a reload, and, when `isShared`, is the same in every tab. What is stored and does not pass
+ *  `isValid` is forgotten. */
+export function kept<T>(
+  name: string,
+  initial: T,
+  isValid: (value: unknown) => value is T,
+  isShared = false,
+): Signal<T> {
   const value = signal(read(name, initial, isValid));
+  if (isShared) {
+    addEventListener("storage", (event) => {
+      if (event.key === PREFIX + name) value.value = read(name, initial, isValid);
+    });
+  }
   let isFirst = true;
   effect(() => {
     const text = JSON.stringify(value.value);
@@ -14,6 +28,21 @@ export function kept<T>(name: string, initial: T, isValid: (value: unknown) => v
     else write(name, text);
   });
   return value;
+}
+
+/** Forgets drafts, files, and what was asked for here; how one likes the studio stays. */
+export async function forgetDrafts(): Promise<void> {
+  try {
+    for (const name of Object.keys(localStorage)) {
+      if (name.startsWith(PREFIX) && !LOOKS.has(name)) localStorage.removeItem(name);
+    }
+    await new Promise((resolve) => {
+      const deleting = indexedDB.deleteDatabase(FILES);
+      deleting.onsuccess = deleting.onerror = deleting.onblocked = resolve;
+    });
+  } catch {
+    return; // a browser that keeps nothing has nothing to forget
+  }
 }
 
 export function read<T>(name: string, initial: T, isValid: (value: unknown) => value is T): T {

@@ -1,8 +1,8 @@
 // Files a person has chosen and not sent yet, kept in this browser until they are, so that a reload loses none.
 
 import { signal, type Signal } from "@preact/signals";
+import { FILES } from "./drafts.ts";
 
-const DATABASE = "sealsmith";
 const STORE = "files";
 
 /** Files that survive a reload under a name; where the browser keeps nothing, they last as long as the page. */
@@ -33,7 +33,7 @@ function withStore(mode: IDBTransactionMode, act: (store: IDBObjectStore) => IDB
   return new Promise((resolve) => {
     let opening: IDBOpenDBRequest;
     try {
-      opening = indexedDB.open(DATABASE, 1);
+      opening = indexedDB.open(FILES, 1);
     } catch {
       return resolve(null);
     }

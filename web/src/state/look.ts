@@ -6,7 +6,7 @@ import { isOneOf, kept } from "./drafts.ts";
 
 export type Scheme = "system" | "light" | "dark";
 
-export const scheme = kept<Scheme>("scheme", "system", isOneOf("system", "light", "dark"));
+export const scheme = kept<Scheme>("scheme", "system", isOneOf("system", "light", "dark"), true);
 
 effect(() => {
   const root = document.documentElement;

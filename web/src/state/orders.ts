@@ -30,7 +30,7 @@ export const ordersProblem = signal<Problem | null>(null);
 export const previews = signal<Record<string, string>>({});
 /** The last order to end, for who hears rather than sees. */
 export const lastEnded = signal<Order | null>(null);
-const remembered = kept<Record<string, Remembered>>("orders", {}, areRemembered);
+const remembered = kept<Record<string, Remembered>>("orders", {}, areRemembered, true);
 
 const followed = new Map<string, () => void>();
 const otherTabs = new BroadcastChannel("sealsmith.orders");

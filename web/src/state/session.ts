@@ -3,9 +3,10 @@
 import { computed, signal } from "@preact/signals";
 import { whoAmI } from "../api/admin.ts";
 import { forgetBlobs } from "../api/blobs.ts";
-import { access, askJson } from "../api/client.ts";
-import { good, isMissingRoute, type Problem, type Result } from "../api/problem.ts";
+import { access } from "../api/client.ts";
+import type { Problem, Result } from "../api/problem.ts";
 import type { Me, Scope } from "../api/types.ts";
+import { forgetDrafts } from "./drafts.ts";
 
 const NAME = "sealsmith.key";
 const AGAIN_MS = 3000;
@@ -24,12 +25,11 @@ export const isTabOnly = signal(false);
 
 let key: string | null = null;
 access.key = () => key;
-access.refused = (problem) => signOut(problem);
+access.refused = lockOut;
 
 /** Takes the key from the address (`#key=…`) or from storage, and sees whether it holds. */
 export async function start(): Promise<void> {
   const given = /^#key=(seal_[\w-]+)$/.exec(location.hash)?.[1];
-  if (given) history.replaceState(null, "", location.pathname);
   if (location.hash.startsWith("#key=")) history.replaceState(null, "", location.pathname);
   if (given) store(given, false);
   isTabOnly.value = given !== undefined;
@@ -49,7 +49,7 @@ export function stay(): void {
 
 /** Signs in; null is no key, which a local service is content with. */
 export async function enter(candidate: string | null, isStaying: boolean): Promise<Result<Me>> {
-  const answer = await meOf(candidate);
+  const answer = await whoAmI(candidate);
   if (!answer.ok) {
     const isRefused = answer.problem.status === 401;
     if (isRefused) forget();
@@ -67,33 +67,26 @@ export async function enter(candidate: string | null, isStaying: boolean): Promi
 export async function refreshMe(): Promise<void> {
   const now = session.value;
   if (now.is !== "in") return;
-  const answer = await meOf(now.key);
+  const answer = await whoAmI(now.key);
   if (answer.ok && session.value.is === "in" && session.value.key === now.key) {
     session.value = { ...session.value, me: answer.value };
   }
 }
 
-export function signOut(problem: Problem | null = null): void {
+/** Signs out, and leaves nothing of the person in this browser. */
+export async function leave(): Promise<void> {
+  forget();
+  await forgetDrafts();
+  location.replace(location.pathname);
+}
+
+/** The key holds no longer. Drafts stay, for when there is another. */
+function lockOut(problem: Problem): void {
   forget();
   key = null;
   isTabOnly.value = false;
   forgetBlobs();
   session.value = { is: "out", problem };
-}
-
-/** `/v1/me`; a server without it is asked for its bases, and says less. */
-async function meOf(candidate: string | null): Promise<Result<Me>> {
-  const answer = await whoAmI(candidate);
-  if (answer.ok || !isMissingRoute(answer.problem)) return answer;
-  const bases = await askJson("/v1/bases", { key: candidate });
-  if (!bases.ok) return bases;
-  return good({
-    tenant: { id: "", name: "" },
-    scopes: candidate === null ? ["generate", "train"] : ["generate", "train", "admin"],
-    quota: { pictures_a_day: null, trainings_at_once: null, storage_bytes: null },
-    usage: { pictures_today: 0, trainings: 0, storage_bytes: 0 },
-    is_local: candidate === null,
-  });
 }
 
 function stored(): string | null {

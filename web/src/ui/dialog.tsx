@@ -5,23 +5,28 @@ import { useEffect, useId, useRef } from "preact/hooks";
 import { words } from "../words/index.ts";
 import { Icon } from "./icons.tsx";
 
-export function Dialog(props: {
+interface DialogProps {
   title: string;
   isOpen: boolean;
   onClose: () => void;
   children: ComponentChildren;
   isNarrow?: boolean;
   isWide?: boolean;
-}): JSX.Element | null {
+}
+
+export function Dialog(props: DialogProps): JSX.Element | null {
+  return props.isOpen ? <OpenDialog {...props} /> : null;
+}
+
+/** Is closed by its end, while it is still there: only then does the browser give the focus back. */
+function OpenDialog(props: DialogProps): JSX.Element {
   const dialog = useRef<HTMLDialogElement>(null);
   const id = useId();
   useEffect(() => {
     const element = dialog.current;
-    if (!element || !props.isOpen) return undefined;
-    element.showModal();
-    return () => element.close();
-  }, [props.isOpen]);
-  if (!props.isOpen) return null;
+    element?.showModal();
+    return () => element?.close();
+  }, []);
   const size = props.isNarrow ? " dialog-narrow" : props.isWide ? " dialog-wide" : "";
   return (
     <dialog

@@ -28,6 +28,8 @@ function sentence(text: string): string {
 
 export function ErrorNote(props: {
   problem: Pick<Problem, "code" | "message" | "remedy"> & Partial<Problem>;
+  /** What it is about, where there are several. */
+  about?: string;
   onRetry?: (() => void) | undefined;
   onDismiss?: (() => void) | undefined;
 }): JSX.Element {
@@ -38,7 +40,7 @@ export function ErrorNote(props: {
     <div class="note note-error" role="alert">
       <Icon name="warning" />
       <div class="note-text">
-        <strong>{title}</strong>
+        <strong>{props.about ? `${props.about}: ${title}` : title}</strong>
         {message && <p>{message}</p>}
         {remedy && <p class="note-remedy">{remedy}</p>}
         {retryAfterS ? <p>{text.retryIn(formatDuration(retryAfterS))}</p> : null}

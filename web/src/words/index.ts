@@ -22,7 +22,7 @@ function preferred(): Language {
   return spoken ?? "en";
 }
 
-export const language = kept<Language>("language", preferred(), isLanguage);
+export const language = kept<Language>("language", preferred(), isLanguage, true);
 
 const WORDS = {
   en: said("en"),

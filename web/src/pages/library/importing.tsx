@@ -49,7 +49,8 @@ export function Importing({ onImported }: { onImported: () => void }): JSX.Eleme
       {failures.value.map(({ file, problem }) => (
         <ErrorNote
           key={file}
-          problem={{ ...problem, message: `${file}: ${problem.message}` }}
+          about={file}
+          problem={problem}
           onDismiss={() => (failures.value = failures.value.filter((one) => one.file !== file))}
         />
       ))}

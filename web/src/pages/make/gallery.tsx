@@ -1,5 +1,6 @@
 // Everything that was ordered, the newest first, and what has become of it.
 
+import { useSignal } from "@preact/signals";
 import type { JSX } from "preact";
 import { forgetHistory, goneOrders, isOpen, cancel, draftOfOrder, orders, ordersProblem, loadOrders, previews, recipeOf, remove } from "../../state/orders.ts";
 import type { Order, Picture } from "../../api/types.ts";
@@ -10,18 +11,25 @@ import { formatAgo } from "../../words/format.ts";
 import { words } from "../../words/index.ts";
 import { draft, recall } from "./draft.ts";
 
+/** Orders that are shown at once. */
+const PART = 20;
+
 export function Gallery(): JSX.Element {
   const text = words.value.make;
   const all = orders.value;
   const gone = goneOrders();
+  const num = useSignal(PART);
   return (
     <section class="gallery" aria-label={text.gallery}>
       {ordersProblem.value && <ErrorNote problem={ordersProblem.value} onRetry={() => void loadOrders()} />}
       {all === null && !ordersProblem.value && <Waiting />}
       {all?.length === 0 && !gone.length && <EmptyState title={text.empty} text={text.emptyText} />}
-      {all?.map((order) => (
+      {all?.slice(0, num.value).map((order) => (
         <OrderBlock key={order.id} order={order} />
       ))}
+      {(all?.length ?? 0) > num.value && (
+        <Button onClick={() => (num.value += PART)}>{words.value.shell.showMore}</Button>
+      )}
       {gone.length > 0 && <Gone gone={gone} />}
     </section>
   );
