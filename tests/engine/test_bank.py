@@ -150,10 +150,8 @@ def test_nothing_is_arranged_between_steps_and_little_when_one_joins(
 ) -> None:
     studio = small_studio
     reads: list[str] = []
-    read = Pool.read
-    monkeypatch.setattr(
-        Pool, "read", lambda pool, lease, path: (reads.append(lease.key), read(pool, lease, path))[1]
-    )
+    read = Pool.read_all
+    monkeypatch.setattr(Pool, "read_all", lambda pool, lease: (reads.append(lease.key), read(pool, lease))[1])
     bank = Bank(studio.base, studio.pool)
     first = Rows(2, studio.use(((0, 1.0),)))
     bank.compose([first])

@@ -33,6 +33,7 @@ def test_what_is_read_is_what_was_written(dtype: torch.dtype) -> None:
     lease = lease_of(pool, "a", layers)
     for path, change in layers.items():
         down, up = pool.read(lease, path)
+        assert all(map(torch.equal, pool.read_all(lease)[path], (down, up)))
         assert torch.equal(down, change.down.to(dtype))
         assert torch.equal(up.T, change.up.flatten(1).to(dtype))
         assert lease.places[path].scale == change.scale

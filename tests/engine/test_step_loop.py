@@ -394,8 +394,10 @@ def test_prompts_are_read_once_for_the_same_words_and_seals(tiny_base: Base) -> 
     assert len(calls) == num_first > 0  # another strength of a seal that leaves text encoders alone
     play(engine, [[Order("c", REQUEST, (("text", 0.5),))]])
     play(engine, [[Order("d", REQUEST, (("text", 0.9),))]])
-    hook.remove()
     assert len(calls) == 3 * num_first
+    play(engine, [[Order("e", dataclasses.replace(REQUEST, prompt="a coin"), (("rank 4", 0.5),))]])
+    hook.remove()
+    assert len(calls) == 3 * num_first + 1  # the negative prompt was read with "a"
 
 
 @pytest.mark.parametrize("deterministic", [False, True])

@@ -13,6 +13,7 @@ from pathlib import Path
 import torch
 
 from ..bases import Base, open_base
+from ..engine.allocation import keep_freed_memory
 from ..engine.settings import EngineSettings
 from ..errors import ConfigError
 from .engine_arms import ARMS, Terms, benched
@@ -94,6 +95,7 @@ def measure_engine(word: str, plan: EnginePlan, command: str, say: Callable[[str
 
     Raises: ConfigError for a base that the stock side is not written for.
     """
+    keep_freed_memory()  # before the first arm's turn: all have the same
     ours = open_base(word)
     if ours.family.pipeline != PEERS_PIPELINE:
         raise ConfigError(

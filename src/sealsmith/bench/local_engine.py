@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable
 
 from ..bases import Base
+from ..engine.allocation import keep_freed_memory
 from ..engine.core import Waking
 from ..engine.fitted import SealSource
 from ..engine.loop import Engine
@@ -27,6 +28,7 @@ class LocalEngine:
 
         `clock`: the engine's and its queue's; what deadlines and arrivals are compared by.
         """
+        keep_freed_memory()
         self._news = threading.Event()
         self._patience_s = patience_s
         self.engine = Engine(base, Waking(source, self._news.set), settings, clock=clock)

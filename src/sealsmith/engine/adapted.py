@@ -12,7 +12,6 @@ import torch
 from torch import Tensor, nn
 
 from .kernels import Kernel, check_rows
-from .pool import Pool
 from .segments import Part, Segment, expand, shrink
 
 
@@ -81,8 +80,8 @@ class TextLayer:
     depends on the company.
     """
 
-    def __init__(self, path: str, module: nn.Module, pool: Pool):
-        self._path, self._module, self._pool = path, module, pool
+    def __init__(self, path: str, module: nn.Module, kernel: Kernel):
+        self._path, self._module, self._kernel = path, module, kernel
         self._own: _OwnForward | None = None
         """While it is replaced."""
         self._segments: Sequence[Segment] = ()
@@ -128,6 +127,6 @@ class TextLayer:
         assert self._own is not None
         y = self._own.run(text)
         for part in parts:
-            down, up = (each.to(text.dtype) for each in self._pool.read(part.lease, part.path))
+            down, up = (each.to(text.dtype) for each in self._kernel.read(part))
             y = y + part.factor * expand(self._module, shrink(self._module, text, down), up)
         return y

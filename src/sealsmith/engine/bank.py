@@ -69,7 +69,7 @@ class Bank:
         self._modules = {f"{prefix}.{path}": module for path, module in adaptable(base.denoiser).items()}
         self._layers: dict[str, AdaptedLayer] = {}
         self._text_layers = {
-            f"{prefix}.{path}": TextLayer(f"{prefix}.{path}", base.denoiser.get_submodule(path), pool)
+            f"{prefix}.{path}": TextLayer(f"{prefix}.{path}", base.denoiser.get_submodule(path), self._kernel)
             for path in base.family.workings.text_layers(base)
         }
         self._batch: tuple[Rows, ...] = ()

@@ -19,6 +19,7 @@ from ..errors import ConfigError
 from ..generate import Request
 from ..generate.recipe import dump_json
 from . import messages, request
+from .allocation import keep_freed_memory
 from .disk_cache import DiskCache
 from .exchange import Exchange
 from .fitted import FittedSeal, SealSource
@@ -64,6 +65,7 @@ class DrawingCore:
     """An `EngineCore` (process.py) that draws on a base."""
 
     def __init__(self, config: CoreConfig, wake: Callable[[], None]):
+        keep_freed_memory()
         store = SealStore(open_store(config.store))
         disk = DiskCache(config.cache_folder, config.cache_bytes) if config.cache_folder else None
         self._base = open_base(config.base, config.device)

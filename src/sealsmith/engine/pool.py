@@ -177,13 +177,14 @@ class Pool:
         place = lease.places[path]
         first, last = place.offset // self.page_elements, (place.stop - 1) // self.page_elements
         index = torch.tensor(lease.pages[first : last + 1], device=self.device)
+        return _matrices(self.storage[index].view(-1), place, first * self.page_elements)
+
+    def read_all(self, lease: Lease) -> dict[str, tuple[Tensor, Tensor]]:
+        """`read` of every layer, in one copy of the seal. Raises: ValueError after the lease's end."""
+        _check_live(lease)
+        index = torch.tensor(lease.pages, dtype=torch.long, device=self.device)
         stream = self.storage[index].view(-1)
-        start, middle, stop = (
-            offset - first * self.page_elements for offset in (place.offset, place.up_offset, place.stop)
-        )
-        return stream[start:middle].view(place.down_shape), stream[middle:stop].view(
-            place.rank, place.outputs
-        )
+        return {path: _matrices(stream, place, 0) for path, place in lease.places.items()}
 
     def check_integrity(self) -> None:
         """Proves that no page has two owners, none is lost, and every lease holds what was written.
@@ -242,13 +243,16 @@ def _lay_out(layers: Mapping[str, LowRank]) -> Places:
 
 def _stream(layers: Mapping[str, LowRank], num_elements: int, dtype: torch.dtype) -> Tensor:
     """All matrices one behind the other, [num_elements], zeros behind the last; on the CPU."""
-    stream = torch.zeros(num_elements, dtype=dtype)
-    offset = 0
-    for change in layers.values():
-        for part in (change.down, change.up.flatten(1).T):
-            stream[offset : offset + part.numel()].view(part.shape).copy_(part)
-            offset += part.numel()
-    return stream
+    parts = [part for change in layers.values() for part in (change.down, change.up.flatten(1).T)]
+    flat = [part.reshape(-1).to(dtype) for part in parts]
+    missing = num_elements - sum(map(len, flat))
+    return torch.cat([*flat, torch.zeros(missing, dtype=dtype)])
+
+
+def _matrices(stream: Tensor, place: Place, offset: int) -> tuple[Tensor, Tensor]:
+    """down and up at `place` in a stream that begins `offset` elements behind the lease's own."""
+    start, middle, stop = (each - offset for each in (place.offset, place.up_offset, place.stop))
+    return stream[start:middle].view(place.down_shape), stream[middle:stop].view(place.rank, place.outputs)
 
 
 def _checksum(stream: Tensor) -> int:

@@ -1,7 +1,7 @@
 """Prompts read by the text encoders, once for all who send the same words with the same seals."""
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from ..adapters import attached
@@ -26,19 +26,14 @@ class ReadPrompt:
     columns: tuple[tuple[int, ...], ...] = ()
     """Where each seal's trigger stands in the text, for a picture whose seals are masked by them."""
 
-    @property
-    def num_bytes(self) -> int:
-        tensors = (self.conditioning.text, self.conditioning.pooled)
-        return sum(tensor.nbytes for tensor in tensors if tensor is not None)
-
 
 class Prompts:
-    """Reads prompts with the seals' parts in the text encoders, and keeps those read last."""
+    """Reads prompts with the seals' parts in the text encoders, and keeps those read last, and negative ones."""
 
     def __init__(self, base: Base, max_bytes: int = 256 << 20):
         self._base = base
         self._max_bytes = max_bytes
-        self._kept: OrderedDict[object, ReadPrompt] = OrderedDict()
+        self._kept: OrderedDict[object, ReadPrompt | Conditioning] = OrderedDict()
         self._num_bytes = 0
 
     def read(self, request: Request, seals: Sequence[tuple[FittedSeal, float | Strength]]) -> ReadPrompt:
@@ -47,14 +42,22 @@ class Prompts:
         Raises: ConfigError when two of them have vectors for one word, or are to be masked and one is not called.
         """
         key = self._key(request, seals)
-        if key in self._kept:
-            self._kept.move_to_end(key)
-            return self._kept[key]
+        if isinstance(kept := self._found(key), ReadPrompt):
+            return kept
         texts = [(seal.text, strength) for seal, strength in seals if seal.text is not None]
         whole = [(seal.seal, strength) for seal, strength in seals]
+        acting = tuple((seal.key, repr(strength)) for seal, strength in seals if seal.text is not None)
+
+        def keep(negative: tuple[object, ...], make: Callable[[], Conditioning]) -> Conditioning:
+            row = self._found((acting, negative))
+            if not isinstance(row, Conditioning):
+                row = make()
+                self._keep((acting, negative), row)
+            return row
+
         with attached(self._base, texts):
             prompt, warnings = sent_prompt(self._base, request, whole)
-            row = condition(self._base, request, prompt, sent_triggers(request, whole))
+            row = condition(self._base, request, prompt, sent_triggers(request, whole), keep)
             is_masked = request.mix == "masked" and len(seals) > 1
             columns = trigger_columns(self._base, request, whole, prompt, row) if is_masked else ()
         read = ReadPrompt(prompt, tuple(warnings), row, tuple(columns))
@@ -70,9 +73,19 @@ class Prompts:
         acting = tuple((seal.key, repr(strength) if seal.text else "") for seal, strength in seals)
         return words, guidance, acting, request.mix == "masked"
 
-    def _keep(self, key: object, read: ReadPrompt) -> None:
+    def _found(self, key: object) -> ReadPrompt | Conditioning | None:
+        if key in self._kept:
+            self._kept.move_to_end(key)
+        return self._kept.get(key)
+
+    def _keep(self, key: object, read: ReadPrompt | Conditioning) -> None:
         self._kept[key] = read
-        self._num_bytes += read.num_bytes
+        self._num_bytes += _num_bytes(read)
         while self._num_bytes > self._max_bytes and len(self._kept) > 1:
             _, oldest = self._kept.popitem(last=False)
-            self._num_bytes -= oldest.num_bytes
+            self._num_bytes -= _num_bytes(oldest)
+
+
+def _num_bytes(read: ReadPrompt | Conditioning) -> int:
+    row = read.conditioning if isinstance(read, ReadPrompt) else read
+    return sum(tensor.nbytes for tensor in (row.text, row.pooled) if tensor is not None)

@@ -5,7 +5,7 @@ any number of tokens, sees all words; a prompt that fits is one chunk, encoded a
 limit of its own (`fit_prompt` says what it cuts), and prompts that are to be cut (prompt.py).
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import chain, pairwise
 from typing import Any
 
@@ -19,6 +19,14 @@ from .prompt import find_run, token_ids
 BACKTRACK = 20
 """How many tokens behind a comma may move on to the next chunk, so that the border is at the comma."""
 _WORD_END = "</w>"
+
+Keep = Callable[[tuple[object, ...], Callable[[], Conditioning]], Conditioning]
+"""What gives a negative prompt's row, by what it is made of: one made before, or what the function makes."""
+
+
+def made_anew(key: tuple[object, ...], make: Callable[[], Conditioning]) -> Conditioning:
+    """Nothing is kept."""
+    return make()
 
 
 def split_prompt(tokenizer: Any, prompt: str, together: Sequence[str] = ()) -> Tensor:
@@ -50,7 +58,9 @@ def split_pair(
     return pad_chunks(tokenizer, pair[0], num_chunks), pad_chunks(tokenizer, pair[1], num_chunks)
 
 
-def encode_long(base: Base, prompt: str, negative: str | None, together: Sequence[str] = ()) -> Conditioning:
+def encode_long(
+    base: Base, prompt: str, negative: str | None, together: Sequence[str] = (), keep: Keep = made_anew
+) -> Conditioning:
     """A prompt of any length as its base's denoiser takes it; behind its negative prompt, if that is no None.
 
     Without a negative prompt of its own, what guidance pushes away from is as often there as the prompt has
@@ -60,14 +70,19 @@ def encode_long(base: Base, prompt: str, negative: str | None, together: Sequenc
     tokenizers = workings.chunk_tokenizers(base)
     if not tokenizers:
         row = workings.encode(base, prompt)
-        return row if negative is None else concatenate([workings.unconditional(base, negative), row])
+        if negative is None:
+            return row
+        return concatenate([keep((negative,), lambda: workings.unconditional(base, negative)), row])
     pairs = [split_pair(tokenizer, prompt, negative or "", together) for tokenizer in tokenizers]
     row = _encode_chunks(base, [pair[0] for pair in pairs])
     if negative is None:
         return row
+    num_chunks = len(pairs[0][0])
     if negative:
-        return concatenate([_encode_chunks(base, [pair[1] for pair in pairs]), row])
-    return concatenate([lay_end_to_end([workings.unconditional(base)] * len(pairs[0][0])), row])
+        others = [pair[1] for pair in pairs]
+        return concatenate([keep((negative, num_chunks), lambda: _encode_chunks(base, others)), row])
+    nothing = keep(("",), lambda: workings.unconditional(base))
+    return concatenate([lay_end_to_end([nothing] * num_chunks), row])
 
 
 def _encode_chunks(base: Base, ids: Sequence[Tensor]) -> Conditioning:

@@ -20,7 +20,7 @@ from ..adapters import Attachment, AttachReport, attached, fused
 from ..bases import Base, Conditioning, concatenate
 from ..bases.decoding import decode
 from ..bases.placing import rest
-from .long_prompt import encode_long
+from .long_prompt import Keep, encode_long, made_anew
 from .mix_choice import settled
 from .mixing import Seals, is_fusible, placed
 from .passes import Passes, passes_of
@@ -144,15 +144,23 @@ def recipe_of(base: Base, request: Request, prompt: str, seed: int, uses: Sequen
     )
 
 
-def condition(base: Base, request: Request, prompt: str, triggers: Sequence[str]) -> Conditioning:
-    """The prompt as the denoiser takes it, behind an unconditional row where guidance needs one."""
+def condition(
+    base: Base, request: Request, prompt: str, triggers: Sequence[str], keep: Keep = made_anew
+) -> Conditioning:
+    """The prompt as the denoiser takes it, behind an unconditional row where guidance needs one.
+
+    `keep`: for who has made that row before, with the same seals.
+    """
     workings = base.family.workings
     assert request.guidance is not None
     is_guided = workings.is_guided_by_two(base, request.guidance)
     if request.long_prompts == "chunks":
-        return encode_long(base, prompt, request.negative if is_guided else None, triggers)
+        return encode_long(base, prompt, request.negative if is_guided else None, triggers, keep)
     row = workings.encode(base, prompt)
-    return concatenate([workings.unconditional(base, request.negative), row]) if is_guided else row
+    if not is_guided:
+        return row
+    other = keep(("cut", request.negative), lambda: workings.unconditional(base, request.negative))
+    return concatenate([other, row])
 
 
 def noise_of(base: Base, size_px: tuple[int, int], generator: torch.Generator) -> Tensor:

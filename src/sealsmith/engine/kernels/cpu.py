@@ -33,17 +33,18 @@ class CpuKernel:
     def hold(self, leases: Sequence[Lease]) -> None:
         self._dense = {lease: self._dense.get(lease, {}) for lease in leases}
 
-    def dense(self, part: Part) -> Operand:
-        """The part's matrices out of their pages, once for as long as the seal is held."""
-        layers = self._dense[part.lease]
-        if part.path not in layers:
-            layers[part.path] = self.pool.read(part.lease, part.path)
-        return layers[part.path]
+    def read(self, part: Part) -> Operand:
+        """The part's matrices out of their pages, all of a seal's at once, for as long as it is held."""
+        if not self._dense[part.lease]:
+            self._dense[part.lease] = self.pool.read_all(part.lease)
+        return self._dense[part.lease][part.path]
 
     def operand(self, parts: Sequence[Part]) -> Operand:
         """The matrices of several parts as those of one."""
-        pairs = [self.dense(part) for part in parts]
+        pairs = [self.read(part) for part in parts]
         ups = [up * part.factor for part, (_, up) in zip(parts, pairs, strict=True)]
+        if len(parts) == 1:
+            return pairs[0][0], ups[0]
         return torch.cat([down for down, _ in pairs]), torch.cat(ups)
 
 

@@ -7,7 +7,7 @@ A request keeps its slot while it is in the batch. The next one that comes takes
 stays there until then, for the case that the same seal comes again. Not for: what is worth a slot (folds.py).
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
@@ -61,16 +61,18 @@ class Slots:
         free = [slot for slot, key in enumerate(self._keys) if key not in places]
         free += self._grown(len(set(wanted)) - len(places) - len(free))
         result: list[int | None] = []
+        fresh: dict[int, Key] = {}
         for key in wanted:
             if key not in places and free:
                 next_one = -1 if not result or result[-1] is None else result[-1] + 1
                 slot = next_one if next_one in free else free[0]
                 free.remove(slot)
                 self._keys[slot] = None  # until it is filled
-                self._fill(slot, *operand(key))
-                self._keys[slot] = key
-                places[key] = slot
+                places[key], fresh[slot] = slot, key
             result.append(places.get(key))
+        self._fill({slot: operand(fresh[slot]) for slot in sorted(fresh)})
+        for slot, key in fresh.items():
+            self._keys[slot] = key
         return result
 
     def runs(self, segments: Sequence[Segment], slots: Sequence[int | None]) -> list[Run]:
@@ -109,8 +111,18 @@ class Slots:
             self._keys += [None] * num_new
         return [*range(len(self._keys) - num_new, len(self._keys))]
 
-    def _fill(self, slot: int, down: Tensor, up: Tensor) -> None:
-        torch.addmm(self._weight.T, down.T, up, out=self._stack[slot])
+    def _fill(self, operands: Mapping[int, tuple[Tensor, Tensor]]) -> None:
+        """Makes the weights of these slots, in rising order: neighbours of one rank in one product."""
+        groups: list[list[int]] = []
+        for slot, (down, _) in operands.items():
+            last = groups[-1][-1] if groups else None
+            if last is None or slot != last + 1 or len(down) != len(operands[last][0]):
+                groups.append([])
+            groups[-1].append(slot)
+        for group in groups:
+            down = torch.stack([operands[slot][0] for slot in group])
+            up = torch.stack([operands[slot][1] for slot in group])
+            torch.baddbmm(self._weight.T, down.mT, up, out=self._stack[group[0] : group[-1] + 1])
 
 
 def multiply(x: Tensor, module: nn.Module, runs: Sequence[Run]) -> Tensor:

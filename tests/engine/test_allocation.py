@@ -1,0 +1,50 @@
+"""The allocator keeps what was freed, and an environment that says otherwise has its way."""
+
+import resource
+import subprocess
+import sys
+import textwrap
+
+import pytest
+
+from sealsmith.engine.allocation import keep_freed_memory
+
+TAKE_AND_FREE = textwrap.dedent(
+    """
+    import ctypes, resource, sys
+    from sealsmith.engine.allocation import keep_freed_memory
+    if sys.argv[1] == "kept":
+        assert keep_freed_memory()
+    libc = ctypes.CDLL(None)
+    libc.malloc.restype, libc.free.argtypes = ctypes.c_void_p, [ctypes.c_void_p]
+    for turn in range(12):
+        if turn == 2:
+            before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+        blocks = [libc.malloc(ctypes.c_size_t(8 << 20)) for _ in range(8)]
+        for block in blocks:
+            ctypes.memset(block, 1, 8 << 20)
+        for block in blocks[::-1]:
+            libc.free(block)
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+    """
+)
+
+
+def faults(how: str) -> int:
+    """Pages given anew while 64 MiB are taken and freed ten times, as a pass does, after two such turns."""
+    run = subprocess.run(
+        [sys.executable, "-c", TAKE_AND_FREE, how], capture_output=True, text=True, check=True, timeout=120
+    )
+    return int(run.stdout)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="glibc's allocator")
+def test_what_was_freed_is_not_given_anew() -> None:
+    pages = 10 * (64 << 20) // resource.getpagesize()
+    assert faults("kept") < pages / 100
+    assert faults("as it is") > pages / 2
+
+
+def test_an_environment_with_a_threshold_of_its_own_keeps_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MALLOC_TRIM_THRESHOLD_", "131072")
+    assert not keep_freed_memory()
