@@ -14,6 +14,9 @@
 #                 memory, fairness and cold seals: half an hour at most; SOAK="--tiny --minutes 15" for some of it
 #   make bench-engine  our engine beside stock diffusers' ways to serve many seals: hours; ENGINE=--quick draws one
 #                 workload in few steps, three minutes
+#   make kill-workers  workers SIGKILLed at work 50 times and more: each training ends once, with the same seal
+#   make bench-serve  the service under load: its pace beside the engine alone, 1,000 listeners, memory, isolation of
+#                 tenants: half an hour; SERVE=--quick takes three minutes
 #   make world-*  how the embedded base was made (hours), in this order: glyphs, autoencoder, denoiser, decoder,
 #                 judge, base (puts what was trained into the package), evaluate; CONFIG=cpu or CONFIG=cuda;
 #                 ablation: what keeps seals from leaking; pairs: two seals in one picture; both as tables
@@ -23,6 +26,7 @@ CONFIG ?= cpu
 TRAINING ?=
 SOAK ?=
 ENGINE ?=
+SERVE ?=
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -36,7 +40,7 @@ AMONG_OTHERS := env GOMP_SPINCOUNT=1000
 PATIENTLY := nice -n 19 env OMP_WAIT_POLICY=passive
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo serve studio test check format fuzz bench bench-engine soak
+.PHONY: help setup demo serve studio test check format fuzz bench bench-engine bench-serve kill-workers soak
 .PHONY: world-glyphs world-heldout world-autoencoder world-decoder world-denoiser world-judge world-base world-evaluate
 .PHONY: world-ablation world-pairs
 
@@ -90,6 +94,12 @@ soak: $(READY)
 
 bench-engine: $(READY)
 	$(BIN)/sealsmith bench engine $(ENGINE) --out bench-engine.json --plot bench-engine.png
+
+kill-workers: $(READY)
+	KILLS=52 $(AMONG_OTHERS) $(BIN)/python -m pytest tests/jobs/test_training_job.py -k killed --timeout 7200
+
+bench-serve: $(READY)
+	$(BIN)/sealsmith bench serve $(SERVE) --out bench-serve.json
 
 world-glyphs: $(READY)
 	$(BIN)/python -c 'from world import glyphs; print(len(glyphs.masks()), "glyphs in", glyphs.RUNS)'

@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import random
 import time
 import zipfile
@@ -27,8 +28,9 @@ from sealsmith.jobs.work import Relay, Work
 from sealsmith.jobs.worker import HANDLERS
 from sealsmith.train import TrainConfig
 
-NUM_KILLS = 5
-NUM_TRAININGS = 2
+NUM_KILLS = int(os.environ.get("KILLS", "5"))
+"""Of workers at work; `make kill-workers` has many more."""
+NUM_TRAININGS = max(2, 3 * NUM_KILLS // 4)
 PATIENCE_S = 240.0
 NUM_STEPS, CHECKPOINT_EVERY = 12, 2
 QUICK = {
@@ -52,7 +54,7 @@ def live_catalog(tmp_path: Path, store_url: str) -> Iterator[Catalog]:
 
 @pytest.fixture
 def tenant(live_catalog: Catalog) -> str:
-    return live_catalog.tenants.create("maker", Quota(trainings_at_once=9)).id
+    return live_catalog.tenants.create("maker", Quota(trainings_at_once=NUM_TRAININGS + 9)).id
 
 
 @pytest.fixture
@@ -107,6 +109,12 @@ def has_gone_on(queue: Queue, tenant: str, jobs: list[str], num_events: int) -> 
     return lambda: now() >= wanted or are_ended(queue, tenant, jobs)
 
 
+def num_interrupted(queue: Queue, tenant: str, jobs: list[str]) -> int:
+    """Attempts that were found broken off."""
+    told = [event.kind for job in jobs for event in queue.events(tenant, job)]
+    return told.count(EventKind.INTERRUPTED)
+
+
 def step_of(job: Job) -> int:
     """How many steps of the training are known to be done."""
     progress = job.progress or {}
@@ -134,13 +142,18 @@ def test_workers_killed_at_random_moments_train_every_seal_once_and_to_the_same_
         workers.start()
         until(lambda: step_of(queue.get(tenant, jobs[0])) > CHECKPOINT_EVERY)
         workers.kill()  # the first time where a checkpoint is there for sure
-        for _ in range(NUM_KILLS - 1):
+        while (
+            num_interrupted(queue, tenant, jobs) < NUM_KILLS - 1
+        ):  # the last one is noted by the next worker
+            assert not are_ended(queue, tenant, jobs), "too few trainings for so many kills"
             workers.start()
-            until(has_gone_on(queue, tenant, jobs, chance.randrange(1, 15)))
+            until(has_gone_on(queue, tenant, jobs, chance.randrange(2, 12)))
             time.sleep(chance.uniform(0, 0.02))
             workers.kill()
         workers.start()
-        until(lambda: are_ended(queue, tenant, jobs))
+        for job in jobs:
+            until(lambda job=job: queue.get(tenant, job).state.is_last)  # type: ignore[misc]
+    assert num_interrupted(queue, tenant, jobs) >= NUM_KILLS - 1
     assert first_step_after(1, queue.events(tenant, jobs[0])) >= CHECKPOINT_EVERY
     for job in jobs:
         done = queue.get(tenant, job)

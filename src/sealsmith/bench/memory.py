@@ -2,10 +2,12 @@
 
 import ctypes
 import gc
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+
+import numpy as np
 
 STATUS, PEAK_RESET = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 """Linux' account of a process' memory."""
@@ -38,6 +40,14 @@ def memory_rise() -> Iterator[MemoryRise]:
 def resident_mib() -> float | None:
     """This process' resident memory now, in MiB; None where the system does not tell."""
     return _status_kib("VmRSS") / 1024 if STATUS.exists() else None
+
+
+def growth_mib(samples_mib: Sequence[float]) -> float | None:
+    """Over the last half of samples, by the straight line through them; None: there are too few."""
+    half = samples_mib[len(samples_mib) // 2 :]
+    if len(half) < 2:
+        return None
+    return float(np.polyfit(np.arange(len(half)), half, 1)[0] * (len(half) - 1))
 
 
 def _give_back() -> None:

@@ -10,14 +10,12 @@ from pathlib import Path
 from shutil import rmtree
 from typing import Any
 
-import numpy as np
-
 from ..bases import Base
 from ..engine.request import Done, Failed, Order
 from ..engine.settings import EngineSettings
 from ..generate import Request
 from .made_seals import MadeSeal, make_seals
-from .memory import resident_mib
+from .memory import growth_mib, resident_mib
 from .soak_rig import Rig
 
 MAX_SEAL_COST = 1.05
@@ -61,10 +59,7 @@ class Memory:
     @property
     def growth_mib(self) -> float | None:
         """Over the last half, by the straight line through its samples."""
-        half = self.samples_mib[len(self.samples_mib) // 2 :]
-        if len(half) < 2:
-            return None
-        return float(np.polyfit(np.arange(len(half)), half, 1)[0] * (len(half) - 1))
+        return growth_mib(self.samples_mib)
 
     @property
     def is_flat(self) -> bool | None:

@@ -1,6 +1,6 @@
 """What the soak found: figures beside their goals, as JSON and as Markdown."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from statistics import median
 from typing import Any
@@ -70,13 +70,18 @@ class SoakReport:
         }
 
 
-def soak_page(report: SoakReport) -> str:
-    """The report as Markdown."""
+def promise_table(found: Sequence[Row]) -> str:
+    """Promises beside what was found, as a Markdown table."""
     words = {True: "yes", False: "**no**", None: ""}
     rows: list[tuple[str, ...]] = [("promise", "goal", "found", "kept")]
-    rows += [(row.promise, row.goal, row.found, words[row.is_met]) for row in report.rows]
+    rows += [(row.promise, row.goal, row.found, words[row.is_met]) for row in found]
+    return markdown_table(rows)
+
+
+def soak_page(report: SoakReport) -> str:
+    """The report as Markdown."""
     where = machine_words(report.machine, report.commit)
-    lines = [markdown_table(rows), "", f"{report.base}, {report.seconds / 60:.0f} minutes; {where}"]
+    lines = [promise_table(report.rows), "", f"{report.base}, {report.seconds / 60:.0f} minutes; {where}"]
     lines.append(f"`{report.command}`")
     wrong = [*report.exactness.failures, *report.exactness.unsound]
     if wrong:

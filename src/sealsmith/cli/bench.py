@@ -26,19 +26,21 @@ class Suite(StrEnum):
     ENGINE = "engine"
     COMPATIBILITY = "compatibility"
     SOAK = "soak"
+    SERVE = "serve"
 
 
 _SUITES_OF = {
-    "--repeats": (Suite.SPEED, Suite.TRAINING, Suite.ENGINE),
-    "--steps": (Suite.SPEED, Suite.TRAINING, Suite.ENGINE),
-    "--quick": (Suite.TRAINING, Suite.ENGINE),
+    "--repeats": (Suite.SPEED, Suite.TRAINING, Suite.ENGINE, Suite.SERVE),
+    "--steps": (Suite.SPEED, Suite.TRAINING, Suite.ENGINE, Suite.SERVE),
+    "--quick": (Suite.TRAINING, Suite.ENGINE, Suite.SERVE),
     "--variants": (Suite.TRAINING,),
     "--plot": (Suite.TRAINING, Suite.ENGINE),
     "--threads": (Suite.ENGINE,),
     "--demo": (Suite.SPEED,),
-    "--minutes": (Suite.SOAK,),
-    "--requests": (Suite.SOAK,),
-    "--tiny": (Suite.SOAK,),
+    "--streams": (Suite.SERVE,),
+    "--minutes": (Suite.SOAK, Suite.SERVE),
+    "--requests": (Suite.SOAK, Suite.SERVE),
+    "--tiny": (Suite.SOAK, Suite.SERVE),
 }
 """Options that not every suite has."""
 
@@ -51,14 +53,19 @@ class BenchOptions:
     suite: Annotated[Suite, typer.Argument(help="What to measure.")] = Suite.SPEED
     repeats: Annotated[
         int | None,
-        typer.Option(min=0, help="speed: pictures of each side; training: emblems; engine: rounds."),
+        typer.Option(min=0, help="speed: pictures of each side; training: emblems; engine, serve: rounds."),
     ] = None
     steps: Annotated[
         int | None,
-        typer.Option(min=0, help="Steps of each training, 0 leaves them out of speed; engine: of a picture."),
+        typer.Option(
+            min=0, help="Steps of each training, 0 leaves them out of speed; engine, serve: of a picture."
+        ),
     ] = None
     quick: Annotated[
-        bool, typer.Option("--quick", help="training: three arms, one emblem; engine: one workload.")
+        bool,
+        typer.Option(
+            "--quick", help="training: three arms, one emblem; engine: one workload; serve: three minutes."
+        ),
     ] = False
     variants: Annotated[
         bool, typer.Option("--variants", help="training: ours with one thing changed each, too.")
@@ -70,11 +77,15 @@ class BenchOptions:
         None
     )
     demo: Annotated[bool, typer.Option("--demo", help="speed: run `sealsmith demo` too.")] = False
-    minutes: Annotated[float | None, typer.Option(min=0, help="soak: begin nothing new after so long.")] = (
-        None
-    )
-    requests: Annotated[int | None, typer.Option(min=1, help="soak: how many, if the time allows.")] = None
-    tiny: Annotated[bool, typer.Option("--tiny", help="soak: on a tiny random base.")] = False
+    minutes: Annotated[
+        float | None,
+        typer.Option(min=0, help="soak: begin nothing new after so long; serve: of steady load."),
+    ] = None
+    requests: Annotated[
+        int | None, typer.Option(min=1, help="soak: how many, if the time allows; serve: of isolation.")
+    ] = None
+    streams: Annotated[int | None, typer.Option(min=1, help="serve: how many are held open.")] = None
+    tiny: Annotated[bool, typer.Option("--tiny", help="soak, serve: on a tiny random base.")] = False
     base: BaseOption = "sealworld"
     out: Annotated[Path | None, typer.Option("--out", "-o", help="A file for the JSON report.")] = None
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False
@@ -172,6 +183,28 @@ def _soak(options: BenchOptions) -> tuple[dict[str, Any], str]:
     return report.to_dict(), soak_page(report)
 
 
+def _serve(options: BenchOptions) -> tuple[dict[str, Any], str]:
+    """The service's report, as JSON and as a page."""
+    from dataclasses import replace
+
+    from ..bench.http_bench import ServePlan, measure_serving
+    from ..bench.http_report import serve_page
+    from .console import note
+
+    plan = ServePlan.quick() if options.quick else ServePlan()
+    given = _given(
+        num_steps=options.steps,
+        repeats=options.repeats,
+        minutes=options.minutes,
+        num_streams=options.streams,
+    )
+    plan = replace(plan, base=None if options.tiny else options.base, **given)
+    if options.requests is not None:
+        plan = plan.with_requests(options.requests)
+    report = measure_serving(plan, _command(), note)
+    return report.to_dict(), serve_page(report)
+
+
 def _engine(options: BenchOptions) -> tuple[dict[str, Any], str]:
     """The engine suite's report, as JSON and as tables; `plot` is written."""
     from dataclasses import replace
@@ -192,6 +225,7 @@ _MEASURED: Mapping[Suite, Callable[[BenchOptions], tuple[dict[str, Any], str]]] 
     Suite.TRAINING: _training,
     Suite.ENGINE: _engine,
     Suite.SOAK: _soak,
+    Suite.SERVE: _serve,
 }
 """What measures each suite, and returns its report as JSON and as a table."""
 

@@ -86,7 +86,7 @@ def serve_command(options: ServeOptions) -> None:
 async def _serve(options: ServeOptions) -> None:
     """Until this process is told to end."""
     from ..server.app import create_app
-    from ..server.listening import LEAVE_WITHIN_S, listening, until_told
+    from ..server.listening import LEAVE_WITHIN_S, allow_many_connections, listening, until_told
     from ..server.local_service import own_names
     from ..server.log import set_up_log
     from ..server.tracing import open_tracing
@@ -94,6 +94,7 @@ async def _serve(options: ServeOptions) -> None:
     tracing = open_tracing(options.otel_endpoint)
     opening = _local(options, tracing) if options.local else _shared(options, tracing)
     names = own_names(options.host) if options.local else None
+    allow_many_connections()
     note(f"opening {options.base}")
     async with (
         opening as (service, make_first_key),

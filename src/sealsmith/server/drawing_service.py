@@ -1,9 +1,10 @@
 """A service on a library: its engine, its inspector and its order book, all of which end with it."""
 
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 from ..engine.client import EngineClient
 from ..engine.supervisor import Launch
@@ -28,6 +29,10 @@ class EngineSettings:
     """A word that `open_base` knows."""
     device: str = "cpu"
     deterministic: bool = False
+    memory_bytes: int = 2 << 30
+    """For seals that are ready."""
+    engine: Mapping[str, Any] = field(default_factory=dict)
+    """Further settings of the engine's, by their names in `engine.settings`."""
 
 
 @asynccontextmanager
@@ -46,7 +51,8 @@ async def drawing_service(
         "base": settings.base,
         "device": settings.device,
         "store": store,
-        "settings": {"deterministic": settings.deterministic},
+        "memory_bytes": settings.memory_bytes,
+        "settings": {**settings.engine, "deterministic": settings.deterministic},
     }
     metrics = Metrics()
     environ = {key: os.environ.get(key, value) for key, value in BESIDE_OTHERS.items()}

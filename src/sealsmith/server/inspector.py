@@ -8,12 +8,15 @@ what is looked at (inspection.py).
 
 import asyncio
 import multiprocessing
+import os
 import resource
 import signal
+import threading
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from functools import partial
+from multiprocessing.connection import wait
 from pathlib import Path
 from typing import TypeVar
 
@@ -55,7 +58,8 @@ class Inspector:
 
     async def _ask(self, look: Callable[[], T], name: str) -> T:
         if self._pool is None:
-            self._pool = ProcessPoolExecutor(1, multiprocessing.get_context("spawn"))
+            spawning = multiprocessing.get_context("spawn")
+            self._pool = ProcessPoolExecutor(1, spawning, initializer=_end_with_parent)
         running = self._pool.submit(_bounded, look, self._within_s, self._max_bytes)
         try:
             return await asyncio.wrap_future(running)
@@ -75,6 +79,18 @@ class Inspector:
         pool, self._pool = self._pool, None
         if pool is not None:
             await asyncio.to_thread(pool.shutdown, cancel_futures=True)
+
+
+def _end_with_parent() -> None:
+    """In the process: sees to it that it ends when the server does, however that ends, and whatever it is at."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+
+    def watch() -> None:
+        wait([parent.sentinel])
+        os._exit(1)
+
+    threading.Thread(target=watch, name="parent", daemon=True).start()
 
 
 def _bounded(look: Callable[[], T], within_s: int, max_bytes: int) -> T:

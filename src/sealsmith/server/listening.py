@@ -4,6 +4,7 @@ Not for: what requests are answered with (app.py).
 """
 
 import asyncio
+import resource
 import signal
 import socket
 from collections.abc import AsyncIterator, Iterator
@@ -20,6 +21,8 @@ from .limits import HEADERS_WITHIN_S, MAX_HEADER_BYTES
 TOO_SLOW = b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
 LEAVE_WITHIN_S = 10
 """For what is under way when the server is to end."""
+MAX_OPEN_FILES = 65_536
+"""Connections and whatever else is open, as far as the system lets a process have them."""
 
 
 class PatientProtocol(H11Protocol):
@@ -116,6 +119,14 @@ def bound_socket(host: str, port: int) -> socket.socket:
             f"cannot listen at {host}:{port}: {error}", "give another --port, or end what listens there"
         ) from error
     return bound
+
+
+def allow_many_connections() -> None:
+    """Has this process open as many files as it may: often it is let begin with 1,024, and each listener is one."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = MAX_OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, MAX_OPEN_FILES)
+    if soft != resource.RLIM_INFINITY and soft < most:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
 
 
 async def until_told() -> None:

@@ -1,0 +1,225 @@
+"""The service under load: what HTTP costs, how soon it answers, how many may listen, whether its memory grows.
+
+A whole `sealsmith serve` and the customers beside it, on one machine. Four parts, one after the other: pace, in
+turn with an engine that has no HTTP before it; a soak, in which memory and `/healthz` are watched; streams, a
+thousand of them held open while pictures are drawn; isolation (isolation.py), on a tiny base. Each ends by itself.
+"""
+
+import asyncio
+import json
+import logging
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from itertools import islice
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from ..bases import open_base
+from ..engine.client import EngineClient
+from ..engine.supervisor import Launch
+from ..errors import DrawingError
+from ..server.drawing_service import BESIDE_OTHERS
+from ..server.limits import MAX_WAITING_PICTURES
+from ..server.listening import allow_many_connections
+from ..server.log import set_up_log
+from .http_load import customers, keep_ordering, round_by_engine, round_over_http, wanted_of
+from .http_report import Pace, ServeReport, Soak
+from .http_server import Serving, Stage, serving, set_stage
+from .http_streams import MARGIN, Audience, Listener, Streams
+from .isolation import Isolation, Storm, isolation
+from .machine import commit, machine
+from .tiny_bases import write_sealworld
+
+SAMPLE_S = 1.0
+"""Between two looks at memory."""
+LONG_STEPS, TINY_LONG_STEPS = 50, 150
+"""Of pictures that a thousand people wait for: it is about those who wait."""
+
+
+@dataclass(frozen=True)
+class ServePlan:
+    """What is done, and for how long."""
+
+    base: str | None = "sealworld"
+    """A word that `open_base` knows; None: a tiny random one of sealworld's kind."""
+    num_tenants: int = 8
+    seals_each: int = 4
+    num_steps: int = 20
+    pictures_a_round: int = 32
+    repeats: int = 5
+    """Rounds of each side, in turn, after one that is not counted."""
+    num_customers: int = 32
+    """At once, in the soak."""
+    minutes: float = 10.0
+    """Of the soak."""
+    num_streams: int = 1000
+    hold_s: float = 30.0
+    """For which all streams are held."""
+    storm: Storm = field(default_factory=Storm)
+
+    @classmethod
+    def quick(cls) -> "ServePlan":
+        """Three minutes on two free cores."""
+        return cls(
+            num_steps=8,
+            pictures_a_round=16,
+            repeats=3,
+            num_customers=16,
+            minutes=0.5,
+            hold_s=10.0,
+            storm=Storm(num_requests=100),
+        )
+
+    @property
+    def num_listeners(self) -> int:
+        return round(MARGIN * self.num_streams)
+
+    @property
+    def num_further(self) -> int:
+        """Tenants beside the others, so that nobody has more pictures underway than one may."""
+        return -(-self.num_listeners // MAX_WAITING_PICTURES)
+
+    def with_requests(self, num_requests: int) -> "ServePlan":
+        return replace(self, storm=replace(self.storm, num_requests=num_requests))
+
+
+def measure_serving(plan: ServePlan, command: str, say: Callable[[str], None]) -> ServeReport:
+    """Everything that is planned; `say` hears what is done.
+
+    Raises: BaseError; EngineError when the server does not start; DrawingError for a picture that was not drawn.
+    """
+    began = time.monotonic()
+    allow_many_connections()
+    set_up_log(logging.WARNING)
+    with tempfile.TemporaryDirectory(prefix="sealsmith-serve-") as name:
+        folder = Path(name)
+        tiny = write_sealworld(folder / "tiny")
+        word = plan.base or str(tiny)
+        base = open_base(word)
+        say("the stage: tenants, keys, seals")
+        stage = set_stage(folder / "stage", base, plan.num_tenants, plan.seals_each, plan.num_further)
+        pace, soak, streams, health = asyncio.run(_served(plan, stage, word, say))
+        say(f"isolation: {plan.storm.num_requests} requests on a tiny base")
+        apart = asyncio.run(isolation(folder / "isolation", str(tiny), plan.storm, say))
+        return _report(plan, command, base.name, (pace, soak, streams, health, apart), began)
+
+
+def _report(
+    plan: ServePlan,
+    command: str,
+    base: str,
+    found: tuple[Pace, Soak, Streams, list[float], Isolation],
+    began: float,
+) -> ServeReport:
+    pace, soak, streams, health, apart = found
+    return ServeReport(
+        base=base if plan.base else "a tiny random base",
+        has_goals=plan.base is not None,
+        num_requests=plan.storm.num_requests,
+        pace=pace,
+        soak=soak,
+        streams=streams,
+        stream_health_ms=health,
+        isolation=apart,
+        seconds=time.monotonic() - began,
+        machine=machine(),
+        commit=commit(),
+        command=command,
+    )
+
+
+async def _served(
+    plan: ServePlan, stage: Stage, base: str, say: Callable[[str], None]
+) -> tuple[Pace, Soak, Streams, list[float]]:
+    with serving(stage, base) as server:
+        say(
+            f"pace: {plan.repeats} rounds of {plan.pictures_a_round} pictures over HTTP and by an engine alone"
+        )
+        pace = await _pace(plan, stage, base, server)
+        say(f"soak: {plan.num_customers} customers for {plan.minutes:g} minutes")
+        soak = await _soak(plan, stage, server)
+        say(f"streams: {plan.num_streams} people wait for pictures")
+        return pace, soak, *await _listened(plan, stage, server)
+
+
+async def _pace(plan: ServePlan, stage: Stage, base: str, server: Serving) -> Pace:
+    """The two sides in turn, the same pictures."""
+    found = Pace(plan.pictures_a_round, plan.num_steps)
+    config = {"base": base, "store": stage.store}
+    launch = Launch("sealsmith.engine.core:open_core", config, BESIDE_OTHERS)
+    async with EngineClient(launch) as engine, customers(server.url) as client:
+        for number in range(plan.repeats + 1):
+            first = number * plan.pictures_a_round
+            asked = [*islice(wanted_of(stage, plan.num_steps, first), plan.pictures_a_round)]
+            over_http = await round_over_http(client, asked)
+            alone = await round_by_engine(engine, asked, f"round {number}")
+            if number:
+                found.http_s.append(over_http)
+                found.alone_s.append(alone)
+    return found
+
+
+async def _soak(plan: ServePlan, stage: Stage, server: Serving) -> Soak:
+    """Customers who order again and again, while memory and health are watched."""
+    found, until = Soak(plan.num_customers), time.monotonic() + 60 * plan.minutes
+
+    async def watch() -> None:
+        while True:
+            api, others = await asyncio.to_thread(server.memory_mib)
+            found.api_mib.append(api)
+            found.engine_mib.append(others)
+            await asyncio.sleep(SAMPLE_S)
+
+    async with customers(server.url) as client, _probed(server.url, found.health_ms):
+        watching = asyncio.create_task(watch())
+        try:
+            coming = wanted_of(stage, plan.num_steps)
+            found.num_drawn = await keep_ordering(
+                client, coming, plan.num_customers, lambda: time.monotonic() > until
+            )
+        finally:
+            watching.cancel()
+    return found
+
+
+async def _listened(plan: ServePlan, stage: Stage, server: Serving) -> tuple[Streams, list[float]]:
+    """So many people, each with an order of their own."""
+    steps = LONG_STEPS if plan.base else TINY_LONG_STEPS
+    wanted = islice(wanted_of(stage.further, steps), plan.num_listeners)
+    listeners = [Listener(each.tenant, each.body) for each in wanted]
+    where, health = urlsplit(server.url), list[float]()
+    audience = Audience(where.hostname or "", where.port or 0, plan.num_streams)
+    return await _held(audience, listeners, plan.hold_s, server.url, health), health
+
+
+async def _held(
+    audience: Audience, listeners: Sequence[Listener], hold_s: float, url: str, health: list[float]
+) -> Streams:
+    """Probed from the moment when all listen."""
+    holding = asyncio.create_task(audience.hold(listeners, hold_s))
+    full = asyncio.create_task(audience.is_full.wait())
+    try:
+        await asyncio.wait([holding, full], return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        full.cancel()
+    async with _probed(url, health):
+        return await holding
+
+
+@asynccontextmanager
+async def _probed(url: str, times_ms: list[float]) -> AsyncIterator[None]:
+    """`/healthz` is asked by a process of its own within the context; the times come at its end."""
+    command = [sys.executable, "-P", "-m", "sealsmith.bench.health_probe", url]
+    probe = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    try:
+        yield
+    finally:
+        said, _ = await asyncio.to_thread(probe.communicate)
+    if probe.returncode:
+        raise DrawingError("`/healthz` did not answer", "see the server's log")
+    times_ms.extend(json.loads(said))
