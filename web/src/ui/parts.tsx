@@ -92,8 +92,14 @@ export function AuthImage(props: {
       setSource(null);
     };
   }, [props.path]);
-  if (source === null) return <>{props.fallback ?? <span class="picture-wait" role="img" aria-label={props.alt} />}</>;
+  if (source === null) return <>{props.fallback ?? <PictureWait alt={props.alt} />}</>;
   return <img class={props.className} src={source} alt={props.alt} width={props.width} height={props.height} />;
+}
+
+/** The place of a picture that is on its way; one that decorates is nothing to readers of the screen. */
+function PictureWait({ alt }: { alt: string }): JSX.Element {
+  const named = alt ? { role: "img" as const, "aria-label": alt } : { "aria-hidden": true as const };
+  return <span class="picture-wait" {...named} />;
 }
 
 export function CopyButton(props: { text: string; label: string; done: string }): JSX.Element {
