@@ -65,6 +65,10 @@ class Clients:
             thread.join()
 
     def _ask(self, client: int) -> None:
+        with httpx2.Client(base_url=self._url, headers=self._headers, timeout=60) as http:
+            self._ask_on(http, client)
+
+    def _ask_on(self, http: httpx2.Client, client: int) -> None:
         number = 0
         while not self._ending.is_set():
             name, number = f"mark-{client}-{number}", number + 1
@@ -75,10 +79,7 @@ class Clients:
                 "settings": json.dumps({"rank": 2}),
             }
             try:
-                answer = httpx2.post(
-                    f"{self._url}/v1/trainings",
-                    files={"file": ("x.zip", self._data)}, data=fields, headers=self._headers, timeout=60,
-                )  # fmt: skip
+                answer = http.post("/v1/trainings", files={"file": ("x.zip", self._data)}, data=fields)
             except httpx2.TransportError:
                 self._ending.wait(0.1)
                 continue
@@ -133,7 +134,8 @@ def live_and_die(command: list[str], condition: Callable[[], object]) -> None:
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
     )
     try:
-        until(condition)
+        until(lambda: condition() or process.poll() is not None)
+        assert process.returncode is None, "it ended by itself"
         started = psutil.Process(process.pid).children(recursive=True)
     finally:
         process.send_signal(signal.SIGKILL)

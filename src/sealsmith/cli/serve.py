@@ -117,7 +117,9 @@ async def _local(options: ServeOptions, tracing: "Tracing") -> "AsyncIterator[tu
     """For one person: a folder of seals."""
     from ..server.local_service import LocalSettings, local_service
 
-    settings = LocalSettings(options.base, options.device, options.deterministic, options.seals_folder)
+    settings = LocalSettings(
+        options.base, options.device, options.deterministic, seals_folder=options.seals_folder
+    )
     async with local_service(settings, tracing) as service:
         yield service, lambda: None
 
