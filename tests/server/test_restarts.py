@@ -16,13 +16,15 @@ from pathlib import Path
 import httpx2
 import numpy as np
 import psutil
+import pytest
 from PIL import Image
 
 from sealsmith.catalog import ArtefactKind, Catalog, Quota, Scope, open_catalog
 from sealsmith.catalog.places import places
 from sealsmith.jobs import JobState, Queue
 
-NUM_KILLS = 2
+NUM_LIVES = 2
+"""Of the API; each ends by SIGKILL."""
 A_LIFE = 6
 """Trainings that are accepted before the next kill."""
 NUM_CLIENTS = 3
@@ -96,6 +98,7 @@ def until(condition: Callable[[], object]) -> None:
         time.sleep(0.05)
 
 
+@pytest.mark.timeout(900)
 def test_no_training_that_was_accepted_is_lost_when_the_api_is_killed(
     tiny_base_folder: Path, tmp_path: Path
 ) -> None:
@@ -117,7 +120,7 @@ def test_no_training_that_was_accepted_is_lost_when_the_api_is_killed(
         key = catalog.keys.create(maker, [Scope.TRAIN]).token.get_secret_value()
         clients = Clients(f"http://127.0.0.1:{port}", key)
         try:
-            for life in range(NUM_KILLS + 1):
+            for life in range(NUM_LIVES):
                 live_and_die(command, lambda life=life: len(clients.accepted) >= (life + 1) * A_LIFE)  # type: ignore[misc]
         finally:
             clients.end()
@@ -158,6 +161,6 @@ def check(catalog: Catalog, maker: str, accepted: dict[str, str]) -> None:
     for job in jobs:
         assert catalog.artefacts.read(maker, job.payload["pictures"])[:2] == b"PK"
     uploads = {upload.id for upload in catalog.artefacts.page(maker, ArtefactKind.UPLOAD, limit=200).items}
-    assert len(uploads - {job.payload["pictures"] for job in jobs}) <= NUM_KILLS * NUM_CLIENTS
+    assert len(uploads - {job.payload["pictures"] for job in jobs}) <= NUM_LIVES * NUM_CLIENTS
     catalog.verify(repair=True)
     assert catalog.verify(deep=True).is_sound
