@@ -20,6 +20,8 @@ from ..errors import EngineError
 from .made_seals import made_seal
 
 END_WITHIN_S = 60
+UNBOUND = ("--port", "0", "--workers", "0", "--key-rate", "0", "--tenant-rate", "0")
+"""Few keys send what many people would."""
 WITHOUT_LIMIT = Quota(pictures_a_day=10**9, trainings_at_once=10**6, storage_bytes=1 << 40)
 RANKS = (4, 8, 16)
 
@@ -78,9 +80,7 @@ def serving(stage: Stage, base: str) -> Iterator[Serving]:
     log = stage.folder / "serve.log"
     command = [sys.executable, "-P", "-m", "sealsmith", "serve", "--base", base, "--data", str(stage.folder)]
     with log.open("wb") as errors:
-        process = subprocess.Popen(
-            [*command, "--port", "0", "--workers", "0"], stdout=subprocess.PIPE, stderr=errors, text=True
-        )
+        process = subprocess.Popen([*command, *UNBOUND], stdout=subprocess.PIPE, stderr=errors, text=True)
         try:
             assert process.stdout is not None
             url = process.stdout.readline().strip()
