@@ -8,7 +8,18 @@ from fake_clock import FakeClock
 
 from sealsmith.catalog import ArtefactKind, Catalog, NewArtefact, Quota, SealFacts
 from sealsmith.errors import ConfigError, ConflictError, LeaseError, MissingError, QuotaError
-from sealsmith.jobs import EventKind, Failure, Job, JobState, Lease, Leases, NewSeal, Outcome, Queue
+from sealsmith.jobs import (
+    EventKind,
+    Failure,
+    Job,
+    JobState,
+    Lease,
+    Leases,
+    NewScorecard,
+    NewSeal,
+    Outcome,
+    Queue,
+)
 
 LEASE_S = 30.0
 PASSING = Failure("worker", "it died", "", is_retryable=True)
@@ -72,6 +83,47 @@ def test_a_job_is_queued_done_and_told_of(queue: Queue, leases: Leases, tenant: 
 def test_the_more_urgent_is_first_and_of_equals_the_older(queue: Queue, leases: Leases, tenant: str) -> None:
     jobs = [queue.submit(tenant, "work", {}, priority=priority).id for priority in (0, 5, 5, -1)]
     assert [claimed(leases).job.id for _ in jobs] == [jobs[1], jobs[2], jobs[0], jobs[3]]
+
+
+def test_there_is_work_exactly_when_a_job_can_be_claimed(
+    queue: Queue, leases: Leases, tenant: str, clock: FakeClock
+) -> None:
+    assert not leases.has_work(["work"])
+    queue.submit(tenant, "work", {})
+    assert leases.has_work(["work", "other"])
+    assert not leases.has_work(["other"])
+    lease = claimed(leases)
+    assert not leases.has_work(["work"])
+    clock.advance(LEASE_S)  # its worker is gone
+    assert leases.has_work(["work"])
+    lease = claimed(leases)
+    leases.fail(lease, PASSING)
+    assert not leases.has_work(["work"]), "it rests before the next attempt"
+    clock.advance(60.0)
+    assert leases.has_work(["work"])
+
+
+def test_a_scorecard_comes_with_the_job_s_end_and_to_one_s_own_seal_alone(
+    queue: Queue, leases: Leases, tenant: str, catalog: Catalog, clock: FakeClock
+) -> None:
+    owner = catalog.tenants.create("owner").id
+    facts = SealFacts("n", "b" * 64, "sealworld")
+    mine, granted = (catalog.seals.add(whose, whose.encode(), facts) for whose in (tenant, owner))
+    catalog.seals.grant(owner, granted.digest, granted.base_digest, tenant)
+    card = {"verdict": "pass"}
+    gone = NewScorecard("0" * 64, "b" * 64, card)
+    cards = (*(NewScorecard(seal.digest, seal.base_digest, card) for seal in (mine, granted)), gone)
+    queue.submit(tenant, "work", {})
+    late = claimed(leases)
+    clock.advance(LEASE_S)
+    lease = claimed(leases, "two")
+    with pytest.raises(LeaseError, match="has run out"):
+        leases.finish(late, Outcome({}, scorecards=cards))
+    assert catalog.seals.usable(tenant, mine.digest).verdict is None
+    leases.finish(lease, Outcome({}, scorecards=cards))
+    assert catalog.seals.usable(tenant, mine.digest).scorecard == card
+    assert catalog.seals.usable(tenant, mine.digest).verdict == "pass"
+    assert catalog.seals.usable(tenant, granted.digest).scorecard is None
 
 
 def test_no_job_is_two_workers_at_once(queue: Queue, leases: Leases, tenant: str) -> None:

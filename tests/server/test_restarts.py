@@ -16,13 +16,15 @@ from pathlib import Path
 import httpx2
 import numpy as np
 import psutil
+import pytest
 from PIL import Image
 
 from sealsmith.catalog import ArtefactKind, Catalog, Quota, Scope, open_catalog
 from sealsmith.catalog.places import places
 from sealsmith.jobs import JobState, Queue
 
-NUM_KILLS = 2
+NUM_LIVES = 2
+"""Of the API; each ends by SIGKILL."""
 A_LIFE = 6
 """Trainings that are accepted before the next kill."""
 NUM_CLIENTS = 3
@@ -65,6 +67,10 @@ class Clients:
             thread.join()
 
     def _ask(self, client: int) -> None:
+        with httpx2.Client(base_url=self._url, headers=self._headers, timeout=60) as http:
+            self._ask_on(http, client)
+
+    def _ask_on(self, http: httpx2.Client, client: int) -> None:
         number = 0
         while not self._ending.is_set():
             name, number = f"mark-{client}-{number}", number + 1
@@ -75,10 +81,7 @@ class Clients:
                 "settings": json.dumps({"rank": 2}),
             }
             try:
-                answer = httpx2.post(
-                    f"{self._url}/v1/trainings",
-                    files={"file": ("x.zip", self._data)}, data=fields, headers=self._headers, timeout=60,
-                )  # fmt: skip
+                answer = http.post("/v1/trainings", files={"file": ("x.zip", self._data)}, data=fields)
             except httpx2.TransportError:
                 self._ending.wait(0.1)
                 continue
@@ -95,6 +98,7 @@ def until(condition: Callable[[], object]) -> None:
         time.sleep(0.05)
 
 
+@pytest.mark.timeout(900)
 def test_no_training_that_was_accepted_is_lost_when_the_api_is_killed(
     tiny_base_folder: Path, tmp_path: Path
 ) -> None:
@@ -116,7 +120,7 @@ def test_no_training_that_was_accepted_is_lost_when_the_api_is_killed(
         key = catalog.keys.create(maker, [Scope.TRAIN]).token.get_secret_value()
         clients = Clients(f"http://127.0.0.1:{port}", key)
         try:
-            for life in range(NUM_KILLS + 1):
+            for life in range(NUM_LIVES):
                 live_and_die(command, lambda life=life: len(clients.accepted) >= (life + 1) * A_LIFE)  # type: ignore[misc]
         finally:
             clients.end()
@@ -133,7 +137,8 @@ def live_and_die(command: list[str], condition: Callable[[], object]) -> None:
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
     )
     try:
-        until(condition)
+        until(lambda: condition() or process.poll() is not None)
+        assert process.returncode is None, "it ended by itself"
         started = psutil.Process(process.pid).children(recursive=True)
     finally:
         process.send_signal(signal.SIGKILL)
@@ -156,6 +161,6 @@ def check(catalog: Catalog, maker: str, accepted: dict[str, str]) -> None:
     for job in jobs:
         assert catalog.artefacts.read(maker, job.payload["pictures"])[:2] == b"PK"
     uploads = {upload.id for upload in catalog.artefacts.page(maker, ArtefactKind.UPLOAD, limit=200).items}
-    assert len(uploads - {job.payload["pictures"] for job in jobs}) <= NUM_KILLS * NUM_CLIENTS
+    assert len(uploads - {job.payload["pictures"] for job in jobs}) <= NUM_LIVES * NUM_CLIENTS
     catalog.verify(repair=True)
     assert catalog.verify(deep=True).is_sound

@@ -57,7 +57,7 @@ def test_a_key_that_is_revoked_meanwhile_leads_back_to_the_door(opening: Opening
     studio = opening("bob")
     key = studio.headers["authorization"].removeprefix("Bearer ")
     studio.world.catalog.keys.revoke("_".join(key.split("_")[:2]))
-    studio.page.reload()
+    studio.open("#/library")
     expect(studio.page.get_by_role("alert")).to_contain_text("This key does not open anything")
 
 

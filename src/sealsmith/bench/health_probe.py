@@ -17,12 +17,7 @@ PAUSE_S = 0.05
 
 def main(url: str) -> None:
     ended = threading.Event()
-
-    def listen() -> None:
-        sys.stdin.read()
-        ended.set()
-
-    threading.Thread(target=listen, daemon=True).start()
+    threading.Thread(target=_hear_the_end, args=(ended,), daemon=True).start()
     parts = urlsplit(url)
     connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=60)
     times_ms = []
@@ -34,6 +29,11 @@ def main(url: str) -> None:
         times_ms.append(1000 * (time.perf_counter() - began))
         assert answer.status == 200, answer.status
     print(json.dumps(times_ms))
+
+
+def _hear_the_end(ended: threading.Event) -> None:
+    sys.stdin.read()
+    ended.set()
 
 
 if __name__ == "__main__":

@@ -77,10 +77,9 @@ def serving(stage: Stage, base: str) -> Iterator[Serving]:
     """`sealsmith serve` on a stage, without workers, until the context ends. Raises: EngineError."""
     log = stage.folder / "serve.log"
     command = [sys.executable, "-P", "-m", "sealsmith", "serve", "--base", base, "--data", str(stage.folder)]
+    command += ["--key-rate", "0", "--tenant-rate", "0", "--workers", "0", "--port", "0"]
     with log.open("wb") as errors:
-        process = subprocess.Popen(
-            [*command, "--port", "0", "--workers", "0"], stdout=subprocess.PIPE, stderr=errors, text=True
-        )
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True)
         try:
             assert process.stdout is not None
             url = process.stdout.readline().strip()

@@ -140,7 +140,7 @@ class Bank:
         runs = [
             list(run) for _, run in groupby(single, key=lambda segment: (segment.parts, segment.is_lasting))
         ]
-        return tuple(replace(run[0], stop=run[-1].stop) for run in runs)
+        return tuple(run[0] if len(run) == 1 else replace(run[0], stop=run[-1].stop) for run in runs)
 
     def _single_segments(self, path: str) -> tuple[Segment, ...]:
         """A segment for each of the batch's `Rows`."""

@@ -19,6 +19,8 @@ from ..errors import ConfigError
 from .limits import HEADERS_WITHIN_S, MAX_HEADER_BYTES
 
 TOO_SLOW = b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
+BACKLOG = 2048
+"""Connections that wait to be taken."""
 LEAVE_WITHIN_S = 10
 """For what is under way when the server is to end."""
 MAX_OPEN_FILES = 65_536
@@ -113,6 +115,7 @@ def bound_socket(host: str, port: int) -> socket.socket:
     try:
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         bound.bind((host, port))
+        bound.listen(BACKLOG)  # at once: who knows the address from now on is served, if after a moment
     except OSError as error:
         bound.close()
         raise ConfigError(

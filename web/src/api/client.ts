@@ -20,8 +20,22 @@ export interface Asking {
   key?: string | null;
 }
 
+/** What is only read is asked for again, so often, when the server says that it soon may be. */
+const MAX_AGAIN = 3;
+const SOON_S = 5;
+
 /** The answer, whose body is still to be read; every status but 2xx is a problem. */
 export async function ask(path: string, asking: Asking = {}): Promise<Result<Response>> {
+  for (let again = 0; ; again++) {
+    const answer = await askOnce(path, asking);
+    if (answer.ok || again === MAX_AGAIN || (asking.method ?? "GET") !== "GET") return answer;
+    const { status, retryAfterS } = answer.problem;
+    if (status !== 429 || retryAfterS === null || retryAfterS > SOON_S || asking.signal?.aborted) return answer;
+    await new Promise((resolve) => setTimeout(resolve, 1000 * retryAfterS));
+  }
+}
+
+async function askOnce(path: string, asking: Asking): Promise<Result<Response>> {
   const headers = new Headers(asking.headers);
   const key = asking.key === undefined ? access.key() : asking.key;
   if (key) headers.set("authorization", `Bearer ${key}`);

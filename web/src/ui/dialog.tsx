@@ -1,7 +1,7 @@
 // A dialog over the page: the browser's own, which keeps the focus inside, closes with Escape and gives the focus back.
 
 import type { ComponentChildren, JSX } from "preact";
-import { useEffect, useId, useRef } from "preact/hooks";
+import { useId, useLayoutEffect, useRef } from "preact/hooks";
 import { words } from "../words/index.ts";
 import { Icon } from "./icons.tsx";
 
@@ -18,11 +18,12 @@ export function Dialog(props: DialogProps): JSX.Element | null {
   return props.isOpen ? <OpenDialog {...props} /> : null;
 }
 
-/** Is closed by its end, while it is still there: only then does the browser give the focus back. */
+/** Is closed by its end, while it is still there: only then does the browser give the focus back, so the effect is one of
+ *  layout. */
 function OpenDialog(props: DialogProps): JSX.Element {
   const dialog = useRef<HTMLDialogElement>(null);
   const id = useId();
-  useEffect(() => {
+  useLayoutEffect(() => {
     const element = dialog.current;
     element?.showModal();
     return () => element?.close();

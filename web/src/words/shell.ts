@@ -26,7 +26,6 @@ const en = {
   unknownRouteRemedy: "It may be an older one. Everything else works.",
   showMore: "Show more",
   copyFailed: "The browser does not let the studio copy. Select it and copy it yourself.",
-  verdicts: { pass: "learned", fail: "not learned", none: "not scored yet" },
   enter: {
     title: "Welcome to the studio",
     lead: "A key opens it. The first start of the server printed one.",
@@ -65,7 +64,6 @@ const ru: typeof en = {
   unknownRouteRemedy: "Возможно, он старее студии. Всё остальное работает.",
   showMore: "Показать ещё",
   copyFailed: "Браузер не даёт студии копировать. Выделите и скопируйте сами.",
-  verdicts: { pass: "выучена", fail: "не выучена", none: "ещё не оценена" },
   enter: {
     title: "Добро пожаловать в студию",
     lead: "Её открывает ключ. Сервер напечатал его при первом запуске.",

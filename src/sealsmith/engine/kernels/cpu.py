@@ -42,7 +42,9 @@ class CpuKernel:
     def operand(self, parts: Sequence[Part]) -> Operand:
         """The matrices of several parts as those of one."""
         pairs = [self.read(part) for part in parts]
-        ups = [up * part.factor for part, (_, up) in zip(parts, pairs, strict=True)]
+        ups = [
+            up if part.factor == 1 else up * part.factor for part, (_, up) in zip(parts, pairs, strict=True)
+        ]
         if len(parts) == 1:
             return pairs[0][0], ups[0]
         return torch.cat([down for down, _ in pairs]), torch.cat(ups)
@@ -86,7 +88,12 @@ class CpuLayer:
     def _settle(self, x: Tensor) -> None:
         """Settles each segment's way, and makes what it takes; after an error nothing is settled."""
         self._shape, self._multiplied, self._convolved, self._thin = None, (), (), ()
-        wanted = [segment if self._is_to_be_folded(segment, x) else None for segment in self._segments]
+        kinds = {_kind(segment) for segment in self._segments if segment.parts and segment.is_lasting}
+        folded_kinds = {kind for kind in kinds if self._is_to_be_folded(*kind, x)}
+        wanted = [
+            segment if segment.is_lasting and _kind(segment) in folded_kinds else None
+            for segment in self._segments
+        ]
         if not any(wanted):
             folded = [False] * len(wanted)
         elif isinstance(self._module, nn.Conv2d):
@@ -102,10 +109,8 @@ class CpuLayer:
         self._thin = self._products(beside, x)
         self._shape = x.shape[1:]
 
-    def _is_to_be_folded(self, segment: Segment, x: Tensor) -> bool:
-        if not self._can_fold or not segment.parts or not segment.is_lasting:
-            return False
-        return folds.is_worth_folding(self._module, (segment.num_rows, *x.shape[1:]), _rank(segment))
+    def _is_to_be_folded(self, num_rows: int, rank: int, x: Tensor) -> bool:
+        return self._can_fold and folds.is_worth_folding(self._module, (num_rows, *x.shape[1:]), rank)
 
     def _fold(self, module: nn.Conv2d, segment: Segment, x: Tensor) -> folds.Fold | None:
         """The convolution's weight with the segment's parts in it, if there is room for it."""
@@ -158,6 +163,11 @@ class CpuLayer:
 
 def _rank(segment: Segment) -> int:
     return sum(part.place.rank for part in segment.parts)
+
+
+def _kind(segment: Segment) -> tuple[int, int]:
+    """Rows and rank: what its way depends on."""
+    return segment.num_rows, _rank(segment)
 
 
 def _are_alike(before: Segment, segment: Segment) -> bool:

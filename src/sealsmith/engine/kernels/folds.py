@@ -20,7 +20,7 @@ from torch.nn import functional
 from ..segments import Part
 from .slots import Key
 
-LINEAR_COST, POINTWISE_COST, CONVOLUTION_COST = 2.5, 3.0, 17.0
+LINEAR_COST, POINTWISE_COST, CONVOLUTION_COST = 2.5, 20.0, 17.0
 """What one more weight costs a pass, in multiplications of the thin products: is what folding loses and saves."""
 SMALL_CONVOLUTION_COST = 50.0
 """The same for every pixel of each input: a convolution of few rows is slower. All measured on one core (AVX-512,

@@ -85,7 +85,7 @@ function Facts({ seal }: { seal: Seal }): JSX.Element {
   const rows: [string, string][] = [
     [text.trigger, seal.trigger],
     [text.classNoun, seal.class_noun],
-    [text.base, [seal.base, seal.family].filter(Boolean).join(" · ")],
+    [text.base, [...new Set([seal.base, seal.family])].filter(Boolean).join(" · ")],
     [text.method, seal.method],
     [text.rank, seal.rank ? formatNumber(seal.rank) : ""],
     [text.layers, formatNumber(seal.num_layers)],

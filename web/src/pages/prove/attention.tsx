@@ -10,7 +10,7 @@ import { AuthImage, Button, Card, Compare, complain, Slider, TextField, WarningN
 import { formatPercent } from "../../words/format.ts";
 import { words } from "../../words/index.ts";
 import { type Looks, LooksView, useLooks } from "./looks.tsx";
-import { pathOf } from "./parts.tsx";
+import { pathOf } from "./files.ts";
 
 /** Changes of the spread below this are none to speak of. */
 const LEAST_CHANGE = 0.005;

@@ -8,7 +8,7 @@ import { isRecord } from "../../state/drafts.ts";
 import { AuthImage, Compare, EmptyState, LinkButton } from "../../ui/index.ts";
 import { words } from "../../words/index.ts";
 import { LooksView, useLooks } from "./looks.tsx";
-import { pathOf } from "./parts.tsx";
+import { pathOf } from "./files.ts";
 
 interface Pair {
   prompt: string;

@@ -8,9 +8,8 @@ import { listSeals, thumbnailOf } from "../../api/seals.ts";
 import type { Seal } from "../../api/types.ts";
 import { hrefOf } from "../../router.ts";
 import { may } from "../../state/session.ts";
-import { AuthImage, EmptyState, ErrorNote, LinkButton, Rosette, TextField, Waiting } from "../../ui/index.ts";
+import { AuthImage, EmptyState, ErrorNote, LinkButton, Rosette, TextField, VerdictBadge, Waiting } from "../../ui/index.ts";
 import { words } from "../../words/index.ts";
-import { VerdictBadge } from "./parts.tsx";
 
 const MANY = 8;
 

@@ -12,7 +12,7 @@ import { AuthImage, Badge, Button, Card, complain, Icon, LinkButton, NumberField
 import { formatNumber, formatPercent } from "../../words/format.ts";
 import { words } from "../../words/index.ts";
 import { type Looks, LooksView, useLooks } from "./looks.tsx";
-import { pathOf } from "./parts.tsx";
+import { pathOf } from "./files.ts";
 
 const MAX_VALUES = 12;
 const SHARES = ["fidelity", "adherence", "leak"] as const;
