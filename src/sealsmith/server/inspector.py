@@ -16,6 +16,7 @@ from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from functools import partial
+from importlib import import_module
 from multiprocessing.connection import wait
 from pathlib import Path
 from typing import TypeVar
@@ -24,6 +25,9 @@ import psutil
 
 from ..errors import BusyError, InputError
 from .limits import INSPECT_BYTES, INSPECT_WITHIN_S, MAX_INSPECTIONS
+
+INSPECTIONS_NEED = ("..adapters.convert", "..adapters.thumbnail", "..jobs.training", "..train.pictures")
+"""Modules that take seconds to import, tens of them on a busy machine."""
 
 T = TypeVar("T")
 Inspection = Callable[[Path, str], T]
@@ -59,7 +63,7 @@ class Inspector:
     async def _ask(self, look: Callable[[], T], name: str) -> T:
         if self._pool is None:
             spawning = multiprocessing.get_context("spawn")
-            self._pool = ProcessPoolExecutor(1, spawning, initializer=_end_with_parent)
+            self._pool = ProcessPoolExecutor(1, spawning, initializer=_begin)
         running = self._pool.submit(_bounded, look, self._within_s, self._max_bytes)
         try:
             return await asyncio.wrap_future(running)
@@ -79,6 +83,13 @@ class Inspector:
         pool, self._pool = self._pool, None
         if pool is not None:
             await asyncio.to_thread(pool.shutdown, cancel_futures=True)
+
+
+def _begin() -> None:
+    """In the process: imports what inspections need, which takes no time and no memory from the first file's."""
+    _end_with_parent()
+    for name in INSPECTIONS_NEED:
+        import_module(name, __package__)
 
 
 def _end_with_parent() -> None:
