@@ -22,7 +22,7 @@ LEASE_S = 30
 """For a killed worker's training to be taken up again; on a busy machine a process takes a while to begin."""
 LONG_MS = 240_000
 """For a worker to begin, or a training to end, on such a machine."""
-NUM_STEPS = 600
+NUM_STEPS = 300
 """Enough for things to happen meanwhile."""
 
 
