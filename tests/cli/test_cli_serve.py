@@ -92,4 +92,4 @@ def test_a_first_key_that_nobody_could_use_is_not_made(tiny_base_folder: Path, t
     assert "cannot listen" in done.stderr
     assert "seal_" not in done.stderr + done.stdout
     with open_catalog(f"sqlite:///{tmp_path / 'catalog.db'}", (tmp_path / "store").as_uri()) as catalog:
-        assert catalog.keys.list() == []
+        assert catalog.keys.list() == ()

@@ -37,8 +37,9 @@ from .tiny_bases import write_sealworld
 
 SAMPLE_S = 1.0
 """Between two looks at memory."""
-LONG_STEPS, TINY_LONG_STEPS = 50, 150
-"""Of pictures that a thousand people wait for: it is about those who wait."""
+LONG = {"steps": 50}
+TINY_LONG = {"steps": 150, "width": 256, "height": 256}
+"""Of pictures that a thousand people wait for; a tiny base would have drawn the first before the last is wanted."""
 
 
 @dataclass(frozen=True)
@@ -189,9 +190,9 @@ async def _soak(plan: ServePlan, stage: Stage, server: Serving) -> Soak:
 
 async def _listened(plan: ServePlan, stage: Stage, server: Serving) -> tuple[Streams, list[float]]:
     """So many people, each with an order of their own."""
-    steps = LONG_STEPS if plan.base else TINY_LONG_STEPS
-    wanted = islice(wanted_of(stage.further, steps), plan.num_listeners)
-    listeners = [Listener(each.tenant, each.body) for each in wanted]
+    wanted = islice(wanted_of(stage.further, plan.num_steps), plan.num_listeners)
+    long = LONG if plan.base else TINY_LONG
+    listeners = [Listener(each.tenant, each.body | long) for each in wanted]
     where, health = urlsplit(server.url), list[float]()
     audience = Audience(where.hostname or "", where.port or 0, plan.num_streams)
     return await _held(audience, listeners, plan.hold_s, server.url, health), health
