@@ -22,7 +22,7 @@ LEASE_S = 30
 """For a killed worker's training to be taken up again; on a busy machine a process takes a while to begin."""
 LONG_MS = 240_000
 """For a worker to begin, or a training to end, on such a machine."""
-NUM_STEPS = 600
+NUM_STEPS = 300
 """Enough for things to happen meanwhile."""
 
 
@@ -102,6 +102,11 @@ def test_teach_watch_make_prove_export_delete(opening: Opening, workers: Workers
         delete(page)
 
 
+def pages(page: Page, name: str) -> None:
+    """Goes to another page of the studio."""
+    page.get_by_role("navigation").get_by_role("link", name=name).click()
+
+
 def watch(page: Page, workers: Workers) -> None:
     """A reload, a second tab and a killed worker change nothing but the time it takes."""
     expect(page.get_by_role("heading", level=1)).to_have_text("zwx", timeout=LONG_MS)
@@ -130,7 +135,7 @@ def make(page: Page) -> None:
 
 def prove(page: Page) -> None:
     """A look at its attention, with a reload while it is under way."""
-    page.get_by_role("link", name="Prove").click()
+    pages(page, "Prove")
     page.get_by_role("link", name="zwx").click()
     page.get_by_role("tab", name="Attention").click()
     page.get_by_role("button", name="Look", exact=True).click()
@@ -147,7 +152,7 @@ def prove(page: Page) -> None:
 
 
 def export(page: Page, file: Path) -> None:
-    page.get_by_role("link", name="Library").click()
+    pages(page, "Library")
     page.get_by_role("link", name="About zwx").click()
     with page.expect_download() as download:
         page.get_by_role("button", name="Download the file").click()
@@ -159,7 +164,7 @@ def delete(page: Page) -> None:
     page.get_by_role("button", name="Delete", exact=True).click()
     page.get_by_role("dialog").last.get_by_role("button", name="Delete", exact=True).click()
     expect(page.get_by_text("No seals yet")).to_be_visible()
-    page.get_by_role("link", name="Teach", exact=True).click()
+    pages(page, "Teach")
     page.get_by_role("link", name="zwx").click()
     page.get_by_role("button", name="Remove", exact=True).click()
     page.get_by_role("dialog").get_by_role("button", name="Remove", exact=True).click()
