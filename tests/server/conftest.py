@@ -1,6 +1,7 @@
 """One small service for all tests that need pictures: the tiny base, a folder of seals, one engine process."""
 
-from collections.abc import Iterator
+import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import httpx2
@@ -45,6 +46,17 @@ def served(tiny_base_folder: Path, seals_folder: Path) -> Iterator[Running]:
 def client(served: Running) -> Iterator[httpx2.Client]:
     with served.client() as client:
         yield client
+
+
+@pytest.fixture(scope="module")
+def uploads_left() -> Callable[[], set[Path]]:
+    """What lies in the folder for uploads that did not when the module's tests began."""
+
+    def found() -> set[Path]:
+        return set(Path(tempfile.gettempdir()).glob("sealsmith-upload-*"))
+
+    before = found()
+    return lambda: found() - before
 
 
 @pytest.fixture(scope="session")

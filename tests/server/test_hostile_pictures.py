@@ -11,7 +11,7 @@ import struct
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -313,7 +313,14 @@ def test_no_hostile_picture_has_a_recipe(client: httpx2.Client, upload: Hostile)
     is_refused(client.post("/v1/recipes", files={"file": (upload.file_name, upload.data)}))
 
 
-def test_afterwards_the_server_is_there_and_keeps_nothing(client: httpx2.Client) -> None:
+@pytest.fixture(scope="module", autouse=True)
+def watched(uploads_left: Callable[[], set[Path]]) -> None:
+    """From the first test on."""
+
+
+def test_afterwards_the_server_is_there_and_keeps_nothing(
+    client: httpx2.Client, uploads_left: Callable[[], set[Path]]
+) -> None:
     good = check(client, Hostile("good", "a.png", encoded("PNG")))
     assert good.status_code == 200
-    assert not list(Path(tempfile.gettempdir()).glob("sealsmith-upload-*"))
+    assert not uploads_left()
