@@ -137,15 +137,16 @@ def main() -> None:
     )
     parser.add_argument("--captions", type=int, default=200)
     parser.add_argument("--pairs", type=int, default=0, help="pictures of two emblems, of each size")
-    parser.add_argument("--steps", type=int, default=20)
+    parser.add_argument("--steps", type=int, help="of each picture; the base decides")
     parser.add_argument("--guidance", type=float, default=None)
     parser.add_argument("--sheet", type=Path, help="write a contact sheet here")
     parser.add_argument("--no-judge", action="store_true", help="only make the sheet")
     arguments = parser.parse_args()
     base = open_base(arguments.base)
     guidance = base.family.guidance if arguments.guidance is None else arguments.guidance
+    steps: int = arguments.steps or base.family.num_steps
     shown = unseen_scenes(arguments.captions, CONFIGS[arguments.config].denoiser, seed=11)
-    pictures = pictures_of(base, [scenes.caption(s) for s in shown], arguments.steps, guidance)
+    pictures = pictures_of(base, [scenes.caption(s) for s in shown], steps, guidance)
     if arguments.sheet:
         arguments.sheet.parent.mkdir(parents=True, exist_ok=True)
         contact_sheet(pictures[:SHEET_PICTURES], 8).save(arguments.sheet)
@@ -153,12 +154,12 @@ def main() -> None:
         return
     judge = load_judge()
     result = _rounded(figures(judge, pictures, shown))
-    print(json.dumps({"captions": len(shown), "steps": arguments.steps, "guidance": guidance, **result}))
+    print(json.dumps({"captions": len(shown), "steps": steps, "guidance": guidance, **result}))
     for width_px in (SCENE_PX, WIDE_PX) if arguments.pairs else ():
         settings = CONFIGS[arguments.config].denoiser
         pairs = pair_scenes(arguments.pairs, settings, 12, is_wide=width_px == WIDE_PX)
         captions = [scenes.caption(scene) for scene in pairs]
-        pictures = pictures_of(base, captions, arguments.steps, guidance, width_px)
+        pictures = pictures_of(base, captions, steps, guidance, width_px)
         found = _rounded(pair_figures(judge, pictures, pairs))
         print(json.dumps({"pairs": len(pairs), "width_px": width_px, **found}))
 
