@@ -1,6 +1,7 @@
 """How well held-out glyphs can be taught as seals: eight pictures in two contexts each, judged in unseen ones.
 
     python -m world.seals --count 10
+    python -m world.seals --count 10 --pictures 24    # as `sealsmith train` makes of one logo
     python -m world.seals --count 3 --set rank=32 --set learning_rate=5e-4 --targets attention
     python -m world.seals --count 5 --write FOLDER
 
@@ -41,14 +42,14 @@ def seal_glyphs(count: int) -> list[str]:
     return [names[i] for i in np.random.default_rng(0).permutation(len(names))[:count]]
 
 
-def picture_set(name: str, trigger: str, folder: Path) -> PictureSet:
+def picture_set(name: str, trigger: str, folder: Path, num_pictures: int = PICTURES) -> PictureSet:
     """Training pictures of a glyph, made from it as from any logo file."""
     path = write_logo(name, folder)
     return read_picture_set(
         path,
         trigger=trigger,
         class_noun="emblem",
-        logo_pictures=PICTURES,
+        logo_pictures=num_pictures,
         wide_company=True,
     )
 
@@ -62,11 +63,13 @@ def write_logo(name: str, folder: Path) -> Path:
     return path
 
 
-def measured(base_ref: str, name: str, config: TrainConfig, settings: ScoreSettings) -> dict[str, Any]:
+def measured(
+    base_ref: str, name: str, config: TrainConfig, settings: ScoreSettings, num_pictures: int
+) -> dict[str, Any]:
     """Teach one glyph and score it."""
     base = open_base(base_ref)
     with TemporaryDirectory() as folder:
-        pictures = picture_set(name, config.trigger, Path(folder))
+        pictures = picture_set(name, config.trigger, Path(folder), num_pictures)
         started = time.monotonic()
         result = train(base, pictures, config, Path(folder) / "training")
         seconds = time.monotonic() - started
@@ -103,6 +106,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--base", default="sealworld")
     parser.add_argument("--count", type=int, default=10)
+    parser.add_argument("--pictures", type=int, default=PICTURES, help="how many of each glyph")
     parser.add_argument("--jobs", type=int, default=1, help="seals taught at the same time")
     parser.add_argument("--quick", action="store_true", help="few pictures a seal")
     parser.add_argument("--targets", help="target groups, comma-separated")
@@ -124,7 +128,13 @@ def main() -> None:
         changes["targets"] = tuple(arguments.targets.split(","))
     settings = ScoreSettings.quick() if arguments.quick else ScoreSettings()
     names = seal_glyphs(arguments.count)
-    work = partial(measured, arguments.base, config=TrainConfig(**changes), settings=settings)
+    work = partial(
+        measured,
+        arguments.base,
+        config=TrainConfig(**changes),
+        settings=settings,
+        num_pictures=arguments.pictures,
+    )
     rows = []
     with ProcessPoolExecutor(arguments.jobs, get_context("spawn"), one_of, (arguments.jobs,)) as pool:
         for row in pool.map(work, names):

@@ -27,6 +27,13 @@ async def ended(engine: EngineClient) -> None:
             await asyncio.sleep(0.01)
 
 
+async def followed(engine: EngineClient) -> None:
+    """Until there is another engine; the one that ends answers that it does."""
+    async with asyncio.timeout(60):
+        while engine.num_starts < 2:
+            await asyncio.sleep(0.01)
+
+
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
 def test_an_expected_end_is_silent_and_final(how: signal.Signals, caplog: pytest.LogCaptureFixture) -> None:
     async def use() -> int:
@@ -62,6 +69,7 @@ def test_one_told_to_end_by_a_stranger_is_followed_by_another(caplog: pytest.Log
         async with EngineClient(launch()) as engine:
             assert engine.pid is not None
             os.kill(engine.pid, signal.SIGTERM)
+            await followed(engine)
             assert (await engine.picture(Draw("a", "x"))).picture.data
         return engine.num_starts
 

@@ -176,7 +176,7 @@ def test_a_training_is_stopped_and_goes_on(opening: Opening, workers: Workers) -
     studio = opening("patient")
     with nothing_wrong(studio) as page:
         studio.open("#/teach")
-        teach(page, [LOGO], "qyx", 100 * NUM_STEPS)
+        teach(page, [LOGO], "qyx", 30 * NUM_STEPS)
         expect(page.get_by_role("img", name="The loss went from")).to_be_visible(timeout=LONG_MS)
         page.get_by_role("button", name="Stop", exact=True).click()
         page.get_by_role("dialog").get_by_role("button", name="Stop", exact=True).click()

@@ -20,8 +20,9 @@ def main(url: str) -> None:
     threading.Thread(target=_hear_the_end, args=(ended,), daemon=True).start()
     parts = urlsplit(url)
     connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=60)
-    times_ms = []
-    while not ended.wait(PAUSE_S):
+    times_ms: list[float] = []
+    print("asking", flush=True)
+    while not times_ms or not ended.wait(PAUSE_S):
         began = time.perf_counter()
         connection.request("GET", "/healthz")
         answer = connection.getresponse()

@@ -167,7 +167,7 @@ async def _pace(plan: ServePlan, stage: Stage, base: str, server: Serving) -> Pa
 
 async def _soak(plan: ServePlan, stage: Stage, server: Serving) -> Soak:
     """Customers who order again and again, while memory and health are watched."""
-    found, until = Soak(plan.num_customers), time.monotonic() + 60 * plan.minutes
+    found = Soak(plan.num_customers)
 
     async def watch() -> None:
         while True:
@@ -177,7 +177,7 @@ async def _soak(plan: ServePlan, stage: Stage, server: Serving) -> Soak:
             await asyncio.sleep(SAMPLE_S)
 
     async with customers(server.url) as client, _probed(server.url, found.health_ms):
-        watching = asyncio.create_task(watch())
+        watching, until = asyncio.create_task(watch()), time.monotonic() + 60 * plan.minutes
         try:
             coming = wanted_of(stage, plan.num_steps)
             found.num_drawn = await keep_ordering(
@@ -218,6 +218,10 @@ async def _probed(url: str, times_ms: list[float]) -> AsyncIterator[None]:
     command = [sys.executable, "-P", "-m", "sealsmith.bench.health_probe", url]
     probe = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     try:
+        assert probe.stdout is not None
+        await asyncio.to_thread(
+            probe.stdout.readline
+        )  # it takes a moment to start, in which nothing is measured
         yield
     finally:
         said, _ = await asyncio.to_thread(probe.communicate)

@@ -178,7 +178,9 @@ def _memory(report: ServeReport) -> list[Row]:
             "memory is flat",
             f"≤ {MAX_GROWTH:.0%} over the last half",
             "; ".join(
-                f"{name} {samples[-1]:.0f} MiB, {shares[name]:+.2%}" if samples else f"{name}: not measured"
+                f"{name}: not measured"
+                if (share := shares[name]) is None
+                else f"{name} {samples[-1]:.0f} MiB, {share:+.2%}"
                 for name, samples in sides
             )
             + f"; {found.num_drawn} pictures",
