@@ -59,7 +59,7 @@ def prefix_of(headers: Headers) -> str:
 @contextmanager
 def working(shared: Shared, folder: Path) -> Iterator[None]:
     """A worker that does what is handed in."""
-    settings = WorkerSettings(folder, (shared.base,), lease_s=600.0, poll_s=0.05)
+    settings = WorkerSettings(folder, (shared.base,), lease_s=600.0, poll_s=0.05, progress_s=0.001)
     worker = Worker(shared.catalog, shared.database, shared.store, settings)
     thread = threading.Thread(target=worker.run, name="worker")
     thread.start()
