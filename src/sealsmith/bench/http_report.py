@@ -7,9 +7,8 @@ from typing import Any
 from .http_streams import Streams
 from .isolation import Isolation
 from .memory import growth_mib
-from .report import machine_words
 from .soak_fairness import percentile
-from .soak_report import MAX_SHOWN, Row, promise_table
+from .soak_report import Row, promise_page, report_head
 
 MIN_PACE = 0.95
 """Pictures a second over HTTP, as a share of the engine's alone."""
@@ -92,13 +91,7 @@ class ServeReport:
 
     def to_dict(self) -> dict[str, Any]:
         return {
-            "command": self.command,
-            "commit": self.commit,
-            "machine": self.machine,
-            "base": self.base,
-            "seconds": self.seconds,
-            "is_met": self.is_met,
-            "promises": [vars(row) for row in self.rows],
+            **report_head(self),
             "pace": self.pace.to_dict(),
             "soak": self.soak.to_dict(),
             "streams": {**vars(self.streams), "health_ms": health_figures(self.stream_health_ms)},
@@ -108,12 +101,7 @@ class ServeReport:
 
 def serve_page(report: ServeReport) -> str:
     """The report as Markdown."""
-    where = machine_words(report.machine, report.commit)
-    lines = [promise_table(report.rows), "", f"{report.base}, {report.seconds / 60:.0f} minutes; {where}"]
-    lines.append(f"`{report.command}`")
-    if report.isolation.wrong:
-        lines += ["", *(f"- {each}" for each in report.isolation.wrong[:MAX_SHOWN])]
-    return "\n".join(lines)
+    return promise_page(report, report.isolation.wrong)
 
 
 def health_figures(times_ms: list[float]) -> dict[str, float]:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from statistics import median
-from typing import Any
+from typing import Any, Protocol
 
 from .report import machine_words, markdown_table
 from .soak_cold import MAX_COLD_COST, MAX_NOTICED, Cold, Probes
@@ -24,6 +24,48 @@ class Row:
     found: str
     is_met: bool | None
     """None: it was not measured, or there is no goal."""
+
+
+class PromiseReport(Protocol):
+    """What was run, where, and its promises."""
+
+    @property
+    def rows(self) -> list[Row]: ...
+    @property
+    def base(self) -> str: ...
+    @property
+    def seconds(self) -> float: ...
+    @property
+    def machine(self) -> dict[str, str | int]: ...
+    @property
+    def commit(self) -> str | None: ...
+    @property
+    def command(self) -> str: ...
+    @property
+    def is_met(self) -> bool: ...
+
+
+def report_head(report: PromiseReport) -> dict[str, Any]:
+    """What every report of promises says of itself, as JSON would give it."""
+    return {
+        "command": report.command,
+        "commit": report.commit,
+        "machine": report.machine,
+        "base": report.base,
+        "seconds": report.seconds,
+        "is_met": report.is_met,
+        "promises": [vars(row) for row in report.rows],
+    }
+
+
+def promise_page(report: PromiseReport, wrong: Sequence[str]) -> str:
+    """The promises as Markdown, with where they were measured and the first of what went wrong."""
+    where = machine_words(report.machine, report.commit)
+    lines = [promise_table(report.rows), "", f"{report.base}, {report.seconds / 60:.0f} minutes; {where}"]
+    lines.append(f"`{report.command}`")
+    if wrong:
+        lines += ["", *(f"- {each}" for each in wrong[:MAX_SHOWN])]
+    return "\n".join(lines)
 
 
 @dataclass(frozen=True)
@@ -56,13 +98,7 @@ class SoakReport:
 
     def to_dict(self) -> dict[str, Any]:
         return {
-            "command": self.command,
-            "commit": self.commit,
-            "machine": self.machine,
-            "base": self.base,
-            "seconds": self.seconds,
-            "is_met": self.is_met,
-            "promises": [vars(row) for row in self.rows],
+            **report_head(self),
             "exactness": self.exactness.to_dict(),
             "memory": self.memory.to_dict(),
             "fairness": self.fairness.to_dict(),
@@ -80,13 +116,7 @@ def promise_table(found: Sequence[Row]) -> str:
 
 def soak_page(report: SoakReport) -> str:
     """The report as Markdown."""
-    where = machine_words(report.machine, report.commit)
-    lines = [promise_table(report.rows), "", f"{report.base}, {report.seconds / 60:.0f} minutes; {where}"]
-    lines.append(f"`{report.command}`")
-    wrong = [*report.exactness.failures, *report.exactness.unsound]
-    if wrong:
-        lines += ["", *(f"- {each}" for each in wrong[:MAX_SHOWN])]
-    return "\n".join(lines)
+    return promise_page(report, [*report.exactness.failures, *report.exactness.unsound])
 
 
 def _exact(report: SoakReport) -> list[Row]:

@@ -22,7 +22,7 @@ from .limits import MAX_COMPANY
 from .long_work import Ongoing
 from .routes_trainings import HEX_ID
 from .service import Keeper, ServiceOf
-from .streams import SSE_ANSWER, LastEventId, event_stream, job_events
+from .streams import SSE_ANSWER, LastEventId, job_stream
 from .studies import Studies
 from .study_schema import (
     AttentionRequest,
@@ -159,9 +159,7 @@ async def follow_study(
     last_event_id: LastEventId = 0,
 ) -> EventSourceResponse:
     """What happens to a study as server-sent events, as those of a training."""
-    await studies.get(caller.tenant, study_id)
-    told = job_events(studies, "study", caller.tenant, study_id, last_event_id)
-    return event_stream(request, caller, told)
+    return await job_stream(studies, "study", request, caller, study_id, last_event_id)
 
 
 @router.get("/studies/{study_id}/files/{study_file_id}", response_class=Response, responses=FILE_ANSWER)

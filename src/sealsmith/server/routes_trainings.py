@@ -17,7 +17,7 @@ from .names import check_name
 from .picture_uploads import PicturesOf
 from .routes_pictures import Word
 from .service import Keeper, ServiceOf
-from .streams import SSE_ANSWER, LastEventId, event_stream, job_events
+from .streams import SSE_ANSWER, LastEventId, job_stream
 from .training_schema import TrainingBody, TrainingsBody, training_body
 from .trainings import Trainings, check_bounds
 
@@ -107,9 +107,7 @@ async def follow_training(
     """What happens to a training as server-sent events: `queued`, `started`, `progress`, `note`, `artefact`,
     `cancelling`, `interrupted`, and `done`, `failed` or `cancelled`. Who comes again with `Last-Event-ID` hears
     what was missed."""
-    await trainings.get(caller.tenant, training_id)
-    told = job_events(trainings, "training", caller.tenant, training_id, last_event_id)
-    return event_stream(request, caller, told)
+    return await job_stream(trainings, "training", request, caller, training_id, last_event_id)
 
 
 @router.get("/{training_id}/files/{file_id}", response_class=Response, responses=FILE_ANSWER)

@@ -43,6 +43,17 @@ def event_stream(
     )
 
 
+async def job_stream(
+    work: LongWork, name: str, request: Request, caller: Caller, job: str, after: int
+) -> EventSourceResponse:
+    """The answer that tells a job's events after that number; `name`: what jobs like it are called.
+
+    Raises: MissingError, also where it is somebody else's.
+    """
+    await work.get(caller.tenant, job)
+    return event_stream(request, caller, job_events(work, name, caller.tenant, job, after))
+
+
 async def job_events(
     work: LongWork, name: str, tenant: str, job: str, after: int
 ) -> AsyncGenerator[ServerSentEvent]:

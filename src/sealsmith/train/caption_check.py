@@ -55,7 +55,8 @@ def fits(base: Base, data: TrainingData, chosen: Tensor, seed: int, table: int) 
     Rows and columns sum to 0.
     """
     draws = stream(seed, "caption check", table)
-    pictures = [data.captioned[number] for number in chosen.tolist()]
+    captioned = data.captioned
+    pictures = [captioned[number] for number in chosen.tolist()]
     texts = data.texts[torch.tensor([caption for _, caption in pictures])]
     total = torch.zeros(len(chosen), len(chosen), dtype=torch.float64)
     for row, (picture, _) in enumerate(pictures):
