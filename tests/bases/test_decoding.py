@@ -15,7 +15,7 @@ from sealsmith.generate import Request, generate
 
 def latents_of(base: Base, seed: int = 0) -> Tensor:
     generator = torch.Generator().manual_seed(seed)
-    return torch.randn((1, *base.latent_shape_of(32, 32)), generator=generator).to(base.denoiser.dtype)
+    return torch.randn((1, *base.latent_shape_of(32, 32)), generator=generator).to(base.dtype)
 
 
 def overflow(base: Base) -> None:

@@ -18,6 +18,7 @@ from sealsmith.bench.soak_memory import MAX_SEAL_COST, Cycle, Memory, soak_memor
 from sealsmith.bench.soak_report import SoakReport, soak_page
 from sealsmith.bench.soak_rig import Rig
 from sealsmith.bench.soak_wishes import random_arrivals, random_wish
+from sealsmith.engine.packing import packed
 from sealsmith.engine.request import Order
 from sealsmith.engine.settings import EngineSettings
 from sealsmith.generate import Request
@@ -211,7 +212,7 @@ def test_the_rig_tells_what_was_not_given_back(tiny_base: Base, tmp_path: Path) 
         with pytest.raises(AssertionError, match="still here"):
             rig.check_at_rest()
         rig.finish()
-        lease = rig.engine.pool.reserve("stray", {})
+        lease = rig.engine.pool.reserve("stray", packed({}, rig.engine.pool.dtype))
         rig.engine.pool.pin(lease)  # type: ignore[arg-type]
         with pytest.raises(AssertionError):
             rig.check_at_rest()

@@ -8,6 +8,7 @@ from torch import nn
 
 from sealsmith.adapters import LowRank, Seal
 from sealsmith.adapters.fit import weight_shape
+from sealsmith.engine.packing import packed
 from sealsmith.engine.pool import Lease, Pool
 
 POPULARITIES = ("identical", "distinct", "uniform", "zipf")
@@ -32,7 +33,7 @@ def layers_for(modules: dict[str, nn.Module], rank: int, seed: int) -> dict[str,
 
 def lease_of(pool: Pool, key: str, layers: dict[str, LowRank]) -> Lease:
     """A lease in a pool that is known to have room."""
-    lease = pool.reserve(key, layers)
+    lease = pool.reserve(key, packed(layers, pool.dtype))
     assert isinstance(lease, Lease)
     return lease
 

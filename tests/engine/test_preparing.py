@@ -8,7 +8,7 @@ import torch
 from seal_examples import equal_layers, random_seal, state
 
 from sealsmith.adapters import LowRank, Seal, dump_seal, parse_seal
-from sealsmith.adapters.changes import tensors
+from sealsmith.adapters.changes import Full, tensors
 from sealsmith.bases import Base
 from sealsmith.engine.preparing import OVERHEAD_BYTES, in_precision, preparing
 from sealsmith.engine.store import digest_of
@@ -28,16 +28,34 @@ def num_bytes(seal: Seal) -> int:
     return sum(each.nbytes for change in seal.layers.values() for each in tensors(change).values())
 
 
-def test_a_file_in_the_base_s_precision_is_used_as_it_lies(tiny_base: Base) -> None:
+def test_a_seal_lies_in_memory_once_as_the_pool_wants_it(tiny_base: Base) -> None:
     seal = random_seal(tiny_base, ("to_q", "to_v"))
     data = bytearray(dump_seal(seal))
     ready, size = preparing(tiny_base)(digest_of(data), data)
     assert equal_layers(ready.seal, seal)
-    assert size == len(data) + OVERHEAD_BYTES
-    with pytest.raises(BufferError):  # the tensors are views of these bytes
-        data.extend(b"x")
+    assert ready.packed is not None
+    begin, stop = span(ready.packed.stream)
+    for change in ready.seal.layers.values():
+        for each in tensors(change).values():
+            first, last = span(each)
+            assert begin <= first < last <= stop
+    assert size == num_bytes(seal) + OVERHEAD_BYTES
+    data.extend(b"x")  # nothing is a view of these bytes
     assert ready.key == ready.use.file_hash == digest_of(dump_seal(seal))
     assert ready.use.trigger == "sks"
+
+
+def span(tensor: torch.Tensor) -> tuple[int, int]:
+    """Its first byte in memory, and the one behind its last."""
+    return tensor.data_ptr(), tensor.data_ptr() + tensor.nbytes
+
+
+def test_a_seal_with_nothing_of_low_rank_is_used_as_its_file_lies(tiny_base: Base) -> None:
+    path = "unet.mid_block.attentions.0.transformer_blocks.0.attn1.to_q"
+    weight = tiny_base.denoiser.get_submodule(path.removeprefix("unet.")).weight
+    change = torch.randn(weight.shape, generator=torch.Generator().manual_seed(1))
+    whole = dataclasses.replace(random_seal(tiny_base, ("to_q",)), layers={path: Full(change.half())})
+    assert in_precision(whole, torch.float32, 7) == (whole, 7)
 
 
 def test_a_file_in_half_precision_is_converted_once_and_its_bytes_are_let_go(tiny_base: Base) -> None:
@@ -60,8 +78,8 @@ def test_in_half_precision_both_ways(tiny_base: Base) -> None:
     half, size = in_precision(parse_seal(data), torch.float16, len(data))
     assert size == num_bytes(seal) // 2
     again, same = in_precision(half, torch.float16, 7)
-    assert again is half
-    assert same == 7
+    assert same == size
+    assert equal_layers(again, half)
 
 
 def test_values_that_are_not_finite_are_the_seal_s_own_error(tiny_base: Base) -> None:

@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sealsmith.adapters import LowRank
+from sealsmith.engine.packing import Packed, packed
 from sealsmith.engine.pool import Lease, Pool
 from sealsmith.engine.residents import Residents
 from sealsmith.errors import BusyError, SealSizeError
@@ -22,33 +23,37 @@ def layers(number: int, num_pages: int = 1) -> dict[str, LowRank]:
     }
 
 
+def seal(number: int, num_pages: int = 1) -> Packed:
+    return packed(layers(number, num_pages), torch.float32)
+
+
 def pool(num_pages: int) -> Pool:
     return Pool(num_pages, page_elements=64)
 
 
 def test_the_least_recently_used_goes_and_the_pinned_stays() -> None:
     residents = Residents(pool(3))
-    leases = {key: residents.enter(key, layers(ord(key))) for key in "abc"}
+    leases = {key: residents.enter(key, seal(ord(key))) for key in "abc"}
     for key in "abc":
         residents.leave(leases[key])
-    assert residents.enter("a", layers(ord("a"))) is leases["a"]
-    residents.enter("d", layers(4))
+    assert residents.enter("a", seal(ord("a"))) is leases["a"]
+    residents.enter("d", seal(4))
     assert [key in residents for key in "abcd"] == [True, False, True, True]
     residents.leave(leases["a"])
-    residents.enter("e", layers(5))
+    residents.enter("e", seal(5))
     assert [key in residents for key in "acde"] == [True, False, True, True]
     residents.check_integrity()
 
 
 def test_when_nothing_helps_nothing_goes() -> None:
     residents = Residents(pool(4))
-    residents.enter("a", layers(1, 2))
-    residents.leave(residents.enter("b", layers(2, 1)))
+    residents.enter("a", seal(1, 2))
+    residents.leave(residents.enter("b", seal(2, 1)))
     with pytest.raises(BusyError, match="leave 2 pages for seal c, which takes 3"):
-        residents.enter("c", layers(3, 3))
+        residents.enter("c", seal(3, 3))
     assert "b" in residents
     with pytest.raises(SealSizeError, match="takes 5 pages of the pool's 4"):
-        residents.enter("d", layers(4, 5))
+        residents.enter("d", seal(4, 5))
     residents.check_integrity()
 
 
@@ -60,7 +65,7 @@ def test_any_history_keeps_pool_and_residents_whole(history: list[tuple[bool, in
     for enters, number in history:
         if enters:
             try:
-                lease = residents.enter(str(number), layers(number, 1 + number % 4))
+                lease = residents.enter(str(number), seal(number, 1 + number % 4))
             except BusyError:
                 assert len({lease.key for _, lease in held}) > 0
                 continue

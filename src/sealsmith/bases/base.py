@@ -14,6 +14,7 @@ from torch import nn
 from ..errors import BaseError
 from .digest import digest_of_files
 from .family import Family
+from .placing import DTYPES
 from .plan import Plan
 
 SEALWORLD_FOLDER = Path(__file__).parent / "sealworld"
@@ -40,6 +41,11 @@ class Base:
     def digest(self) -> str:
         """Identity of the base: 12 hex digits over the weights of its denoiser, text encoders and VAE."""
         return digest_of_files(self.weights)
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """What the denoiser computes in."""
+        return DTYPES[self.plan.precision]
 
     @property
     def components(self) -> dict[str, nn.Module]:

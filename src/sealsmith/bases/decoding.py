@@ -39,7 +39,7 @@ def check_latents(base: "Base", latents: Tensor) -> None:
     if not torch.isfinite(latents).all():
         raise DrawingError(
             "the picture is lost: what the denoiser made is not finite (NaN or infinite)",
-            "lower the strengths of the seals or the guidance" + _or_more_precision(base.denoiser.dtype),
+            "lower the strengths of the seals or the guidance" + _or_more_precision(base.dtype),
         )
 
 

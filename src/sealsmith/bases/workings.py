@@ -99,7 +99,7 @@ class UnetWorkings:
         return self.encode_ids(base, [token_ids(own, prompt) for own in self.chunk_tokenizers(base)])
 
     def encode_ids(self, base: "Base", ids: Sequence[Tensor]) -> Conditioning:
-        return Conditioning(base.text_encoder(ids[0].to(base.device))[0].to(base.denoiser.dtype))
+        return Conditioning(base.text_encoder(ids[0].to(base.device))[0].to(base.dtype))
 
     def chunk_tokenizers(self, base: "Base") -> tuple[Any, ...]:
         return (base.tokenizer,)

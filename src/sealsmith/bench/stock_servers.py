@@ -39,7 +39,7 @@ class StockServer(ABC):
         self._waiting: list[Wish] = []
         with quiet():
             pipeline = stock_pipeline(base.folder)
-            self._pipeline: StableDiffusionPipeline = pipeline.to(base.device, base.denoiser.dtype)
+            self._pipeline: StableDiffusionPipeline = pipeline.to(base.device, base.dtype)
             self._get_ready(asked)
 
     def submit(self, wish: Wish) -> None:

@@ -17,7 +17,8 @@ from ..adapters.fit import adaptable, weight_shape
 from ..bases import Base, concatenate
 from .adapted import Reading
 from .bank import Bank, Rows, Use
-from .pool import PAGE_ELEMENTS, Lease, Pool, bytes_of
+from .packing import packed
+from .pool import PAGE_ELEMENTS, Lease, Pool
 
 MEASURED_RANK = 16
 REPEATS = 3
@@ -49,7 +50,7 @@ def measure_costs(base: Base, num_rows: int = 4, fold_bytes: int = 0) -> Costs:
     bank, use = _bank_of(base, seal, fold_bytes)
     row = base.family.workings.encode(base, "")
     text = concatenate([row] * num_rows)
-    latents = torch.randn(num_rows, *base.latent_shape).to(base.device, base.denoiser.dtype)
+    latents = torch.randn(num_rows, *base.latent_shape).to(base.device, base.dtype)
     t = torch.tensor(500.0, device=base.device)
 
     def one_pass(context: AbstractContextManager[object]) -> float:
@@ -92,10 +93,9 @@ def _measured_seal(base: Base) -> Seal:
 def _bank_of(base: Base, seal: Seal, fold_bytes: int) -> tuple[Bank, Use]:
     """A bank for one seal, and its use at strength 1."""
     layers = {path: change for path, change in seal.layers.items() if isinstance(change, LowRank)}
-    dtype = base.denoiser.dtype
-    num_pages = bytes_of(layers, dtype) // (PAGE_ELEMENTS * dtype.itemsize) + 1
-    pool = Pool(num_pages, dtype=dtype, device=base.device)
-    lease = pool.reserve(seal.name, layers)
+    stream = packed(layers, base.dtype)
+    pool = Pool(len(stream.stream) // PAGE_ELEMENTS + 1, dtype=base.dtype, device=base.device)
+    lease = pool.reserve(seal.name, stream)
     assert isinstance(lease, Lease)
     return Bank(base, pool, fold_bytes=fold_bytes), Use(lease, 1.0)
 

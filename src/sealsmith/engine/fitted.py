@@ -11,7 +11,7 @@ from typing import Protocol
 
 from torch import nn
 
-from ..adapters import AttachReport, Fit, LowRank, Seal
+from ..adapters import AttachReport, Fit, Seal
 from ..adapters.changes import has_effect
 from ..adapters.fuse import check_fusible
 from ..adapters.match import match_seal
@@ -20,6 +20,7 @@ from ..bases import Base
 from ..errors import ConfigError, SealMissingError
 from ..generate.mixing import placed
 from ..generate.recipe import SealUse, seal_use, strength_text
+from .packing import Packed, packed
 from .path import Batched, path_of
 from .request import Path
 
@@ -40,8 +41,8 @@ class FittedSeal:
     """That part, held against the base."""
     use: SealUse
     """What recipes say of it, at strength 1."""
-    low_rank: Mapping[str, LowRank] | None
-    """That part as changes of low rank, for the bank; None where it has others, or more."""
+    packed: Packed | None
+    """That part as changes of low rank, ready for the bank's pool; None where it has others, or more."""
     can_merge: bool
     """Whether the denoiser's weights can take it in: no hypernetworks, and no quantised layers."""
 
@@ -109,7 +110,7 @@ def fitted(base: Base, key: str, seal: Seal, use: SealUse | None = None) -> Fitt
         denoiser=denoiser if denoiser.components else None,
         fit=replace(fit, changes=layers, networks=networks, embeddings={}),
         use=use or seal_use(seal, 1.0),
-        low_rank=way.layers if isinstance(way, Batched) else None,
+        packed=packed(way.layers, base.dtype) if isinstance(way, Batched) else None,
         can_merge=not networks and _are_fusible({path: fit.modules[path] for path in layers}),
     )
 
@@ -139,7 +140,7 @@ def wanted_path(seals: Sequence[tuple[FittedSeal, float | Strength]], mix: str =
     acting = [(seal, strength) for seal, strength in seals if seal.denoiser is not None]
     if not acting:
         return Path.PLAIN
-    if all(seal.low_rank is not None for seal, _ in acting):
+    if all(seal.packed is not None for seal, _ in acting):
         return Path.BANK
     return Path.MERGED if mix == "sum" and can_merge(acting) else Path.BESIDE
 

@@ -5,7 +5,7 @@ once for each. Seals act beside the layers, each on its own rows, or are in the 
 same seals share the pass. Not for: what is done with what it predicts (drawing.py), or who is admitted (loop.py).
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from itertools import accumulate
 from typing import TypeVar
@@ -13,7 +13,7 @@ from typing import TypeVar
 import torch
 from torch import Tensor
 
-from ..adapters import Fusion, LowRank
+from ..adapters import Fusion
 from ..bases import Base, concatenate
 from ..bases.decoding import decode
 from ..bases.placing import rest
@@ -25,6 +25,7 @@ from .called import Listener
 from .cost import Costs
 from .drawing import Drawing, OwnPass
 from .fitted import can_merge
+from .packing import Packed
 from .pool import PAGE_ELEMENTS, Lease, Pool
 from .request import Path
 from .residents import Residents
@@ -53,8 +54,8 @@ class Passes:
         self._turns_merged = 0
         self._seats: list[Drawing] = []
         """The pictures of the last pass, in the order of their rows."""
-        element_bytes = PAGE_ELEMENTS * base.denoiser.dtype.itemsize
-        self.pool = Pool(settings.pool_bytes // element_bytes, dtype=base.denoiser.dtype, device=base.device)
+        element_bytes = PAGE_ELEMENTS * base.dtype.itemsize
+        self.pool = Pool(settings.pool_bytes // element_bytes, dtype=base.dtype, device=base.device)
         self._residents = Residents(self.pool)
         fold_bytes = 0 if settings.deterministic else settings.fold_bytes  # what has room depends on others
         self._bank = Bank(base, self.pool, fold_bytes=fold_bytes)
@@ -69,20 +70,20 @@ class Passes:
             return
         try:
             for number, (seal, _) in enumerate(drawing.seals):
-                if seal.low_rank:
-                    drawing.leases[number] = self._lease(seal.key, seal.low_rank)
+                if seal.packed and seal.packed.places:
+                    drawing.leases[number] = self._lease(seal.key, seal.packed)
         except (BusyError, SealSizeError):
             self.leave(drawing)
             if self._settings.deterministic:
                 raise
             drawing.path = Path.BESIDE
 
-    def _lease(self, key: str, layers: Mapping[str, LowRank]) -> Lease:
+    def _lease(self, key: str, seal: Packed) -> Lease:
         try:
-            return self._residents.enter(key, layers)
+            return self._residents.enter(key, seal)
         except BusyError:
             self._bank.clear()  # it still held the seals of the last pass
-            return self._residents.enter(key, layers)
+            return self._residents.enter(key, seal)
 
     def leave(self, drawing: Drawing) -> None:
         """Gives the picture's places in the pool back."""

@@ -7,53 +7,23 @@ partly empty:
     stream of a seal   |down 0|up 0|  down 1  |up 1|down 2|up 2|..|
     its pages          |   page 7   |   page 2   |   page 9   |
 
-`down` [R, I, kh, kw] lies there as it is, `up` [O, R] turned to [R, O], so that each of the R directions is one row
-in both. Not for: which seal has to go when the pages run out (exchange.py).
+The lowest free pages are taken, in order, so that a seal's lie side by side where they can, and are read as they
+lie. Not for: how the stream is laid out (packing.py), or which seal goes when the pages run out (residents.py).
 """
 
+import heapq
 import itertools
-import math
-import zlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from threading import Lock
 
 import torch
 from torch import Tensor
 
-from ..adapters.changes import LowRank
+from .packing import Packed, Place, Places, checksum_of, matrices
 
 PAGE_ELEMENTS = 2048
 """So few that the last page costs a small seal of rank 4 less than 5 %, so many that page tables are short."""
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where one layer's matrices lie in the stream of their seal."""
-
-    offset: int
-    """Of the first element of `down`; `up` follows it."""
-    down_shape: tuple[int, ...]
-    """[R, I] or [R, I, kh, kw]"""
-    outputs: int
-    scale: float
-    """alpha / rank, the file's own factor."""
-
-    @property
-    def rank(self) -> int:
-        return self.down_shape[0]
-
-    @property
-    def up_offset(self) -> int:
-        return self.offset + math.prod(self.down_shape)
-
-    @property
-    def stop(self) -> int:
-        return self.up_offset + self.rank * self.outputs
-
-
-Places = Mapping[str, Place]
-"""By a layer's path."""
 
 
 @dataclass(eq=False)
@@ -99,7 +69,8 @@ class Pool:
 
     def __post_init__(self) -> None:
         self.storage = torch.zeros(self.num_pages, self.page_elements, dtype=self.dtype, device=self.device)
-        self._free = list(range(self.num_pages))[::-1]
+        self._free = [*range(self.num_pages)]
+        """A heap: the lowest page first."""
         self._leases: dict[str, Lease] = {}
         self._layouts: dict[tuple[tuple[str, Place], ...], Places] = {}
         self._lock = Lock()
@@ -116,30 +87,29 @@ class Pool:
         """All leases, the oldest first."""
         return tuple(self._leases.values())
 
-    def reserve(self, key: str, layers: Mapping[str, LowRank]) -> Lease | PoolFull:
-        """A lease on pages that hold these matrices, or what is missing for one; the resident one, if there is one.
+    def reserve(self, key: str, seal: Packed) -> Lease | PoolFull:
+        """A lease on pages that hold the seal, or what is missing for one; the resident one, if there is one.
 
-        Shapes: each change in the shape of its layer's weight. Contents are stored in the pool's dtype.
+        Its stream must be in the pool's dtype.
         """
-        places = _lay_out(layers)
-        num_elements = _num_elements(places)
-        wanted = -(-num_elements // self.page_elements)
+        num_elements = len(seal.stream)
+        wanted = self.num_pages_for(num_elements)
         with self._lock:
             if (resident := self._leases.get(key)) is not None:
                 return resident
             if wanted > len(self._free):
                 return PoolFull(wanted, len(self._free), self.num_pages)
-            pages = tuple(self._free.pop() for _ in range(wanted))
-        stream = _stream(layers, wanted * self.page_elements, self.dtype)
-        if pages:
-            index = torch.tensor(pages, device=self.device)
-            self.storage[index] = stream.view(wanted, self.page_elements).to(self.device)
-        lease = Lease(key, places, pages, num_elements, _checksum(stream[:num_elements]))
+            pages = tuple(heapq.heappop(self._free) for _ in range(wanted))
+        lease = Lease(key, seal.places, pages, num_elements, seal.checksum)
+        start = 0
+        for run in self._runs(lease):
+            run.copy_(seal.stream[start : start + len(run)])
+            start += len(run)
         return self._admit(lease)
 
-    def num_pages_for(self, layers: Mapping[str, LowRank]) -> int:
-        """How many pages a seal with these changes takes."""
-        return -(-_num_elements(_lay_out(layers)) // self.page_elements)
+    def num_pages_for(self, num_elements: int) -> int:
+        """How many pages a seal of so many numbers takes."""
+        return -(-num_elements // self.page_elements)
 
     def pin(self, lease: Lease) -> None:
         """Keeps the lease from being freed until it is unpinned as often. Raises: ValueError after its end."""
@@ -165,11 +135,11 @@ class Pool:
                 raise ValueError(f"seal {lease.key} is in use {lease.pins} times; its pages cannot be freed")
             lease.is_live = False
             del self._leases[lease.key]
-            self._free.extend(lease.pages)
+            self._give_back(lease.pages)
             self._drop_unused_layouts()
 
     def read(self, lease: Lease, path: str) -> tuple[Tensor, Tensor]:
-        """(down, up) of one layer as they lie in the pages, copied: down [R, I] or [R, I, kh, kw], up [R, O].
+        """(down, up) of one layer, copied: down [R, I] or [R, I, kh, kw], up [R, O].
 
         Raises: ValueError after the lease's end, for its pages may be another seal's.
         """
@@ -177,14 +147,16 @@ class Pool:
         place = lease.places[path]
         first, last = place.offset // self.page_elements, (place.stop - 1) // self.page_elements
         index = torch.tensor(lease.pages[first : last + 1], device=self.device)
-        return _matrices(self.storage[index].view(-1), place, first * self.page_elements)
+        stream = self.storage[index].view(-1)[place.offset - first * self.page_elements :]
+        return matrices(stream, {path: place})[path]
 
     def read_all(self, lease: Lease) -> dict[str, tuple[Tensor, Tensor]]:
-        """`read` of every layer, in one copy of the seal. Raises: ValueError after the lease's end."""
+        """`read` of every layer, not to be written to: the pages themselves, where they can be.
+
+        So it holds no longer than the lease. Raises: ValueError after that.
+        """
         _check_live(lease)
-        index = torch.tensor(lease.pages, dtype=torch.long, device=self.device)
-        stream = self.storage[index].view(-1)
-        return {path: _matrices(stream, place, 0) for path, place in lease.places.items()}
+        return matrices(self._stream(lease), lease.places)
 
     def check_integrity(self) -> None:
         """Proves that no page has two owners, none is lost, and every lease holds what was written.
@@ -201,10 +173,7 @@ class Pool:
             for lease in self._leases.values():
                 if not lease.is_live or lease.num_elements > len(lease.pages) * self.page_elements:
                     raise AssertionError(f"the lease of seal {lease.key} has ended, or is short of pages")
-                stream = self.storage[torch.tensor(lease.pages, dtype=torch.long, device=self.device)].view(
-                    -1
-                )
-                if _checksum(stream[: lease.num_elements]) != lease.checksum:
+                if checksum_of(self._stream(lease)) != lease.checksum:
                     raise AssertionError(f"the contents of seal {lease.key} changed in the pool")
 
     def _admit(self, lease: Lease) -> Lease:
@@ -212,51 +181,44 @@ class Pool:
         with self._lock:
             resident = self._leases.setdefault(lease.key, lease)
             if resident is not lease:
-                self._free.extend(lease.pages)
+                self._give_back(lease.pages)
                 return resident
             shared = self._layouts.setdefault(tuple(lease.places.items()), lease.places)
             lease.places = shared
             return lease
+
+    def _give_back(self, pages: Iterable[int]) -> None:
+        for page in pages:
+            heapq.heappush(self._free, page)
+
+    def _stream(self, lease: Lease) -> Tensor:
+        """[num_elements]"""
+        runs = self._runs(lease)
+        return runs[0] if len(runs) == 1 else torch.cat([self.storage.view(-1)[:0], *runs])
+
+    def _runs(self, lease: Lease) -> list[Tensor]:
+        """The lease's elements in their order, a view of the storage for each run of neighbouring pages."""
+        flat, runs, missing = self.storage.view(-1), [], lease.num_elements
+        for first, num_pages in _neighbours(lease.pages):
+            start = first * self.page_elements
+            runs.append(flat[start : start + min(missing, num_pages * self.page_elements)])
+            missing -= len(runs[-1])
+        return runs
 
     def _drop_unused_layouts(self) -> None:
         used = {id(lease.places) for lease in self._leases.values()}
         self._layouts = {key: places for key, places in self._layouts.items() if id(places) in used}
 
 
-def bytes_of(layers: Mapping[str, LowRank], dtype: torch.dtype) -> int:
-    """What the matrices themselves take, without pages."""
-    return sum(change.down.numel() + change.up.numel() for change in layers.values()) * dtype.itemsize
-
-
-def _num_elements(places: Places) -> int:
-    return max((place.stop for place in places.values()), default=0)
-
-
-def _lay_out(layers: Mapping[str, LowRank]) -> Places:
-    places: dict[str, Place] = {}
-    offset = 0
-    for path, change in layers.items():
-        places[path] = Place(offset, tuple(change.down.shape), int(change.up.shape[0]), change.scale)
-        offset = places[path].stop
-    return places
-
-
-def _stream(layers: Mapping[str, LowRank], num_elements: int, dtype: torch.dtype) -> Tensor:
-    """All matrices one behind the other, [num_elements], zeros behind the last; on the CPU."""
-    parts = [part for change in layers.values() for part in (change.down, change.up.flatten(1).T)]
-    flat = [part.reshape(-1).to(dtype) for part in parts]
-    missing = num_elements - sum(map(len, flat))
-    return torch.cat([*flat, torch.zeros(missing, dtype=dtype)])
-
-
-def _matrices(stream: Tensor, place: Place, offset: int) -> tuple[Tensor, Tensor]:
-    """down and up at `place` in a stream that begins `offset` elements behind the lease's own."""
-    start, middle, stop = (each - offset for each in (place.offset, place.up_offset, place.stop))
-    return stream[start:middle].view(place.down_shape), stream[middle:stop].view(place.rank, place.outputs)
-
-
-def _checksum(stream: Tensor) -> int:
-    return zlib.crc32(stream.cpu().contiguous().view(torch.uint8).numpy().data)
+def _neighbours(pages: Sequence[int]) -> list[tuple[int, int]]:
+    """Rising page numbers as runs without a gap: first page and number of pages."""
+    runs: list[tuple[int, int]] = []
+    for page in pages:
+        if runs and page == sum(runs[-1]):
+            runs[-1] = runs[-1][0], runs[-1][1] + 1
+        else:
+            runs.append((page, 1))
+    return runs
 
 
 def _check_live(lease: Lease) -> None:

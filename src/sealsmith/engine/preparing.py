@@ -9,12 +9,12 @@ from dataclasses import replace
 import torch
 
 from ..adapters import LowRank, Seal, parse_seal, tensor_hash
-from ..adapters.changes import Change, moved, tensors
+from ..adapters.changes import Change, tensors
 from ..bases import Base
-from ..bases.placing import DTYPES
 from ..generate.recipe import SealUse
 from .exchange import Prepare
 from .fitted import FittedSeal, fitted
+from .packing import laid_together
 
 OVERHEAD_BYTES = 64 << 10
 """What a seal takes beside its tensors, about: header, paths, its place in the base."""
@@ -25,36 +25,45 @@ def preparing(base: Base) -> Prepare[FittedSeal]:
 
     Raises: as `parse_seal` and `fitted` do.
     """
-    dtype = DTYPES[base.plan.precision]
 
     def prepare(digest: str, data: bytearray) -> tuple[FittedSeal, int]:
         seal = parse_seal(data, f"seal {digest[:12]}")
         use = SealUse(seal.name, 1.0, seal.header.trigger, digest, tensor_hash(data))
-        ready, num_bytes = in_precision(seal, dtype, len(data))
-        return fitted(base, digest, ready, use), num_bytes + OVERHEAD_BYTES
+        seal, num_bytes = in_precision(seal, base.dtype, len(data))
+        ready = fitted(base, digest, seal, use)
+        return ready, num_bytes + _copied_bytes(ready) + OVERHEAD_BYTES
 
     return prepare
 
 
 def in_precision(seal: Seal, dtype: torch.dtype, file_bytes: int) -> tuple[Seal, int]:
-    """The seal with its low-rank matrices in `dtype`, and the bytes it takes.
+    """The seal with its low-rank matrices in `dtype` and as a pool has them, and the bytes it takes.
 
-    Other changes stay as the file has them, for they are multiplied out in float32. One that is in `dtype` as it is
-    stays in the bytes of its file; of another none of them is kept.
+    Other changes stay as the file has them, for they are multiplied out in float32. A seal without low-rank
+    matrices stays in the bytes of its file; of another none of them is kept.
     """
-    changes = seal.layers.values()
-    if not any(isinstance(change, LowRank) and change.down.dtype != dtype for change in changes):
+    low_rank = {path: change for path, change in seal.layers.items() if isinstance(change, LowRank)}
+    if not low_rank:
         return seal, file_bytes
-    layers = {path: _converted(change, dtype) for path, change in seal.layers.items()}
+    together = dict(zip(low_rank, laid_together(low_rank.values(), dtype), strict=True))
+    others = {path: deepcopy(change) for path, change in seal.layers.items() if path not in low_rank}
+    layers: dict[str, Change] = {path: together.get(path) or others[path] for path in seal.layers}
     embeddings, networks = deepcopy((seal.embeddings, seal.networks))
     kept = [tensor for change in layers.values() for tensor in tensors(change).values()]
     kept += [tensor for vectors in embeddings.values() for tensor in vectors.values()]
     kept += [tensor for network in networks.values() for tensor in network.tensors.values()]
-    converted = replace(seal, layers=layers, embeddings=embeddings, networks=networks)
-    return converted, sum(tensor.nbytes for tensor in kept)
+    ready = replace(seal, layers=layers, embeddings=embeddings, networks=networks)
+    return ready, sum(tensor.nbytes for tensor in kept)
 
 
-def _converted(change: Change, dtype: torch.dtype) -> Change:
-    """In memory of its own."""
-    own = deepcopy(change)
-    return moved(own, "cpu", dtype) if isinstance(change, LowRank) else own
+def _copied_bytes(ready: FittedSeal) -> int:
+    """What its stream for the pool takes where it could not share the seal's own memory."""
+    if ready.packed is None:
+        return 0
+    stream = ready.packed.stream
+    own = {
+        change.down.untyped_storage().data_ptr()
+        for change in ready.seal.layers.values()
+        if isinstance(change, LowRank)
+    }
+    return 0 if stream.untyped_storage().data_ptr() in own else stream.nbytes

@@ -4,10 +4,9 @@ Not for: the pool's pages (pool.py), or bringing seals into memory (exchange.py)
 """
 
 from collections import OrderedDict
-from collections.abc import Mapping
 
-from ..adapters import LowRank
 from ..errors import BusyError, SealSizeError
+from .packing import Packed
 from .pool import Lease, Pool, PoolFull
 
 
@@ -22,16 +21,16 @@ class Residents:
     def __contains__(self, key: str) -> bool:
         return key in self._leases
 
-    def enter(self, key: str, layers: Mapping[str, LowRank]) -> Lease:
+    def enter(self, key: str, seal: Packed) -> Lease:
         """The seal's place in the pool, pinned until `leave`; others go for it where they have to.
 
         Raises: SealSizeError for one larger than the pool; BusyError when what is in use leaves no room, and
         then nothing has gone.
         """
-        lease = self._pool.reserve(key, layers)
+        lease = self._pool.reserve(key, seal)
         if isinstance(lease, PoolFull):
             self._make_room(key, lease)
-            lease = self._pool.reserve(key, layers)
+            lease = self._pool.reserve(key, seal)
             assert isinstance(lease, Lease), "the pool has less room than it said"
         self._pool.pin(lease)
         self._leases[key] = lease

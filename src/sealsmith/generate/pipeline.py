@@ -166,7 +166,7 @@ def condition(
 def noise_of(base: Base, size_px: tuple[int, int], generator: torch.Generator) -> Tensor:
     """Latents [1, C, h, w] of nothing but noise, for one picture of this width and height."""
     shape = (1, *base.latent_shape_of(*size_px))
-    return randn_tensor(shape, generator=generator, device=base.device, dtype=base.denoiser.dtype)
+    return randn_tensor(shape, generator=generator, device=base.device, dtype=base.dtype)
 
 
 def _denoise(

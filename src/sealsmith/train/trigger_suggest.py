@@ -151,7 +151,7 @@ def _readings(base: Base, noun: str, words: Iterable[str], tell: _Progress) -> d
 def _reactions(base: Base, noun: str, words: Sequence[str], tell: _Progress) -> dict[str, float]:
     """How far each word moves the denoiser's prediction, as a share of its length."""
     generator = torch.Generator("cpu").manual_seed(0)
-    noise = torch.randn(1, *base.latent_shape, generator=generator).to(base.device, base.denoiser.dtype)
+    noise = torch.randn(1, *base.latent_shape, generator=generator).to(base.device, base.dtype)
     plain = _predict(base, noise, _encode(base, "a", noun))
     distances = {}
     for word in words:

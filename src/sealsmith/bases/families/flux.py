@@ -39,7 +39,7 @@ class FluxWorkings:
         return self.encode_ids(base, ids)
 
     def encode_ids(self, base: "Base", ids: Sequence[Tensor]) -> Conditioning:
-        pipeline, dtype = base.pipeline, base.denoiser.dtype
+        pipeline, dtype = base.pipeline, base.dtype
         clip_ids, t5_ids = (own.to(base.device) for own in ids)
         pooled = pipeline.text_encoder(clip_ids).pooler_output
         return Conditioning(pipeline.text_encoder_2(t5_ids)[0].to(dtype), pooled.to(dtype))

@@ -26,7 +26,7 @@ class SdxlWorkings(UnetWorkings):
         for own, text_encoder in zip(ids, (base.text_encoder, base.pipeline.text_encoder_2), strict=True):
             encoded = text_encoder(own.to(base.device), output_hidden_states=True)
             texts.append(encoded.hidden_states[-2])
-        dtype = base.denoiser.dtype
+        dtype = base.dtype
         return Conditioning(torch.cat(texts, dim=-1).to(dtype), encoded.text_embeds.to(dtype))
 
     def chunk_tokenizers(self, base: "Base") -> tuple[Any, ...]:

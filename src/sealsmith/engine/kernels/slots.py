@@ -113,16 +113,19 @@ class Slots:
 
     def _fill(self, operands: Mapping[int, tuple[Tensor, Tensor]]) -> None:
         """Makes the weights of these slots, in rising order: neighbours of one rank in one product."""
+        if not operands:
+            return
         groups: list[list[int]] = []
         for slot, (down, _) in operands.items():
             last = groups[-1][-1] if groups else None
             if last is None or slot != last + 1 or len(down) != len(operands[last][0]):
                 groups.append([])
             groups[-1].append(slot)
+        weight = self._weight.T.contiguous()  # else every slot turns it by itself
         for group in groups:
             down = torch.stack([operands[slot][0] for slot in group])
             up = torch.stack([operands[slot][1] for slot in group])
-            torch.baddbmm(self._weight.T, down.mT, up, out=self._stack[group[0] : group[-1] + 1])
+            torch.baddbmm(weight, down.mT, up, out=self._stack[group[0] : group[-1] + 1])
 
 
 def multiply(x: Tensor, module: nn.Module, runs: Sequence[Run]) -> Tensor:
