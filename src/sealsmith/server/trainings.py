@@ -13,7 +13,7 @@ from ..errors import ConfigError, SealExistsError, SealMissingError, SealsmithEr
 from ..jobs import TRAIN, Job
 from ..jobs.train_payload import TrainPayload
 from .limits import MAX_TRAINING
-from .long_work import LongWork, Ongoing
+from .long_work import JobWatch, LongWork, Ongoing
 
 LEFT = (ArtefactKind.PREVIEW, ArtefactKind.CURVE)
 """What a training leaves beside its seal."""
@@ -22,9 +22,9 @@ LEFT = (ArtefactKind.PREVIEW, ArtefactKind.CURVE)
 class Trainings(LongWork):
     """The trainings of all tenants, on one base."""
 
-    def __init__(self, catalog: Catalog, base: str):
+    def __init__(self, catalog: Catalog, base: str, watch: JobWatch):
         """`base`: the word by which workers know the base that seals are for."""
-        super().__init__(catalog, "training", (TRAIN,), LEFT, "/v1/trainings")
+        super().__init__(catalog, "training", (TRAIN,), LEFT, "/v1/trainings", watch)
         self._base = base
 
     async def submit(self, tenant: str, file: Path, wanted: TrainPayload) -> Ongoing:
