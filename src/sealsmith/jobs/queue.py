@@ -10,17 +10,18 @@ Not for: the workers' side (leases.py).
 
 import json
 from collections.abc import Collection, Mapping
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import and_, func, or_, select
 from sqlalchemy.orm import Session
 
-from ..catalog import Catalog, Page
+from ..catalog import Catalog, NewArtefact, Page
 from ..catalog.ids import new_id
 from ..catalog.paging import read_page
 from ..catalog.tables import NAME_CHARS
 from ..catalog.tenants import lock_tenant
-from ..errors import ConfigError, ConflictError, MissingError, QuotaError
+from ..errors import ConfigError, ConflictError, MissingError, QuotaError, SealsmithError
 from .rows import end, event_of, job_of, queue_again, say
 from .tables import EventRow, JobRow
 from .values import Backlog, Event, EventKind, Job, JobState, Story
@@ -49,7 +50,7 @@ class Queue:
     """The jobs of all tenants. Any thread may use it."""
 
     def __init__(self, catalog: Catalog):
-        self._database, self._clock = catalog.database, catalog.clock
+        self._database, self._clock, self._artefacts = catalog.database, catalog.clock, catalog.artefacts
 
     def submit(
         self,
@@ -59,33 +60,29 @@ class Queue:
         *,
         priority: int = 0,
         max_attempts: int = MAX_ATTEMPTS,
+        files: Mapping[str, NewArtefact] | None = None,
     ) -> Job:
         """Hands in a job; it is there for good when this returns.
 
-        Raises: QuotaError for a training or study too many, MissingError for the tenant, ConfigError,
-        DatabaseError.
+        `files`: kept together with it, or not at all; the payload has their ids under these names.
+        Raises: QuotaError for a training or study too many, or no room for the files; MissingError for the tenant,
+        ConfigError, StoreError, DatabaseError.
         """
         _check(kind, payload, priority, max_attempts)
-        now = self._clock()
-        row = JobRow(
-            id=new_id(),
-            tenant_id=tenant,
-            kind=kind,
-            payload=dict(payload),
-            priority=priority,
-            state=JobState.QUEUED.value,
-            attempts=0,
-            max_attempts=max_attempts,
-            created=now,
-            begin_after=now,
-            fence=0,
-            num_events=0,
-        )
-        with self._database.writing() as session:
-            _check_quota(session, tenant, kind)
-            session.add(row)
-            session.flush()
-            say(session, row, EventKind.QUEUED, now, {})
+        names, new = list(files or {}), list((files or {}).values())
+        self._artefacts.put_files(new)
+        try:
+            with self._database.writing() as session:
+                _check_quota(session, tenant, kind)
+                kept = self._artefacts.insert(session, tenant, new) if new else []
+                ids = {name: each.id for name, each in zip(names, kept, strict=True)}
+                row = _new_row(tenant, kind, {**payload, **ids}, priority, max_attempts, self._clock())
+                session.add(row)
+                session.flush()
+                say(session, row, EventKind.QUEUED, row.created, {})
+        except SealsmithError:
+            self._artefacts.sweep_files(new)
+            raise
         return job_of(row)
 
     def get(self, tenant: str, job: str) -> Job:
@@ -187,6 +184,26 @@ class Queue:
             if not JobState(row.state).is_last:
                 raise ConflictError(f"the job is {row.state}", "cancel it first")
             session.delete(row)
+
+
+def _new_row(
+    tenant: str, kind: str, payload: dict[str, Any], priority: int, max_attempts: int, now: datetime
+) -> JobRow:
+    """A job that waits from now on."""
+    return JobRow(
+        id=new_id(),
+        tenant_id=tenant,
+        kind=kind,
+        payload=payload,
+        priority=priority,
+        state=JobState.QUEUED.value,
+        attempts=0,
+        max_attempts=max_attempts,
+        created=now,
+        begin_after=now,
+        fence=0,
+        num_events=0,
+    )
 
 
 def _own(session: Session, tenant: str, job: str, locked: bool = False) -> JobRow:
