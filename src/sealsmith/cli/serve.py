@@ -65,6 +65,14 @@ class ServeOptions:
             help="Requests a minute that all keys of a tenant may make; 0: any number.", min=0, max=1_000_000
         ),
     ] = 2400
+    stranger_rate: Annotated[
+        int,
+        typer.Option(
+            help="Requests a minute without a valid key that may come from one address; 0: any number.",
+            min=0,
+            max=1_000_000,
+        ),
+    ] = 60
     otel_endpoint: OtelEndpointOption = None
     data: DataOption = None
     database: DatabaseOption = None
@@ -133,7 +141,7 @@ async def _shared(options: ServeOptions, tracing: "Tracing") -> "AsyncIterator[t
     from ..server.workers import worker_launch, working
 
     settings = EngineSettings(options.base, options.device, options.deterministic)
-    limits = RateLimits(options.key_rate, options.tenant_rate)
+    limits = RateLimits(options.key_rate, options.tenant_rate, options.stranger_rate)
     with opened_catalog(options.data, options.database, options.store) as (catalog, where):
         launch = worker_launch(where, options.base, options.otel_endpoint)
         async with (

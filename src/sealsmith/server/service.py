@@ -116,7 +116,11 @@ class CallerOf:
     async def __call__(self, request: Request) -> Caller:
         """Raises: AuthError, RateError, ForbiddenError."""
         service = service_of(request)
-        caller = await service.library.caller(_key(request))
+        try:
+            caller = await service.library.caller(_key(request))
+        except AuthError:
+            service.rates.take_stranger("" if request.client is None else request.client.host)
+            raise
         request.scope["key"] = caller.key  # for the log
         service.rates.take(caller)
         if self.scope is not None:
