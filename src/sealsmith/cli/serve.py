@@ -15,7 +15,7 @@ from .console import note
 from .opened_catalog import opened_catalog
 from .options import BaseOption, DatabaseOption, DataOption, DeviceOption, OtelEndpointOption, StoreOption
 from .parameters import takes
-from .studio import show_studio, studio_address
+from .studio import shown_studio, studio_address
 
 if TYPE_CHECKING:
     from ..catalog import NewKey
@@ -112,8 +112,8 @@ async def _serve(options: ServeOptions) -> None:
         print(f"http://{options.host}:{listener.port}", flush=True)
         new = make_first_key()  # only now, when it can be used: it is told once
         key = None if new is None else new.token
-        show_studio(studio_address(options.host, listener.port, key), key, options.is_opened)
-        await until_told()
+        with shown_studio(studio_address(options.host, listener.port, key), key, options.is_opened):
+            await until_told()
         service.engine.expect_end()
         note("finishing what is under way")
         await service.orders.close(LEAVE_WITHIN_S)
