@@ -30,6 +30,7 @@ VALUES = {
     "store": st.sampled_from(["file:///srv/store", "s3://bucket/seals"]),
     "key_rate": st.integers(0, 1_000_000),
     "tenant_rate": st.integers(0, 1_000_000),
+    "stranger_rate": st.integers(0, 1_000_000),
     "otel_endpoint": st.sampled_from(["http://127.0.0.1:4318", "https://collector.example"]),
     "debug": st.booleans(),
 }

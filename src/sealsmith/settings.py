@@ -60,6 +60,8 @@ class Settings(BaseSettings):
     key_rate: int | None = Field(None, ge=0, le=1_000_000)
     """Requests a minute that one key may make of a server; 0: any number. Unset: 1200."""
     tenant_rate: int | None = Field(None, ge=0, le=1_000_000)
+    stranger_rate: int | None = Field(None, ge=0, le=1_000_000)
+    """Requests a minute without a valid key that one address may make of a server; 0: any number. Unset: 60."""
     """Requests a minute that all keys of a tenant may make of a server; 0: any number. Unset: 2400."""
     otel_endpoint: str | None = Field(None, min_length=1)
     """Address of an OpenTelemetry collector that takes OTLP over HTTP. Unset: as `OTEL_*` variables say."""

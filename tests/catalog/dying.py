@@ -65,6 +65,12 @@ def upload(catalog: Catalog, tenant: str, n: int) -> Callable[[], Any]:
     return lambda: catalog.artefacts.add(tenant, NewArtefact(ArtefactKind.UPLOAD, content(n), "image/png"))
 
 
+def hand_in(catalog: Catalog, tenant: str, n: int) -> Callable[[], Any]:
+    """A training with its pictures."""
+    pictures = NewArtefact(ArtefactKind.UPLOAD, content(n), "application/zip")
+    return lambda: Queue(catalog).submit(tenant, "train", {"pictures": ""}, files={"pictures": pictures})
+
+
 def finish(catalog: Catalog, tenant: str, n: int) -> Callable[[], Any]:
     Queue(catalog).submit(tenant, "train", {"n": n})
     leases = Leases(catalog)
@@ -78,7 +84,7 @@ def outcome(n: int) -> Outcome:
     return Outcome({"n": n}, (NewSeal(content(n), facts()),), (curve,))
 
 
-OPERATIONS = {each.__name__: each for each in (add, delete, upload, finish)}
+OPERATIONS = {each.__name__: each for each in (add, delete, upload, hand_in, finish)}
 
 
 def main(operation: str, database: str, store: str) -> None:

@@ -15,7 +15,7 @@ from sealsmith.catalog.database import utc_now
 from sealsmith.engine.store import digest_of
 from sealsmith.jobs import JobState, Leases, Queue
 
-FEWEST_POINTS = {"add": 5, "delete": 5, "upload": 5, "finish": 10}
+FEWEST_POINTS = {"add": 5, "delete": 5, "upload": 5, "hand_in": 6, "finish": 10}
 
 
 def much_later() -> datetime:
@@ -68,6 +68,16 @@ def uploaded_again(catalog: Catalog, tenant: str, num: int) -> None:
         assert digest_of(catalog.artefacts.read(tenant, each.id)) == each.digest
 
 
+def handed_in_again(catalog: Catalog, tenant: str, num: int) -> None:
+    """Pictures without their training would count for the tenant, and nobody would ever remove them."""
+    jobs = Queue(catalog).page(tenant, limit=200).items
+    pictures = catalog.artefacts.page(tenant, ArtefactKind.UPLOAD, limit=200).items
+    assert 0 < len(jobs) < num
+    assert [job.payload["pictures"] for job in jobs] == [each.id for each in pictures]
+    for each in pictures:
+        assert digest_of(catalog.artefacts.read(tenant, each.id)) == each.digest
+
+
 def finished_again(catalog: Catalog, tenant: str, num: int) -> None:
     leases, queue = Leases(catalog), Queue(catalog)
     while (lease := leases.claim(["train"], "next", 3600)) is not None:
@@ -85,5 +95,6 @@ AGAIN = {
     "add": added_again,
     "delete": deleted_again,
     "upload": uploaded_again,
+    "hand_in": handed_in_again,
     "finish": finished_again,
 }

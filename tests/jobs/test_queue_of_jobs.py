@@ -399,3 +399,21 @@ def test_after_any_history_events_are_numbered_without_gaps_and_end_with_the_sta
         last = next(event.kind for event in events[::-1] if event.kind is not EventKind.PROGRESS)
         assert last in LAST_EVENTS[now.state]
         assert now.attempts <= now.max_attempts
+
+
+@pytest.mark.parametrize(
+    ("quota", "why"), [(Quota(trainings_at_once=0), "may be at once"), (Quota(storage_bytes=3), "bytes")]
+)
+def test_a_job_that_is_refused_keeps_no_file_but_one_that_others_have(
+    catalog: Catalog, queue: Queue, tenant: str, quota: Quota, why: str
+) -> None:
+    files = {"pictures": NewArtefact(ArtefactKind.UPLOAD, b"pictures", "application/zip")}
+    refused = catalog.tenants.create("refused", quota).id
+    with pytest.raises(QuotaError, match=why):
+        queue.submit(refused, "train", {}, files=files)
+    assert (list(catalog.files.paths()), queue.page(refused).items) == ([], ())
+    job = queue.submit(tenant, "train", {"pictures": ""}, files=files)
+    with pytest.raises(QuotaError, match=why):
+        queue.submit(refused, "train", {}, files=files)
+    assert catalog.artefacts.read(tenant, job.payload["pictures"]) == b"pictures"
+    assert catalog.verify(deep=True).is_sound

@@ -1,6 +1,6 @@
 """A library that asks for keys: two people, each with a key of their own and seals of their own."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,6 +27,9 @@ class KeyedLibrary:
         if known is None:
             raise AuthError("the key is not known here" if key else "no key was given", "send one")
         return known
+
+    async def still(self, callers: Collection[Caller]) -> Collection[Caller]:
+        return {*self.keys.values()}.intersection(callers)
 
     async def standing(self, caller: Caller) -> Standing:
         return await self.inner.standing(caller)

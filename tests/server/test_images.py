@@ -203,3 +203,27 @@ def test_another_path_or_method_has_the_same_shape(client: httpx2.Client) -> Non
         assert set(answer.json()["error"]) == {
             "code", "message", "remedy", "parameter", "retry_after_s", "request_id",
         }  # fmt: skip
+
+
+def test_a_list_in_parts_is_the_whole_list_whatever_comes_and_goes_meanwhile(client: httpx2.Client) -> None:
+    placed = [client.post("/v1/images", json={**SMALL, "steps": 1}).json()["id"] for _ in range(7)]
+    whole = [order["id"] for order in listed(client, limit=200)["orders"]]
+    assert whole[:7] == placed[::-1]
+    told: list[str] = []
+    mark: dict[str, str] = {}
+    while mark.get("after", "") is not None:
+        part = listed(client, limit=2, **mark)
+        told += [order["id"] for order in part["orders"]]
+        mark = {"after": part["next"]}
+        if len(told) == 4:
+            client.delete(f"/v1/images/{told[-1]}")  # the mark's own order goes, and a newer one comes
+            client.post("/v1/images", json={**SMALL, "steps": 1})
+    assert told == whole
+    assert listed(client, limit=200)["next"] is None
+    for wrong in ({"limit": 0}, {"limit": 201}, {"after": "x"}, {"after": "-1"}, {"after": "1" * 19}):
+        assert client.get("/v1/images", params=wrong).status_code == 400
+
+
+def listed(client: httpx2.Client, **asked: Any) -> dict[str, Any]:
+    answer: dict[str, Any] = client.get("/v1/images", params=asked).json()
+    return answer

@@ -74,7 +74,7 @@ def test_nobody_draws_with_or_sees_another_s(keyed: httpx2.Client) -> None:
     for method, path in (*reading, ("DELETE", ""), ("POST", "/cancel")):
         assert keyed.request(method, url + path, headers=as_("bob")).status_code == 404
     assert keyed.get(url, headers=as_("ann")).status_code == 200
-    assert keyed.get("/v1/images", headers=as_("bob")).json() == {"orders": []}
+    assert keyed.get("/v1/images", headers=as_("bob")).json() == {"orders": [], "next": None}
 
 
 def test_interrupting_ends_one_s_own_pictures_alone(keyed: httpx2.Client) -> None:

@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 import httpx2
 import pytest
@@ -12,7 +11,6 @@ from study_examples import judged_seal, kept
 from sealsmith.bases import open_base
 from sealsmith.jobs import TRAIN, Queue
 from sealsmith.jobs.train_payload import TrainPayload
-from sealsmith.server import streams
 
 LATEST_S = 60
 """For what takes a second on a machine that is not busy."""
@@ -40,10 +38,7 @@ def of_pictures(shared: Shared, http: httpx2.Client, tenant: str, key: Headers) 
 def test_a_stream_ends_when_its_key_is_revoked(
     shared: Shared,
     opened: Callable[[Shared, httpx2.Client, str, Headers], str],
-    monkeypatch: pytest.MonkeyPatch,
-    tmp_path: Path,
 ) -> None:
-    monkeypatch.setattr(streams, "ASK_AGAIN_S", 0.2)
     tenant = shared.tenant(opened.__name__)
     key, other = shared.key(opened.__name__), shared.key(opened.__name__)
     with shared.running.client() as http:

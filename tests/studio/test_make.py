@@ -204,3 +204,26 @@ def test_it_is_usable_on_a_phone(opening: Opening) -> None:
     draw(page, PROMPT)
     expect(page.locator("a.tile")).to_have_count(1)
     assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+
+
+def test_a_long_history_is_shown_in_parts_and_its_oldest_picture_opened(maker: Studio) -> None:
+    """More than the page asks for at once, and than anybody may have under way."""
+    page, wish = maker.page, {"prompt": PROMPT, "steps": 1, "width": 64, "height": 64}
+    with maker.world.running.client(headers=maker.headers) as client:
+        for number in range(105):
+            order = client.post("/v1/images", json=wish | {"prompt": f"picture {number}"}).json()
+            with client.stream("GET", order["events_url"]) as events:
+                events.read()
+            if number == 0:
+                oldest = order["id"]
+    page.reload()
+    expect(page.locator(".order")).to_have_count(20)
+    for shown in (40, 60, 80, 100, 105):
+        page.get_by_role("button", name="Show more").click()
+        expect(page.locator(".order")).to_have_count(shown)
+    expect(page.get_by_role("button", name="Show more")).to_have_count(0)
+    expect(page.locator(".order").last).to_contain_text("picture 0")
+    maker.open(f"#/make/{oldest}/0")
+    page.reload()
+    expect(page.get_by_role("dialog").locator(".facts")).to_contain_text("picture 0")
+    assert maker.complaints == []

@@ -2,7 +2,10 @@
 
 from browsing import Opening, Studio
 from playwright.sync_api import Browser, expect
+from pydantic import SecretStr
 from shared import Shared
+
+from sealsmith.cli.studio import private_page, studio_address
 
 
 def test_a_link_signs_in_and_leaves_nothing_in_the_address(studio: Studio) -> None:
@@ -10,6 +13,18 @@ def test_a_link_signs_in_and_leaves_nothing_in_the_address(studio: Studio) -> No
     assert "seal_" not in studio.page.content()
     studio.page.reload()
     expect(studio.page.get_by_role("navigation")).to_be_visible()
+
+
+def test_the_page_that_a_first_start_opens_signs_in(browser: Browser, world: Shared) -> None:
+    key = SecretStr(world.key("ann")["authorization"].removeprefix("Bearer "))
+    context = browser.new_context(locale="en-GB")
+    page = context.new_page()
+    with private_page(studio_address("127.0.0.1", world.running.port, key)) as first:
+        page.goto(first)
+        expect(page.get_by_role("navigation")).to_be_visible()
+    assert page.url.startswith(world.running.url)
+    assert "key" not in page.url
+    context.close()
 
 
 def test_a_key_is_for_the_tab_unless_one_stays(studio: Studio) -> None:

@@ -45,6 +45,7 @@ class Audience:
         self._where = host, port
         self._door = asyncio.Semaphore(AT_ONCE)
         self.is_full = asyncio.Event()
+        self._is_over = False
 
     async def hold(self, listeners: Sequence["Listener"], hold_s: float) -> Streams:
         """Has as many listen as are wanted, and then for so long; where it does not come to that, it ends."""
@@ -55,6 +56,7 @@ class Audience:
                 self.found.fewest_open, self.found.num_events = self.found.num_open, 0
                 await asyncio.sleep(hold_s)
         finally:
+            self._is_over = True  # what closes now was held
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
@@ -88,6 +90,8 @@ class Audience:
 
     def _count(self, change: int) -> None:
         found = self.found
+        if self._is_over:
+            return
         found.num_open += change
         found.most_open = max(found.most_open, found.num_open)
         if found.num_open >= found.num_wanted:

@@ -36,6 +36,11 @@ class Artefacts:
         for new in several:
             self._files.put(artefact_path(digest_of(new.data)), new.data)
 
+    def sweep_files(self, several: Sequence[NewArtefact]) -> None:
+        """Takes files away again whose rows did not come about, unless others have the same."""
+        for new in several:
+            self._files.sweep(artefact_path(digest_of(new.data)))
+
     def insert(self, session: Session, tenant: str, several: Sequence[NewArtefact]) -> list[Artefact]:
         """Rows of files that were put, in a transaction in which more than this happens, or nothing.
 

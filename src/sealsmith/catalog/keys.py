@@ -25,6 +25,8 @@ from .values import Caller, Key, NewKey, Page, Scope
 SECRET_BYTES = 32
 LAST_USED_STEP = timedelta(minutes=1)
 """A key's last use is written down at most so often: not every request should write."""
+MAX_ASKED = 500
+"""Keys that one question is about."""
 NOBODY = "0" * 64
 """What a token is compared with when there is no such key, so that both take equally long."""
 
@@ -123,6 +125,16 @@ class Keys:
         if row.last_used is None or now - row.last_used >= LAST_USED_STEP:
             self._note_use(row.id, now)
         return caller
+
+    def still_valid(self, keys: Iterable[str]) -> tuple[Key, ...]:
+        """Those of keys, by how they begin, that are valid now: for whoever has shown the whole key before."""
+        now, ids = self._clock(), [key.removeprefix(prefix_of("")) for key in keys]
+        found: list[Key] = []
+        with self._database.reading() as session:
+            for start in range(0, len(ids), MAX_ASKED):
+                rows = session.scalars(select(KeyRow).where(KeyRow.id.in_(ids[start : start + MAX_ASKED])))
+                found += [_key(row) for row in rows if _is_valid(row, now)]
+        return tuple(found)
 
     def _note_use(self, key: str, now: datetime) -> None:
         """Writes down that a key was used. A database that takes nothing keeps nobody out who only reads."""

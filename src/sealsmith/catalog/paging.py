@@ -32,7 +32,7 @@ def read_page(
     """
     check_limit(limit)
     if after is not None:
-        wanted = wanted.where(number < _number_in(after))
+        wanted = wanted.where(number < number_in(after))
     rows: list[Any] = list(session.scalars(wanted.order_by(number.desc()).limit(limit + 1)))
     shown = rows[:limit]
     last = str(getattr(shown[-1], number.key)) if len(rows) > limit else None
@@ -56,7 +56,8 @@ def no_mark(mark: str) -> ConfigError:
     return ConfigError(f"{mark[:80]!r} is no place in a list", "give what the page before named as next")
 
 
-def _number_in(mark: str) -> int:
+def number_in(mark: str) -> int:
+    """The number that a part's last row had. Raises: ConfigError for a mark that is none."""
     if not (mark.isascii() and mark.isdigit() and len(mark) <= 18):
         raise no_mark(mark)
     return int(mark)

@@ -69,6 +69,7 @@ SETTINGS_OF_COMMAND = {
         "store",
         "key_rate",
         "tenant_rate",
+        "stranger_rate",
         "otel_endpoint",
     ),
     "keys": ("data", "database", "store"),

@@ -15,7 +15,7 @@ from .console import note
 from .opened_catalog import opened_catalog
 from .options import BaseOption, DatabaseOption, DataOption, DeviceOption, OtelEndpointOption, StoreOption
 from .parameters import takes
-from .studio import show_studio, studio_address
+from .studio import shown_studio, studio_address
 
 if TYPE_CHECKING:
     from ..catalog import NewKey
@@ -65,6 +65,14 @@ class ServeOptions:
             help="Requests a minute that all keys of a tenant may make; 0: any number.", min=0, max=1_000_000
         ),
     ] = 2400
+    stranger_rate: Annotated[
+        int,
+        typer.Option(
+            help="Requests a minute without a valid key that may come from one address; 0: any number.",
+            min=0,
+            max=1_000_000,
+        ),
+    ] = 60
     otel_endpoint: OtelEndpointOption = None
     data: DataOption = None
     database: DatabaseOption = None
@@ -104,8 +112,8 @@ async def _serve(options: ServeOptions) -> None:
         print(f"http://{options.host}:{listener.port}", flush=True)
         new = make_first_key()  # only now, when it can be used: it is told once
         key = None if new is None else new.token
-        show_studio(studio_address(options.host, listener.port, key), key, options.is_opened)
-        await until_told()
+        with shown_studio(studio_address(options.host, listener.port, key), key, options.is_opened):
+            await until_told()
         service.engine.expect_end()
         note("finishing what is under way")
         await service.orders.close(LEAVE_WITHIN_S)
@@ -133,7 +141,7 @@ async def _shared(options: ServeOptions, tracing: "Tracing") -> "AsyncIterator[t
     from ..server.workers import worker_launch, working
 
     settings = EngineSettings(options.base, options.device, options.deterministic)
-    limits = RateLimits(options.key_rate, options.tenant_rate)
+    limits = RateLimits(options.key_rate, options.tenant_rate, options.stranger_rate)
     with opened_catalog(options.data, options.database, options.store) as (catalog, where):
         launch = worker_launch(where, options.base, options.otel_endpoint)
         async with (

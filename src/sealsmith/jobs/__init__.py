@@ -5,7 +5,19 @@ Importing this imports no torch; a job's own process does (work.py). Not for: wh
 
 from .leases import Leases
 from .queue import STUDIES, TRAIN, Queue
-from .values import Backlog, Event, EventKind, Failure, Job, JobState, Lease, NewScorecard, NewSeal, Outcome
+from .values import (
+    Backlog,
+    Event,
+    EventKind,
+    Failure,
+    Job,
+    JobState,
+    Lease,
+    NewScorecard,
+    NewSeal,
+    Outcome,
+    Story,
+)
 
 __all__ = [
     "STUDIES",
@@ -22,4 +34,5 @@ __all__ = [
     "NewSeal",
     "Outcome",
     "Queue",
+    "Story",
 ]

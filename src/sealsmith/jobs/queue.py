@@ -10,20 +10,21 @@ Not for: the workers' side (leases.py).
 
 import json
 from collections.abc import Collection, Mapping
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import and_, func, or_, select
 from sqlalchemy.orm import Session
 
-from ..catalog import Catalog, Page
+from ..catalog import Catalog, NewArtefact, Page
 from ..catalog.ids import new_id
 from ..catalog.paging import read_page
 from ..catalog.tables import NAME_CHARS
 from ..catalog.tenants import lock_tenant
-from ..errors import ConfigError, ConflictError, MissingError, QuotaError
+from ..errors import ConfigError, ConflictError, MissingError, QuotaError, SealsmithError
 from .rows import end, event_of, job_of, queue_again, say
 from .tables import EventRow, JobRow
-from .values import Backlog, Event, EventKind, Job, JobState
+from .values import Backlog, Event, EventKind, Job, JobState, Story
 
 TRAIN = "train"
 SCORE, ATTENTION, SWEEP, CONFLICTS = "score", "attention", "sweep", "conflicts"
@@ -38,6 +39,10 @@ MAX_PAYLOAD_CHARS = 256 << 10
 MAX_PRIORITY = 100
 MAX_EVENTS = 1000
 """Events that are read at once."""
+MAX_TOLD = 64
+"""Of a job's last events, those that a story goes on with."""
+MAX_ASKED = 200
+"""Jobs that one question is about."""
 UNFINISHED = (JobState.QUEUED.value, JobState.RUNNING.value, JobState.CANCELLING.value)
 
 
@@ -45,7 +50,7 @@ class Queue:
     """The jobs of all tenants. Any thread may use it."""
 
     def __init__(self, catalog: Catalog):
-        self._database, self._clock = catalog.database, catalog.clock
+        self._database, self._clock, self._artefacts = catalog.database, catalog.clock, catalog.artefacts
 
     def submit(
         self,
@@ -55,33 +60,29 @@ class Queue:
         *,
         priority: int = 0,
         max_attempts: int = MAX_ATTEMPTS,
+        files: Mapping[str, NewArtefact] | None = None,
     ) -> Job:
         """Hands in a job; it is there for good when this returns.
 
-        Raises: QuotaError for a training or study too many, MissingError for the tenant, ConfigError,
-        DatabaseError.
+        `files`: kept together with it, or not at all; the payload has their ids under these names.
+        Raises: QuotaError for a training or study too many, or no room for the files; MissingError for the tenant,
+        ConfigError, StoreError, DatabaseError.
         """
         _check(kind, payload, priority, max_attempts)
-        now = self._clock()
-        row = JobRow(
-            id=new_id(),
-            tenant_id=tenant,
-            kind=kind,
-            payload=dict(payload),
-            priority=priority,
-            state=JobState.QUEUED.value,
-            attempts=0,
-            max_attempts=max_attempts,
-            created=now,
-            begin_after=now,
-            fence=0,
-            num_events=0,
-        )
-        with self._database.writing() as session:
-            _check_quota(session, tenant, kind)
-            session.add(row)
-            session.flush()
-            say(session, row, EventKind.QUEUED, now, {})
+        names, new = list(files or {}), list((files or {}).values())
+        self._artefacts.put_files(new)
+        try:
+            with self._database.writing() as session:
+                _check_quota(session, tenant, kind)
+                kept = self._artefacts.insert(session, tenant, new) if new else []
+                ids = {name: each.id for name, each in zip(names, kept, strict=True)}
+                row = _new_row(tenant, kind, {**payload, **ids}, priority, max_attempts, self._clock())
+                session.add(row)
+                session.flush()
+                say(session, row, EventKind.QUEUED, row.created, {})
+        except SealsmithError:
+            self._artefacts.sweep_files(new)
+            raise
         return job_of(row)
 
     def get(self, tenant: str, job: str) -> Job:
@@ -118,10 +119,29 @@ class Queue:
     def events(self, tenant: str, job: str, after: int = 0, limit: int = MAX_EVENTS) -> tuple[Event, ...]:
         """What happened to a job after the event of that number, in order. Raises: MissingError."""
         with self._database.reading() as session:
+            return _events(session, _own(session, tenant, job), after, min(limit, MAX_EVENTS))
+
+    def story(self, tenant: str, job: str, after: int = 0) -> Story:
+        """How far a job has come, with its events after that number, the first `MAX_EVENTS`.
+
+        Raises: MissingError.
+        """
+        with self._database.reading() as session:
             row = _own(session, tenant, job)
-            later = select(EventRow).where(EventRow.job_number == row.number, EventRow.number > after)
-            rows = session.scalars(later.order_by(EventRow.number).limit(min(limit, MAX_EVENTS)))
-            return tuple(map(event_of, rows))
+            return Story(row.num_events, JobState(row.state).is_last, _events(session, row, after))
+
+    def stories(self, known: Mapping[str, Story | None]) -> dict[str, Story]:
+        """How far jobs of all tenants have come, by what was known of each; those that are gone are left out.
+
+        With the last `MAX_TOLD` events that have come since; of a job of which nothing was known, with none.
+        """
+        found: dict[str, Story] = {}
+        jobs = list(known)
+        with self._database.reading() as session:
+            for start in range(0, len(jobs), MAX_ASKED):
+                some = {job: known[job] for job in jobs[start : start + MAX_ASKED]}
+                found |= _stories(session, some)
+        return found
 
     def cancel(self, tenant: str, job: str) -> Job:
         """Stops a job: one that waits at once, one at work when its worker has saved it. What has ended stays so.
@@ -166,12 +186,79 @@ class Queue:
             session.delete(row)
 
 
+def _new_row(
+    tenant: str, kind: str, payload: dict[str, Any], priority: int, max_attempts: int, now: datetime
+) -> JobRow:
+    """A job that waits from now on."""
+    return JobRow(
+        id=new_id(),
+        tenant_id=tenant,
+        kind=kind,
+        payload=payload,
+        priority=priority,
+        state=JobState.QUEUED.value,
+        attempts=0,
+        max_attempts=max_attempts,
+        created=now,
+        begin_after=now,
+        fence=0,
+        num_events=0,
+    )
+
+
 def _own(session: Session, tenant: str, job: str, locked: bool = False) -> JobRow:
     wanted = select(JobRow).filter_by(id=job, tenant_id=tenant)
     row = session.scalar(wanted.with_for_update() if locked else wanted)
     if row is None:
         raise MissingError(f"there is no job {job[:NAME_CHARS]!r}", "list yours to see what there is")
     return row
+
+
+def _events(session: Session, row: JobRow, after: int, limit: int = MAX_EVENTS) -> tuple[Event, ...]:
+    """Of those that the row counts."""
+    later = select(EventRow).where(
+        EventRow.job_number == row.number, EventRow.number.between(after + 1, row.num_events)
+    )
+    return tuple(map(event_of, session.scalars(later.order_by(EventRow.number).limit(limit))))
+
+
+def _stories(session: Session, known: Mapping[str, Story | None]) -> dict[str, Story]:
+    """In one question; where some have gone on, in two."""
+    wanted = select(JobRow.number, JobRow.id, JobRow.num_events, JobRow.state).where(JobRow.id.in_(known))
+    rows = session.execute(wanted).all()
+    spans = {row.number: span for row in rows if (span := _unknown(row.num_events, known[row.id]))}
+    fresh = _events_within(session, spans)
+    return {row.id: _gone_on(row, known[row.id], fresh.get(row.number, ())) for row in rows}
+
+
+def _unknown(num_events: int, known: Story | None) -> tuple[int, int] | None:
+    """Numbers of the first and last event to read; None: there is none."""
+    if known is None or known.num_events == num_events:
+        return None
+    return max(known.num_events, num_events - MAX_TOLD) + 1, num_events
+
+
+def _events_within(session: Session, spans: Mapping[int, tuple[int, int]]) -> dict[int, tuple[Event, ...]]:
+    """Events by their job's number, in order; `spans`: the first and the last of each."""
+    found: dict[int, tuple[Event, ...]] = {}
+    if spans:
+        within = [
+            and_(EventRow.job_number == job, EventRow.number.between(*span)) for job, span in spans.items()
+        ]
+        wanted = select(EventRow).where(or_(*within)).order_by(EventRow.job_number, EventRow.number)
+        for row in session.scalars(wanted):
+            found[row.job_number] = (*found.get(row.job_number, ()), event_of(row))
+    return found
+
+
+def _gone_on(row: Any, known: Story | None, fresh: tuple[Event, ...]) -> Story:
+    """What is known of a job now; the same value where nothing has happened."""
+    is_over = JobState(row.state).is_last
+    if known is None:
+        return Story(row.num_events, is_over)
+    follows = not fresh or fresh[0].number == known.num_events + 1
+    events = (*known.events, *fresh) if follows else fresh
+    return Story(row.num_events, is_over, events[-MAX_TOLD:])
 
 
 def _check_quota(session: Session, tenant: str, kind: str) -> None:

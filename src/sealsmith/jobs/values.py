@@ -103,6 +103,25 @@ class Event:
 
 
 @dataclass(frozen=True)
+class Story:
+    """How far a job has come, by its events."""
+
+    num_events: int
+    is_over: bool
+    """Whether nothing more happens by itself."""
+    events: tuple[Event, ...] = ()
+    """Some that follow each other, usually the last."""
+
+    def after(self, number: int) -> tuple[Event, ...] | None:
+        """The events it has after that number; None: there are some, and it doesn't have the next."""
+        if number >= self.num_events:
+            return ()
+        if not self.events or not self.events[0].number <= number + 1 <= self.events[-1].number:
+            return None
+        return self.events[number + 1 - self.events[0].number :]
+
+
+@dataclass(frozen=True)
 class Lease:
     """A job that is one worker's for a while."""
 

@@ -7,7 +7,7 @@ Not for: one person's folder (local.py).
 
 import asyncio
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from pydantic import SecretStr
@@ -33,7 +33,11 @@ class CatalogLibrary:
         if key is None:
             raise AuthError("no key was given", "send `Authorization: Bearer KEY`")
         known = await asyncio.to_thread(self._catalog.keys.authenticate, key.get_secret_value())
-        return Caller(known.tenant.id, frozenset(scope.value for scope in known.key.scopes), known.key.prefix)
+        return _caller(known.key)
+
+    async def still(self, callers: Collection[Caller]) -> Collection[Caller]:
+        valid = await asyncio.to_thread(self._catalog.keys.still_valid, {caller.key for caller in callers})
+        return {_caller(key) for key in valid}.intersection(callers)
 
     async def standing(self, caller: Caller) -> Standing:
         return await asyncio.to_thread(self._standing, caller.tenant)
@@ -139,6 +143,10 @@ class CatalogLibrary:
         """As the tenant sees them."""
         owners = self._catalog.tenants.names(record.tenant for record in records)
         return [_record(record, owners.get(record.tenant, ""), record.tenant == tenant) for record in records]
+
+
+def _caller(key: kept.Key) -> Caller:
+    return Caller(key.tenant, frozenset(scope.value for scope in key.scopes), key.prefix)
 
 
 def _catalog_facts(name: str, facts: SealFacts) -> kept.SealFacts:

@@ -9,6 +9,7 @@ from ..errors import MissingError
 from .catalog_library import CatalogLibrary
 from .drawing_service import EngineSettings, drawing_service
 from .inspector import Inspector
+from .long_work import job_watch
 from .people import People
 from .rates import RateLimits, Rates
 from .service import Service
@@ -31,12 +32,12 @@ async def catalog_service(
 
     Raises: what keeps the engine from starting.
     """
-    base = settings.base
+    base, watch = settings.base, job_watch(catalog)
     async with drawing_service(settings, store, CatalogLibrary(catalog), Inspector(), tracing) as service:
         yield replace(
             service,
-            trainings=Trainings(catalog, base),
-            studies=Studies(catalog, base),
+            trainings=Trainings(catalog, base, watch),
+            studies=Studies(catalog, base, watch),
             people=People(catalog),
             rates=Rates(limits or RateLimits()),
         )

@@ -3,7 +3,7 @@
 `Library` is the whole protocol. Not for: what is in a seal (inspector.py), or drawing with it.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -124,6 +124,10 @@ class Library(Protocol):
 
     async def caller(self, key: SecretStr | None) -> Caller:
         """Whose key this is; None: no key was given. Raises: AuthError."""
+        ...
+
+    async def still(self, callers: Collection[Caller]) -> Collection[Caller]:
+        """Those who may still ask for what they could when their keys came: valid, the same tenant's and scopes."""
         ...
 
     async def standing(self, caller: Caller) -> Standing:

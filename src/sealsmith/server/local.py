@@ -4,6 +4,7 @@ Not for: tenants, keys, quotas and sharing, which need a database.
 """
 
 import asyncio
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -46,6 +47,9 @@ class LocalLibrary:
     async def caller(self, key: SecretStr | None) -> Caller:
         """The owner, whoever asks."""
         return OWNER
+
+    async def still(self, callers: Collection[Caller]) -> Collection[Caller]:
+        return callers
 
     async def standing(self, caller: Caller) -> Standing:
         stored = sum(record.facts.size_bytes for record in await self.seals(caller))

@@ -5,18 +5,27 @@ doing them (jobs/worker.py).
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Collection, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 from ..catalog import Artefact, ArtefactKind, Catalog, Page
 from ..catalog.paging import MAX_PAGE
-from ..errors import DatabaseError, MissingError
-from ..jobs import Backlog, Event, Job, Queue
-from ..jobs.queue import MAX_EVENTS
+from ..errors import DatabaseError, FullError, MissingError
+from ..jobs import Backlog, Event, Job, Queue, Story
+from .watching import Watch, Watched
 
 LOOK_S: Final = 0.5
 """Between two looks for what has happened."""
+
+JobWatch = Watch[str, Story]
+"""Looks after jobs by their ids, of all tenants: who may listen to one is asked before."""
+
+
+def job_watch(catalog: Catalog) -> JobWatch:
+    """What asks the database once a while for all jobs that are listened to."""
+    return Watch(partial(_look, Queue(catalog)), LOOK_S)
 
 
 @dataclass(frozen=True)
@@ -37,9 +46,10 @@ class LongWork:
         kinds: Collection[str],
         files: Collection[ArtefactKind],
         listed: str,
+        watch: JobWatch,
     ):
         """`name`: what errors call one; `files`: what it leaves; `listed`: the route that lists them."""
-        self._catalog, self._queue = catalog, Queue(catalog)
+        self._catalog, self._queue, self._watch = catalog, Queue(catalog), watch
         self._name, self._kinds, self._shown, self._listed = name, kinds, files, listed
 
     async def backlog(self) -> Backlog:
@@ -76,24 +86,33 @@ class LongWork:
     async def events(self, tenant: str, job: str, after: int) -> AsyncIterator[Event]:
         """What happens from event `after` + 1 on, until the job rests or is removed.
 
-        While the database is gone nothing happens.
+        While the database is gone nothing happens. What has happened before is read for this listener alone, what
+        happens from now on once for all.
         """
-        while True:
-            try:
-                now = await asyncio.to_thread(self._queue.get, tenant, job)
-                fresh = await asyncio.to_thread(self._queue.events, tenant, job, after)
-            except MissingError:
-                return
-            except DatabaseError:
-                await asyncio.sleep(LOOK_S)
-                continue
-            for event in fresh:
-                after = event.number
-                yield event
-            if now.state.is_last and len(fresh) < MAX_EVENTS:
-                return
-            if not fresh:
-                await asyncio.sleep(LOOK_S)
+        with self._watch.of(job) as watched:
+            while not watched.is_gone:
+                news = watched.news
+                try:
+                    story = await self._story(watched, tenant, job, after)
+                except MissingError:
+                    return
+                except (DatabaseError, FullError):
+                    await asyncio.sleep(LOOK_S)
+                    continue
+                fresh = story.after(after) or ()
+                for event in fresh:
+                    after = event.number
+                    yield event
+                if story.is_over and after >= story.num_events:
+                    return
+                if not fresh:
+                    await news.wait()
+
+    async def _story(self, watched: Watched[Story], tenant: str, job: str, after: int) -> Story:
+        """One that has the event after that number, if there is one. Raises: MissingError, DatabaseError."""
+        if watched.value is not None and watched.value.after(after) is not None:
+            return watched.value
+        return await asyncio.to_thread(self._queue.story, tenant, job, after)
 
     def _job(self, tenant: str, job: str) -> Job:
         found = self._queue.get(tenant, job)
@@ -136,3 +155,11 @@ class LongWork:
     def _uploads(self, job: Job) -> Collection[str]:
         """Ids of the files that were handed in with a job."""
         return ()
+
+
+async def _look(queue: Queue, known: Mapping[str, Story | None]) -> Mapping[str, Story]:
+    """What has become of jobs; while the database is gone, nothing."""
+    try:
+        return await asyncio.to_thread(queue.stories, known)
+    except (DatabaseError, FullError):
+        return {job: story or Story(0, is_over=False) for job, story in known.items()}

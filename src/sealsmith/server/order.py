@@ -69,6 +69,8 @@ class Order:
     wish: Wish
     created: float = field(default_factory=time.time)
     """Seconds since 1970."""
+    number: int = 0
+    """Grows from each order of a book to the next: its place in lists."""
     request_id: str = ""
     give_back: GiveBack | None = None
     """Uncounts so many of its pictures, which were not drawn."""

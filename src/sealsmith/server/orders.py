@@ -14,6 +14,8 @@ from contextlib import aclosing
 import msgspec
 import structlog
 
+from ..catalog import Page
+from ..catalog.paging import check_limit, number_in
 from ..engine import messages
 from ..engine.client import EngineClient
 from ..errors import BusyError, Cancelled, OrderMissingError, SealsmithError
@@ -44,6 +46,7 @@ class OrderBook:
         self._givings_back: set[asyncio.Task[None]] = set()
         """Tasks of their own, which nobody cancels."""
         self._is_closing = False
+        self._last_number = 0
 
     def place(self, wish: Wish, request_id: str = "", give_back: GiveBack | None = None) -> Order:
         """An order that is being drawn from now on. `give_back`: told of every picture that is not drawn.
@@ -62,7 +65,9 @@ class OrderBook:
             )
         order_id = f"img-{secrets.token_hex(12)}"
         span = self._tracing.start("order", sealsmith__order=order_id, sealsmith__pictures=wish.num_pictures)
-        order = Order(order_id, wish, request_id=request_id, give_back=give_back, span=span)
+        order = Order(
+            order_id, wish, number=self._next_number(), request_id=request_id, give_back=give_back, span=span
+        )
         self._orders[order.id] = order
         self._drawing[order.id] = [
             asyncio.create_task(self._draw(order, index)) for index in range(wish.num_pictures)
@@ -83,6 +88,16 @@ class OrderBook:
     def of_tenant(self, tenant: str) -> list[Order]:
         """The oldest first."""
         return [order for order in self._orders.values() if order.wish.tenant == tenant]
+
+    def page(self, tenant: str, after: str | None, limit: int) -> Page[Order]:
+        """Part of a tenant's orders, the newest first; `after`: what the part before gave as `next`.
+
+        Raises: ConfigError for a limit or a mark that is none.
+        """
+        check_limit(limit)
+        below = None if after is None else number_in(after)
+        found = [each for each in reversed(self.of_tenant(tenant)) if below is None or each.number < below]
+        return Page(tuple(found[:limit]), str(found[limit - 1].number) if len(found) > limit else None)
 
     @property
     def num_open(self) -> int:
@@ -132,6 +147,11 @@ class OrderBook:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         await asyncio.gather(*self._givings_back)
+
+    def _next_number(self) -> int:
+        """Microseconds since 1970, or one more than the last: it tells nobody how many orders others place."""
+        self._last_number = max(self._last_number + 1, time.time_ns() // 1000)
+        return self._last_number
 
     async def _draw(self, order: Order, index: int) -> None:
         """One picture to its end, whatever that is."""

@@ -5,10 +5,11 @@ import json
 from collections.abc import AsyncGenerator
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Path, Request
+from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import Response
 from sse_starlette.sse import EventSourceResponse, ServerSentEvent
 
+from ..catalog.paging import MAX_PAGE
 from ..errors import OrderMissingError
 from .limits import MAX_PICTURES
 from .order import Order, OrderEvent
@@ -37,10 +38,15 @@ async def place_order(
 
 
 @router.get("", response_model=OrdersBody)
-async def list_orders(service: ServiceOf, caller: Drawer) -> OrdersBody:
+async def list_orders(
+    service: ServiceOf,
+    caller: Drawer,
+    after: Annotated[str | None, Query(max_length=18, description="`next` of the part before.")] = None,
+    limit: Annotated[int, Query(ge=1, le=MAX_PAGE)] = 50,
+) -> OrdersBody:
     """The caller's orders that are still kept, the newest first."""
-    orders = reversed(service.orders.of_tenant(caller.tenant))
-    return OrdersBody(orders=[order_body(order) for order in orders])
+    page = service.orders.page(caller.tenant, after, limit)
+    return OrdersBody(orders=[order_body(order) for order in page.items], next=page.next)
 
 
 @router.get("/{order_id}", response_model=OrderBody)

@@ -128,7 +128,10 @@ class OrderBody(BaseModel):
 
 
 class OrdersBody(BaseModel):
+    """Some orders, the newest first."""
+
     orders: list[OrderBody]
+    next: str | None = Field(description="What to send as `after` for the rest.")
 
 
 class BaseBody(BaseModel):

@@ -2,10 +2,10 @@
 
 import base64
 import binascii
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
-from typing import Annotated, Literal
+from functools import cached_property, partial
+from typing import Annotated, Final, Literal
 
 from fastapi import Depends, Request, Security
 from fastapi.dependencies.models import Dependant
@@ -14,7 +14,7 @@ from pydantic import SecretStr
 
 from ..engine.client import EngineClient
 from ..engine.messages import Welcome
-from ..errors import AuthError, BusyError, EngineError
+from ..errors import AuthError, BusyError, EngineError, SealsmithError
 from .inspector import Inspector
 from .library import Caller, Library, Scope
 from .metrics import Metrics
@@ -26,9 +26,12 @@ from .rates import RateLimits, Rates
 from .studies import Studies
 from .tracing import NO_TRACING, Tracing
 from .trainings import Trainings
+from .watching import Watch
 from .wishes import Wish
 from .workers import Worker
 
+ASK_AGAIN_S: Final = 2.0
+"""Between two questions whether the keys of streams are still good."""
 SCHEMES = (
     Security(HTTPBearer(auto_error=False, description="`Authorization: Bearer KEY`.")),
     Security(
@@ -68,6 +71,11 @@ class Service:
             raise EngineError("the engine is not there yet", "try again in a moment")
         return self.engine.welcome
 
+    @cached_property
+    def callers(self) -> Watch[Caller, Caller]:
+        """Looks after those who listen to streams: who may not ask any more is gone."""
+        return Watch(partial(_still, self.library), ASK_AGAIN_S)
+
     async def place(self, wish: Wish, request_id: str) -> Order:
         """An order that is being drawn, its pictures counted; those that are not drawn are given back.
 
@@ -82,6 +90,14 @@ class Service:
             raise
 
 
+async def _still(library: Library, callers: Collection[Caller]) -> Mapping[Caller, Caller]:
+    """None where that cannot be said, either: a library that doesn't answer is no reason to go on."""
+    try:
+        return {caller: caller for caller in await library.still(callers)}
+    except SealsmithError:
+        return {}
+
+
 def service_of(request: Request) -> Service:
     service: Service = request.app.state.service
     return service
@@ -89,11 +105,6 @@ def service_of(request: Request) -> Service:
 
 def request_id_of(request: Request) -> str:
     return str(request.scope.get("request_id", ""))
-
-
-async def known_caller(request: Request) -> Caller:
-    """Whose key came with a request, whatever it is for, and as often as that is asked. Raises: AuthError."""
-    return await service_of(request).library.caller(_key(request))
 
 
 @dataclass(frozen=True)
@@ -104,9 +115,14 @@ class CallerOf:
 
     async def __call__(self, request: Request) -> Caller:
         """Raises: AuthError, RateError, ForbiddenError."""
-        caller = await known_caller(request)
+        service = service_of(request)
+        try:
+            caller = await service.library.caller(_key(request))
+        except AuthError:
+            service.rates.take_stranger("" if request.client is None else request.client.host)
+            raise
         request.scope["key"] = caller.key  # for the log
-        service_of(request).rates.take(caller)
+        service.rates.take(caller)
         if self.scope is not None:
             caller.check_scope(self.scope)
         return caller

@@ -1,7 +1,7 @@
 """Streams of server-sent events: told for as long as whoever listens may hear them.
 
-A key is asked for when a stream is opened, and again every few seconds: one that is revoked or expires ends its
-streams. Who comes again with another key and `Last-Event-ID` misses nothing.
+A key is asked for when a stream is opened, and again every few seconds, all keys with streams at once: one that is
+revoked or expires ends its streams. Who comes again with another key and `Last-Event-ID` misses nothing.
 """
 
 import asyncio
@@ -13,11 +13,11 @@ from anyio import CancelScope
 from fastapi import Header, Request
 from sse_starlette.sse import EventSourceResponse, ServerSentEvent
 
-from ..errors import SealsmithError
 from .library import Caller
 from .limits import SEND_WITHIN_S
 from .long_work import LongWork
-from .service import known_caller
+from .service import service_of
+from .watching import Watch
 
 LastEventId = Annotated[
     int,
@@ -27,8 +27,6 @@ SSE_ANSWER: dict[int | str, dict[str, Any]] = {
     200: {"content": {"text/event-stream": {}}, "description": "Server-sent events."}
 }
 PING_S: Final = 15.0
-ASK_AGAIN_S: Final = 2.0
-"""Between two questions whether the key of a stream is still good."""
 
 
 def event_stream(
@@ -36,7 +34,7 @@ def event_stream(
 ) -> EventSourceResponse:
     """The answer that tells these events to `caller`, whose key came with the request."""
     return EventSourceResponse(
-        while_allowed(request, caller, events),
+        while_allowed(service_of(request).callers, caller, events),
         ping=PING_S,
         send_timeout=SEND_WITHIN_S,
         headers={"x-accel-buffering": "no"},
@@ -64,36 +62,22 @@ async def job_events(
 
 
 async def while_allowed(
-    request: Request, caller: Caller, events: AsyncGenerator[ServerSentEvent]
+    callers: Watch[Caller, Caller], caller: Caller, events: AsyncGenerator[ServerSentEvent]
 ) -> AsyncIterator[ServerSentEvent]:
-    """The events, until they end or the key is no longer what it was: valid, this tenant's, with these scopes."""
-    now = asyncio.get_running_loop().time
-    ask_at = now() + ASK_AGAIN_S
-    coming = asyncio.ensure_future(anext(events, None))
-    try:
-        while True:
-            await asyncio.wait([coming], timeout=max(0.0, ask_at - now()))
-            if now() >= ask_at:
-                if not await _is_still(request, caller):
-                    return
-                ask_at = now() + ASK_AGAIN_S
-            if coming.done():
-                event = coming.result()
-                if event is None:
+    """The events, until they end or the caller is gone: their key is no longer what it was."""
+    with callers.of(caller) as watched:
+        going = asyncio.ensure_future(watched.gone())
+        coming = asyncio.ensure_future(anext(events, None))
+        try:
+            while True:
+                await asyncio.wait([coming, going], return_when=asyncio.FIRST_COMPLETED)
+                if going.done() or (event := coming.result()) is None:
                     return
                 yield event
                 coming = asyncio.ensure_future(anext(events, None))
-    finally:
-        coming.cancel()
-        with CancelScope(shield=True):  # whoever went away cancels this task again and again
-            await asyncio.wait([coming])
-            await events.aclose()
-
-
-async def _is_still(request: Request, caller: Caller) -> bool:
-    """Not where that cannot be said, either: a database that is gone is no reason to go on."""
-    try:
-        now = await known_caller(request)
-    except SealsmithError:
-        return False
-    return (now.tenant, now.scopes) == (caller.tenant, caller.scopes)
+        finally:
+            for each in (coming, going):
+                each.cancel()
+            with CancelScope(shield=True):  # whoever went away cancels this task again and again
+                await asyncio.wait([coming, going])
+                await events.aclose()

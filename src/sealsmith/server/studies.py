@@ -10,15 +10,15 @@ from ..catalog import ArtefactKind, Catalog
 from ..jobs import STUDIES
 from ..jobs.queue import STUDY_PRIORITY
 from ..jobs.study_payload import StudyPayload
-from .long_work import LongWork, Ongoing
+from .long_work import JobWatch, LongWork, Ongoing
 
 
 class Studies(LongWork):
     """The studies of all tenants, on one base."""
 
-    def __init__(self, catalog: Catalog, base: str):
+    def __init__(self, catalog: Catalog, base: str, watch: JobWatch):
         """`base`: the word by which workers know the base that seals are for."""
-        super().__init__(catalog, "study", STUDIES, (ArtefactKind.STUDY,), "/v1/studies")
+        super().__init__(catalog, "study", STUDIES, (ArtefactKind.STUDY,), "/v1/studies", watch)
         self._base = base
 
     async def submit(self, tenant: str, kind: str, wanted: StudyPayload) -> Ongoing:

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from ..catalog import ArtefactKind, Catalog, NewArtefact
-from ..errors import ConfigError, SealExistsError, SealMissingError, SealsmithError
+from ..errors import ConfigError, SealExistsError, SealMissingError
 from ..jobs import TRAIN, Job
 from ..jobs.train_payload import TrainPayload
 from .limits import MAX_TRAINING
-from .long_work import LongWork, Ongoing
+from .long_work import JobWatch, LongWork, Ongoing
 
 LEFT = (ArtefactKind.PREVIEW, ArtefactKind.CURVE)
 """What a training leaves beside its seal."""
@@ -22,9 +22,9 @@ LEFT = (ArtefactKind.PREVIEW, ArtefactKind.CURVE)
 class Trainings(LongWork):
     """The trainings of all tenants, on one base."""
 
-    def __init__(self, catalog: Catalog, base: str):
+    def __init__(self, catalog: Catalog, base: str, watch: JobWatch):
         """`base`: the word by which workers know the base that seals are for."""
-        super().__init__(catalog, "training", (TRAIN,), LEFT, "/v1/trainings")
+        super().__init__(catalog, "training", (TRAIN,), LEFT, "/v1/trainings", watch)
         self._base = base
 
     async def submit(self, tenant: str, file: Path, wanted: TrainPayload) -> Ongoing:
@@ -37,13 +37,8 @@ class Trainings(LongWork):
     def _submit(self, tenant: str, file: Path, wanted: TrainPayload) -> Ongoing:
         self._check_name(tenant, wanted.name)
         new = NewArtefact(ArtefactKind.UPLOAD, file.read_bytes(), "application/octet-stream", file.name)
-        upload = self._catalog.artefacts.add(tenant, new)
-        payload = {**wanted.to_dict(), "pictures": upload.id, "base": self._base}
-        try:
-            return Ongoing(self._queue.submit(tenant, TRAIN, payload), ())
-        except SealsmithError:
-            self._catalog.artefacts.delete(tenant, upload.id)
-            raise
+        payload = {**wanted.to_dict(), "base": self._base}
+        return Ongoing(self._queue.submit(tenant, TRAIN, payload, files={"pictures": new}), ())
 
     def _check_name(self, tenant: str, name: str) -> None:
         try:

@@ -4,9 +4,9 @@ import { askJson, step } from "./client.ts";
 import { good, type Result } from "./problem.ts";
 import type { Base, Order, Recipe, Wish } from "./types.ts";
 
-export async function listOrders(): Promise<Result<Order[]>> {
-  const answer = await askJson<{ orders: Order[] }>("/v1/images");
-  return answer.ok ? good(answer.value.orders) : answer;
+/** Part of the orders, the newest first; `after`: what the part before gave as `next`. */
+export function listOrders(after: string | undefined, limit: number): Promise<Result<{ orders: Order[]; next: string | null }>> {
+  return askJson("/v1/images", { query: { after, limit } });
 }
 
 export function placeOrder(wish: Wish): Promise<Result<Order>> {

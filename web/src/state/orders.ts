@@ -1,10 +1,10 @@
 // Orders of pictures: the server's list is the truth; those under way are followed. What was asked for in this browser is
 // remembered with it, so that an order has its words before its first picture is done, and after the server let go of it.
 
-import { effect, signal } from "@preact/signals";
+import { computed, effect, signal } from "@preact/signals";
 import { follow, type ServerEvent } from "../api/events.ts";
 import { cancelOrder, forgetOrder, listOrders, placeOrder } from "../api/images.ts";
-import type { Problem, Result } from "../api/problem.ts";
+import { good, type Problem, type Result } from "../api/problem.ts";
 import type { Order, Picture, Recipe } from "../api/types.ts";
 import { isRecord, kept } from "./drafts.ts";
 import { me, refreshMe, session } from "./session.ts";
@@ -14,6 +14,8 @@ import { type Draft, isDraft, wishOf } from "./wish.ts";
 const MAX_FOLLOWED = 3;
 const ASK_EVERY_MS = 2500;
 const MAX_REMEMBERED = 60;
+/** Orders that are asked for at once: more than one person may have under way. */
+const PART = 100;
 
 interface Remembered {
   /** Whose it was. */
@@ -23,8 +25,11 @@ interface Remembered {
   draft: Draft;
 }
 
-/** The newest first; null: not asked yet. */
+/** The newest first, as far as they were asked for; null: not asked yet. */
 export const orders = signal<Order[] | null>(null);
+/** What to ask for the rest with; null: there is none. */
+const rest = signal<string | null>(null);
+export const areAllLoaded = computed(() => orders.value !== null && rest.value === null);
 export const ordersProblem = signal<Problem | null>(null);
 /** By `order/index`: the latest preview, as an address of data. */
 export const previews = signal<Record<string, string>>({});
@@ -47,16 +52,39 @@ effect(() => {
   followed.clear();
   clearTimeout(asking);
   orders.value = null;
+  rest.value = null;
   previews.value = {};
 });
 
+/** Asks anew for as many orders as are there, one part at the least. */
 export async function loadOrders(): Promise<void> {
-  const answer = await listOrders();
+  await load(orders.value?.length ?? 0);
+}
+
+/** Asks for a part more. */
+export async function loadOlder(): Promise<void> {
+  await load((orders.value?.length ?? 0) + 1);
+}
+
+async function load(atLeast: number): Promise<void> {
+  const answer = await newest(atLeast);
   if (session.value.is !== "in") return;
   ordersProblem.value = answer.ok ? null : answer.problem;
   if (answer.ok) {
-    orders.value = answer.value;
+    orders.value = answer.value.orders;
+    rest.value = answer.value.next;
     followOpen();
+  }
+}
+
+async function newest(atLeast: number): Promise<Result<{ orders: Order[]; next: string | null }>> {
+  const found: Order[] = [];
+  for (let after: string | undefined; ; ) {
+    const part = await listOrders(after, PART);
+    if (!part.ok) return part;
+    found.push(...part.value.orders);
+    if (part.value.next === null || found.length >= atLeast) return good({ orders: found, next: part.value.next });
+    after = part.value.next;
   }
 }
 
@@ -109,9 +137,10 @@ export const draftOfOrder = (id: string): Draft | null => remembered.value[id]?.
 export function goneOrders(): { id: string; created: number; draft: Draft }[] {
   if (orders.value === null) return [];
   const there = new Set(orders.value.map((order) => order.id));
+  const since = areAllLoaded.value ? 0 : (orders.value.at(-1)?.created ?? 0);
   const tenant = me.value?.tenant.id ?? "";
   return Object.entries(remembered.value)
-    .filter(([id, one]) => one.tenant === tenant && !there.has(id))
+    .filter(([id, one]) => one.tenant === tenant && !there.has(id) && one.created >= since)
     .map(([id, one]) => ({ id, ...one }))
     .sort((one, other) => other.created - one.created);
 }

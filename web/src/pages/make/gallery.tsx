@@ -2,7 +2,21 @@
 
 import { useSignal } from "@preact/signals";
 import type { JSX } from "preact";
-import { forgetHistory, goneOrders, isOpen, cancel, draftOfOrder, orders, ordersProblem, loadOrders, previews, recipeOf, remove } from "../../state/orders.ts";
+import {
+  areAllLoaded,
+  cancel,
+  draftOfOrder,
+  forgetHistory,
+  goneOrders,
+  isOpen,
+  loadOlder,
+  loadOrders,
+  orders,
+  ordersProblem,
+  previews,
+  recipeOf,
+  remove,
+} from "../../state/orders.ts";
 import type { Order, Picture } from "../../api/types.ts";
 import { hrefOf } from "../../router.ts";
 import type { Draft } from "../../state/wish.ts";
@@ -19,6 +33,10 @@ export function Gallery(): JSX.Element {
   const all = orders.value;
   const gone = goneOrders();
   const num = useSignal(PART);
+  const more = (): void => {
+    num.value += PART;
+    if (num.value > (all?.length ?? 0) && !areAllLoaded.value) void loadOlder();
+  };
   return (
     <section class="gallery" aria-label={text.gallery}>
       {ordersProblem.value && <ErrorNote problem={ordersProblem.value} onRetry={() => void loadOrders()} />}
@@ -27,9 +45,7 @@ export function Gallery(): JSX.Element {
       {all?.slice(0, num.value).map((order) => (
         <OrderBlock key={order.id} order={order} />
       ))}
-      {(all?.length ?? 0) > num.value && (
-        <Button onClick={() => (num.value += PART)}>{words.value.shell.showMore}</Button>
-      )}
+      {all && (all.length > num.value || !areAllLoaded.value) && <Button onClick={more}>{words.value.shell.showMore}</Button>}
       {gone.length > 0 && <Gone gone={gone} />}
     </section>
   );

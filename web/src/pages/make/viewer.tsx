@@ -1,19 +1,24 @@
 // One picture, large, with its recipe.
 
 import type { JSX } from "preact";
+import { useEffect } from "preact/hooks";
 import { blobOf, saveAs } from "../../api/blobs.ts";
 import type { Order, Picture, Recipe } from "../../api/types.ts";
 import { go } from "../../router.ts";
-import { orders, recipeOf } from "../../state/orders.ts";
-import { AuthImage, Button, complain, Dialog, say, WarningNote } from "../../ui/index.ts";
+import { areAllLoaded, loadOlder, orders, ordersProblem, recipeOf } from "../../state/orders.ts";
+import { AuthImage, Button, complain, Dialog, say, Waiting, WarningNote } from "../../ui/index.ts";
 import { formatNumber } from "../../words/format.ts";
 import { words } from "../../words/index.ts";
 import { change, recall } from "./draft.ts";
 
 export function Viewer({ id, index }: { id: string; index: number }): JSX.Element | null {
   const text = words.value.make;
+  const order = orders.value?.find((one) => one.id === id);
+  const isLooking = !order && !areAllLoaded.value && !ordersProblem.value;
+  useEffect(() => {
+    if (orders.value && isLooking) void loadOlder();
+  }, [orders.value, isLooking]);
   if (orders.value === null) return null;
-  const order = orders.value.find((one) => one.id === id);
   const picture = order?.pictures[index];
   const recipe = recipeOf(picture);
   const close = (): void => go("make");
@@ -33,6 +38,8 @@ export function Viewer({ id, index }: { id: string; index: number }): JSX.Elemen
             {recipe && <RecipeList recipe={recipe} />}
           </div>
         </div>
+      ) : isLooking ? (
+        <Waiting />
       ) : (
         <p>{text.pictureGone}</p>
       )}
