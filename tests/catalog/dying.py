@@ -71,6 +71,14 @@ def hand_in(catalog: Catalog, tenant: str, n: int) -> Callable[[], Any]:
     return lambda: Queue(catalog).submit(tenant, "train", {"pictures": ""}, files={"pictures": pictures})
 
 
+def forget(catalog: Catalog, tenant: str, n: int) -> Callable[[], Any]:
+    """A training that was called off, and its pictures."""
+    queue = Queue(catalog)
+    job = hand_in(catalog, tenant, n)()
+    queue.cancel(tenant, job.id)
+    return lambda: queue.delete(tenant, job.id, [job.payload["pictures"]])
+
+
 def finish(catalog: Catalog, tenant: str, n: int) -> Callable[[], Any]:
     Queue(catalog).submit(tenant, "train", {"n": n})
     leases = Leases(catalog)
@@ -84,7 +92,7 @@ def outcome(n: int) -> Outcome:
     return Outcome({"n": n}, (NewSeal(content(n), facts()),), (curve,))
 
 
-OPERATIONS = {each.__name__: each for each in (add, delete, upload, hand_in, finish)}
+OPERATIONS = {each.__name__: each for each in (add, delete, upload, hand_in, forget, finish)}
 
 
 def main(operation: str, database: str, store: str) -> None:

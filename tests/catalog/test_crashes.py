@@ -15,7 +15,7 @@ from sealsmith.catalog.database import utc_now
 from sealsmith.engine.store import digest_of
 from sealsmith.jobs import JobState, Leases, Queue
 
-FEWEST_POINTS = {"add": 5, "delete": 5, "upload": 5, "hand_in": 6, "finish": 10}
+FEWEST_POINTS = {"add": 5, "delete": 5, "upload": 5, "hand_in": 6, "forget": 6, "finish": 10}
 
 
 def much_later() -> datetime:
@@ -78,6 +78,19 @@ def handed_in_again(catalog: Catalog, tenant: str, num: int) -> None:
         assert digest_of(catalog.artefacts.read(tenant, each.id)) == each.digest
 
 
+def forgotten_again(catalog: Catalog, tenant: str, num: int) -> None:
+    """A training is there with its pictures, or neither is."""
+    queue = Queue(catalog)
+    jobs = queue.page(tenant, limit=200).items
+    pictures = catalog.artefacts.page(tenant, ArtefactKind.UPLOAD, limit=200).items
+    assert [job.payload["pictures"] for job in jobs] == [each.id for each in pictures]
+    assert 0 < len(jobs) < num
+    for job in jobs:
+        queue.delete(tenant, job.id, [job.payload["pictures"]])
+    catalog.verify(repair=True)
+    assert list(catalog.files.paths()) == []
+
+
 def finished_again(catalog: Catalog, tenant: str, num: int) -> None:
     leases, queue = Leases(catalog), Queue(catalog)
     while (lease := leases.claim(["train"], "next", 3600)) is not None:
@@ -96,5 +109,6 @@ AGAIN = {
     "delete": deleted_again,
     "upload": uploaded_again,
     "hand_in": handed_in_again,
+    "forget": forgotten_again,
     "finish": finished_again,
 }

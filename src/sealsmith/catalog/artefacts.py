@@ -3,7 +3,7 @@
 Nobody but their tenant sees them.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -38,8 +38,12 @@ class Artefacts:
 
     def sweep_files(self, several: Sequence[NewArtefact]) -> None:
         """Takes files away again whose rows did not come about, unless others have the same."""
-        for new in several:
-            self._files.sweep(artefact_path(digest_of(new.data)))
+        self.sweep(digest_of(new.data) for new in several)
+
+    def sweep(self, digests: Iterable[str]) -> None:
+        """Removes files of these contents that no row needs any more."""
+        for digest in digests:
+            self._files.sweep(artefact_path(digest))
 
     def insert(self, session: Session, tenant: str, several: Sequence[NewArtefact]) -> list[Artefact]:
         """Rows of files that were put, in a transaction in which more than this happens, or nothing.
@@ -92,9 +96,18 @@ class Artefacts:
     def delete(self, tenant: str, artefact: str) -> None:
         """Removes it, and then its file if no other artefact has the same. Raises: MissingError."""
         with self._database.writing() as session:
-            row = _own(session, tenant, artefact)
+            digests = self.remove(session, tenant, [artefact])
+        self.sweep(digests)
+
+    def remove(self, session: Session, tenant: str, several: Iterable[str]) -> list[str]:
+        """Removes rows in a transaction in which more than this happens, or nothing; says what to sweep after it.
+
+        Raises: MissingError.
+        """
+        rows = [_own(session, tenant, artefact) for artefact in several]
+        for row in rows:
             session.delete(row)
-        self._files.sweep(artefact_path(row.digest))
+        return [row.digest for row in rows]
 
     def _row(self, tenant: str, new: NewArtefact) -> ArtefactRow:
         return ArtefactRow(

@@ -177,13 +177,18 @@ class Queue:
             say(session, row, EventKind.QUEUED, now, {})
             return job_of(row)
 
-    def delete(self, tenant: str, job: str) -> None:
-        """Forgets a job that has ended, and its events; what it made stays. Raises: MissingError, ConflictError."""
+    def delete(self, tenant: str, job: str, files: Collection[str] = ()) -> None:
+        """Forgets a job that has ended, its events, and these files of the tenant's; what else it made stays.
+
+        Raises: MissingError, ConflictError.
+        """
         with self._database.writing() as session:
             row = _own(session, tenant, job, locked=True)
             if not JobState(row.state).is_last:
                 raise ConflictError(f"the job is {row.state}", "cancel it first")
+            digests = self._artefacts.remove(session, tenant, files)
             session.delete(row)
+        self._artefacts.sweep(digests)
 
 
 def _new_row(

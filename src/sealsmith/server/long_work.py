@@ -145,12 +145,9 @@ class LongWork:
         return artefact, self._catalog.artefacts.read(tenant, file)
 
     def _forget(self, tenant: str, job: str) -> None:
-        found, artefacts = self._job(tenant, job), self._catalog.artefacts
-        self._queue.delete(tenant, job)
-        for file in self._files(tenant, job):
-            artefacts.delete(tenant, file.id)
-        for upload in self._uploads(found):
-            artefacts.delete(tenant, upload)
+        found = self._job(tenant, job)
+        files = [file.id for file in self._files(tenant, job)]
+        self._queue.delete(tenant, job, [*files, *self._uploads(found)])
 
     def _uploads(self, job: Job) -> Collection[str]:
         """Ids of the files that were handed in with a job."""
