@@ -56,7 +56,10 @@ def test_the_server_imports_no_torch() -> None:
     assert "torch" not in json.loads(ended.stdout)
 
 
-@pytest.mark.parametrize("package", ["sealsmith.adapters", "sealsmith.generate", "sealsmith.train"])
+@pytest.mark.parametrize(
+    "package",
+    ["sealsmith.adapters", "sealsmith.bases", "sealsmith.generate", "sealsmith.score", "sealsmith.train"],
+)
 def test_a_lazy_package_has_every_name_it_offers(package: str) -> None:
     module = importlib.import_module(package)
     assert all(not inspect.ismodule(getattr(module, name)) for name in module.__all__)

@@ -12,7 +12,7 @@ import shutil
 from pathlib import Path
 
 import torch
-from diffusers import StableDiffusionPipeline
+from diffusers import AutoencoderKL, DDIMScheduler, StableDiffusionPipeline
 from transformers import CLIPTokenizer
 
 from sealsmith.bases.base import SEALWORLD_FOLDER
@@ -41,16 +41,9 @@ def assemble(config: Config, folder: Path) -> None:
     vae.register_to_config(scaling_factor=state["scaling_factor"])
     for part in PARTS:
         shutil.rmtree(folder / part, ignore_errors=True)
-    StableDiffusionPipeline(
-        vae=vae.half(),
-        text_encoder=model.text_encoder,
-        tokenizer=words,
-        unet=model.unet.half(),
-        scheduler=build_scheduler(),
-        safety_checker=None,
-        feature_extractor=None,
-        requires_safety_checker=False,
-    ).save_pretrained(folder)
+    pipeline_of(model, vae, words, build_scheduler(config.denoiser.objective), torch.half).save_pretrained(
+        folder
+    )
     (folder / "sealsmith.json").write_text(
         json.dumps(
             {"family": "sealworld", "version": 1, "training_steps": state["step"], FACT: True}, indent=2
@@ -59,6 +52,26 @@ def assemble(config: Config, folder: Path) -> None:
     )
     size = sum(f.stat().st_size for f in folder.rglob("*.safetensors"))
     print(f"{folder}: {size / 2**20:.1f} MiB of weights")
+
+
+def pipeline_of(
+    model: Denoiser,
+    vae: AutoencoderKL,
+    words: CLIPTokenizer,
+    scheduler: DDIMScheduler,
+    precision: torch.dtype = torch.float32,
+) -> StableDiffusionPipeline:
+    """The parts as one pipeline, U-Net and autoencoder in this precision."""
+    return StableDiffusionPipeline(
+        vae=vae.to(precision),
+        text_encoder=model.text_encoder,
+        tokenizer=words,
+        unet=model.unet.to(precision),
+        scheduler=scheduler,
+        safety_checker=None,
+        feature_extractor=None,
+        requires_safety_checker=False,
+    )
 
 
 def main() -> None:

@@ -12,6 +12,7 @@ import argparse
 import math
 import time
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -23,7 +24,8 @@ from sealsmith.bases.base import SEALWORLD_FOLDER
 
 from . import dataset, glyphs
 from .configs import CONFIGS, AutoencoderConfig, Config
-from .training import Average, MuonAdam, Run, trapezoid, warm_up
+from .optimisers import MuonAdam
+from .training import Average, Pace, Run, has_fast_bfloat16, warm_up
 
 VALID_PICTURES = 64
 
@@ -58,8 +60,21 @@ def trained(config: AutoencoderConfig) -> AutoencoderKL:
     return shipped(config)
 
 
+def is_shipped(config: AutoencoderConfig) -> bool:
+    """Whether the latents are the shipped encoder's: no other was trained here."""
+    return not (_run(config, "autoencoder").folder / "checkpoint.json").exists()
+
+
 def _run(config: AutoencoderConfig, part: str) -> Run:
     return Run(glyphs.RUNS / f"{part}-{config.name}")
+
+
+def fits_shipped(config: AutoencoderConfig) -> bool:
+    """Whether the package carries one of this shape."""
+    try:
+        return bool(shipped(config))
+    except SystemExit:
+        return False
 
 
 def shipped(config: AutoencoderConfig) -> AutoencoderKL:
@@ -80,9 +95,21 @@ def shipped(config: AutoencoderConfig) -> AutoencoderKL:
     return model.eval()
 
 
-def to_tensor(pictures: np.ndarray) -> Tensor:
-    """uint8 [N, H, W, 3] -> float32 [N, 3, H, W] in -1..1."""
-    return torch.from_numpy(np.ascontiguousarray(pictures)).permute(0, 3, 1, 2).float() / 127.5 - 1
+def to_tensor(pictures: np.ndarray | Tensor, device: str = "cpu") -> Tensor:
+    """uint8 [N, H, W, 3] -> float32 [N, 3, H, W] in -1..1 on the device; only bytes are sent there."""
+    if not isinstance(pictures, Tensor):
+        pictures = torch.from_numpy(np.array(pictures))
+    return pictures.to(device).permute(0, 3, 1, 2).float() / 127.5 - 1
+
+
+def crops(pictures: np.ndarray | Tensor, picked: np.ndarray, corners: np.ndarray, px: int) -> Any:
+    """uint8 [B, px, px, 3]: squares of the `picked` [B], whose left upper corners [B, 2] are (y, x)."""
+    steps = np.arange(px)
+    y, x = corners[:, :1] + steps, corners[:, 1:] + steps
+    where: tuple[Any, ...] = (picked[:, None, None], y[:, :, None], x[:, None])
+    if isinstance(pictures, Tensor):
+        where = tuple(torch.from_numpy(each).to(pictures.device) for each in where)
+    return pictures[where]
 
 
 def reconstruction_loss(made: Tensor, real: Tensor) -> Tensor:
@@ -96,11 +123,11 @@ def reconstruction_loss(made: Tensor, real: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def psnr(model: AutoencoderKL, pictures: np.ndarray) -> float:
+def psnr(model: AutoencoderKL, pictures: np.ndarray | Tensor) -> float:
     """Mean peak signal-to-noise ratio of reconstructions, dB."""
     total = 0.0
     for start in range(0, len(pictures), 16):
-        real = to_tensor(pictures[start : start + 16])
+        real = to_tensor(pictures[start : start + 16], model.device)
         made = model.decode(model.encode(real).latent_dist.mode()).sample.clamp(-1, 1)
         error = (made - real).square().flatten(1).mean(1) / 4
         total += float((-10 * error.log10()).sum())
@@ -108,7 +135,7 @@ def psnr(model: AutoencoderKL, pictures: np.ndarray) -> float:
 
 
 @dataclass(frozen=True)
-class _Stage:
+class Stage:
     """One of the two trainings."""
 
     run: Run
@@ -118,54 +145,58 @@ class _Stage:
     steps: int
 
 
-def _whole(config: Config) -> _Stage:
+def whole(config: Config) -> Stage:
     """Both halves, from random weights."""
     settings = config.autoencoder
     names = glyphs.train_names(settings.glyphs)
-    data = dataset.rendered("autoencoder", settings.pictures, names, seed=1)
+    name = "autoencoder" if settings.name == "cpu" else f"autoencoder-{settings.name}"
+    data = dataset.rendered(name, settings.pictures, names, seed=1, workers=settings.workers)
     torch.manual_seed(0)
-    return _Stage(_run(settings, "autoencoder"), build(settings), data.pictures, settings.steps)
+    return Stage(_run(settings, "autoencoder"), build(settings), data.pictures, settings.steps)
 
 
-def _decoder(config: Config) -> _Stage:
+def decoder(config: Config) -> Stage:
     """The decoder alone, from where it stands, on the denoiser's pictures: all glyphs, two marks in some."""
     settings = config.autoencoder
     run, model = _run(settings, "decoder"), trained(settings).train()
     model.encoder.requires_grad_(False)
     model.quant_conv.requires_grad_(False)
     data = dataset.of_denoiser(config.denoiser)
-    return _Stage(run, model, data.pictures, settings.decoder_steps)
+    return Stage(run, model, data.pictures, settings.decoder_steps)
 
 
-def train(config: AutoencoderConfig, stage: _Stage, device: str, minutes: float) -> None:
-    data, run, model = stage.pictures, stage.run, stage.model.to(device)
+def train(config: AutoencoderConfig, stage: Stage, device: str, minutes: float) -> None:
+    data: np.ndarray | Tensor = stage.pictures
+    run, model = stage.run, stage.model.to(device)
+    if device != "cpu":
+        model.to(memory_format=torch.channels_last)
+        data = torch.from_numpy(np.array(data)).to(device)
     torch.manual_seed(0)
     optimizer = MuonAdam(model, config.learning_rate)
     average = Average(model, 400)
-    step = run.resume(model, optimizer, average)
+    pace = Pace(stage.steps, 0.4, config.minutes, config.patience)
+    step = run.resume(model, optimizer, average, pace)
     rng = np.random.default_rng(step)
-    began, first, shown = time.monotonic(), step, time.monotonic()
-    while step < stage.steps and time.monotonic() - began < minutes * 60:
+    pace.begin(pace.state())
+    began, first, saved = time.monotonic(), step, time.monotonic()
+    while pace.share(step) < 1 and time.monotonic() - began < minutes * 60:
         for group in optimizer.param_groups:
-            factor = trapezoid(step, stage.steps, 0.4) * warm_up(group["step"], 50)
-            group["lr"] = config.learning_rate * factor
+            group["lr"] = config.learning_rate * pace.factor(step) * warm_up(group["step"], 50)
         picked = rng.integers(VALID_PICTURES, len(data), config.batch)
         corners = rng.integers(0, 128 - config.crop_px + 1, (config.batch, 2))
-        crops = [
-            data[i, y : y + config.crop_px, x : x + config.crop_px]
-            for i, (y, x) in zip(picked, corners, strict=True)
-        ]
-        real = to_tensor(np.stack(crops)).to(device)
-        posterior = model.encode(real).latent_dist
-        made = model.decode(posterior.sample()).sample
-        loss = reconstruction_loss(made, real) + config.kl_weight * posterior.kl().mean()
+        real = to_tensor(crops(data, picked, corners, config.crop_px), device)
+        with torch.autocast(device, torch.bfloat16, enabled=has_fast_bfloat16(device)):
+            posterior = model.encode(real).latent_dist
+            made = model.decode(posterior.sample()).sample
+        made = made.float()
+        loss = reconstruction_loss(made, real) + config.kl_weight * posterior.kl().float().mean()
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 2.0)
         optimizer.step()
         average.update(model)
         step += 1
-        if step % 100 == 0 or step == stage.steps:
+        if step % 100 == 0:
             rate = (step - first) * config.batch / (time.monotonic() - began)
             mse = F.mse_loss(made.detach(), real).item() / 4
             run.log(
@@ -174,13 +205,30 @@ def train(config: AutoencoderConfig, stage: _Stage, device: str, minutes: float)
                 psnr_batch=round(-10 * math.log10(mse), 2),
                 crops_s=round(rate, 1),
             )
-        if time.monotonic() - shown > 240 or step == stage.steps:
-            shown = time.monotonic()
-            run.save_training(model, optimizer, average, step)
-            held = build(config)
-            held.load_state_dict(average.weights)
-            run.log(step=step, psnr_valid=round(psnr(held.eval(), data[:VALID_PICTURES]), 2))
-    run.save_training(model, optimizer, average, step)
+        if step % config.valid_every == 0 and step < stage.steps:
+            _look(config, average, data, run, pace, step, device)
+        if step % config.valid_every == 0 or time.monotonic() - saved > 240:
+            saved = time.monotonic()
+            run.save_training(model, optimizer, average, step, pace=pace.state())
+    _look(config, average, data, run, pace, step, device)
+    run.save_training(model, optimizer, average, step, pace=pace.state())
+
+
+def _look(
+    config: AutoencoderConfig,
+    average: Average,
+    data: np.ndarray | Tensor,
+    run: Run,
+    pace: Pace,
+    step: int,
+    device: str,
+) -> None:
+    """Log the validation figure, and let the pace heed it."""
+    held = build(config).to(device)
+    held.load_state_dict(average.weights)
+    figure = psnr(held.eval(), data[:VALID_PICTURES])
+    pace.heed(-figure, step)
+    run.log(step=step, psnr_valid=round(figure, 2), done=round(pace.share(step), 3))
 
 
 def main() -> None:
@@ -191,7 +239,7 @@ def main() -> None:
     parser.add_argument("--decoder", action="store_true", help="train the decoder on, and leave the latents")
     arguments = parser.parse_args()
     config = CONFIGS[arguments.config]
-    stage = _decoder(config) if arguments.decoder else _whole(config)
+    stage = decoder(config) if arguments.decoder else whole(config)
     train(config.autoencoder, stage, arguments.device, arguments.minutes)
 
 

@@ -1,5 +1,6 @@
-"""The two trainings of the one recipe: `cpu` (two cores, hours) and `cuda` (one GPU, minutes)."""
+"""Trainings of the one recipe: `cpu` (two cores, hours), `cuda` (one GPU, minutes), `miniature` (a rehearsal)."""
 
+import math
 from dataclasses import dataclass, replace
 
 
@@ -19,6 +20,12 @@ class AutoencoderConfig:
     kl_weight: float = 1e-6
     decoder_steps: int = 5000
     """Of the decoder alone, on the denoiser's pictures, when the latents are no longer to change."""
+    minutes: float = math.inf
+    """Of training altogether: the learning rate has fallen by then, even if steps are left."""
+    valid_every: int = 500
+    patience: int = 0
+    """After how many validations without a better figure the learning rate falls at once; 0: never."""
+    workers: int = 2
 
 
 @dataclass(frozen=True)
@@ -35,7 +42,22 @@ class DenoiserConfig:
     weight_decay: float = 0.02
     cooldown: float = 0.35
     average_steps: int = 300
+    """Horizon of the averaged weights; 1 is no average."""
     valid_pictures: int = 256
+    captions_each: int = 8
+    """How many captions of a picture are told in turn."""
+    objective: str = "v"
+    """What is predicted, one of `objective.OBJECTIVES`."""
+    min_snr: float | None = None
+    """Gamma of min-SNR weights."""
+    optimiser: str = "muon"
+    """"muon" (and AdamW on what is no matrix), "adamw" or "schedule-free"."""
+    minutes: float = math.inf
+    valid_every: int = 500
+    patience: int = 0
+    workers: int = 2
+    is_compiled: bool = False
+    """Whether torch.compile makes the U-Net's passes: on a GPU, where the minutes are long enough to earn it."""
     channels: tuple[int, ...] = (96, 160, 224)
     heads: int = 4
     emblem_weight: float = 3.0
@@ -58,6 +80,10 @@ class JudgeConfig:
     size: int = 128
     """Length of the emblem embedding."""
     workers: int = 1
+    minutes: float = math.inf
+    valid_every: int = 250
+    valid_glyphs: int = 64
+    patience: int = 0
 
 
 @dataclass(frozen=True)
@@ -73,19 +99,74 @@ _cpu = Config(
     judge=JudgeConfig("cpu", steps=1080),
 )
 
+_cuda = Config(
+    autoencoder=replace(
+        _cpu.autoencoder,
+        name="cuda",
+        glyphs=1000,
+        steps=12_000,
+        batch=256,
+        learning_rate=4e-3,
+        channels=(32, 48, 64, 96),
+        decoder_steps=0,
+        minutes=5,
+        valid_every=500,
+        patience=6,
+        workers=14,
+    ),
+    denoiser=replace(
+        _cpu.denoiser,
+        name="cuda",
+        pictures=150_000,
+        steps=40_000,
+        batch=512,
+        learning_rate=3e-3,
+        cooldown=0.35,
+        average_steps=1000,
+        minutes=12,
+        valid_every=1000,
+        patience=6,
+        workers=14,
+    ),
+    judge=JudgeConfig(
+        "cuda", steps=3000, batch=128, learning_rate=4e-3, workers=14, width=32, minutes=8, patience=6
+    ),
+)
+"""Rates rise less than with the root of the batch: Muon bears little more, and no time is left for a second try."""
+
 CONFIGS = {
     "cpu": _cpu,
-    "cuda": Config(
+    "cuda": _cuda,
+    "miniature": Config(
         autoencoder=replace(
-            _cpu.autoencoder, name="cuda", steps=12_000, batch=64, channels=(32, 48, 64, 96), decoder_steps=0
+            _cuda.autoencoder,
+            name="miniature",
+            glyphs=4,
+            pictures=72,
+            steps=4,
+            batch=2,
+            crop_px=32,
+            channels=(8, 8, 8, 8),
+            valid_every=2,
+            workers=1,
         ),
         denoiser=replace(
-            _cpu.denoiser,
-            name="cuda",
-            pictures=150_000,
-            steps=40_000,
-            batch=128,
+            _cuda.denoiser,
+            name="miniature",
+            glyphs=4,
+            pictures=24,
+            wide_pictures=12,
+            steps=30,
+            batch=4,
+            valid_pictures=4,
+            channels=(16, 32, 32),
+            text_width=96,
+            shape_length=8,
+            text_layers=1,
+            captions_each=2,
+            valid_every=3,
+            workers=1,
         ),
-        judge=JudgeConfig("cuda", steps=8000, workers=14, width=32),
+        judge=JudgeConfig("miniature", steps=2, batch=2, width=4, size=16, valid_every=1, valid_glyphs=2),
     ),
 }

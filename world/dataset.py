@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import asdict, dataclass
+from itertools import islice
 from multiprocessing import Pool
 from pathlib import Path
 
@@ -32,21 +33,38 @@ def rendered(
     """
     folder = glyphs.RUNS / "data"
     pictures, listing = folder / f"{name}.npy", folder / f"{name}.jsonl"
-    if not listing.exists() or sum(1 for _ in listing.open()) != count:
+    if not listing.exists() or len(listing.read_text().splitlines()) != count:
         folder.mkdir(parents=True, exist_ok=True)
         _render(pictures, listing, count, _Stream(tuple(emblems), seed, is_wide), workers)
-    return Rendered(np.load(pictures, mmap_mode="r"), [_parse(line) for line in listing.open()])
+    return Rendered(
+        np.load(pictures, mmap_mode="r"), [_parse(line) for line in listing.read_text().splitlines()]
+    )
 
 
 def of_denoiser(config: DenoiserConfig) -> Rendered:
     """The square pictures that the denoiser is trained on; what comes after the latents may be, too."""
-    return rendered("denoiser", config.pictures, glyphs.training_names(config.glyphs), seed=2)
+    names = glyphs.training_names(config.glyphs)
+    return rendered(_name("denoiser", config), config.pictures, names, 2, config.workers)
 
 
 def wide_of_denoiser(config: DenoiserConfig) -> Rendered:
     """The wide ones."""
     names = glyphs.training_names(config.glyphs)
-    return rendered("denoiser-wide", config.wide_pictures, names, seed=4, is_wide=True)
+    return rendered(
+        _name("denoiser-wide", config), config.wide_pictures, names, 4, config.workers, is_wide=True
+    )
+
+
+def scenes_of_denoiser(config: DenoiserConfig) -> list[Scene]:
+    """What the square pictures show, without rendering any."""
+    stream = _Stream(tuple(glyphs.training_names(config.glyphs)), 2, is_wide=False)
+    made = (scene for start in range(0, config.pictures, CHUNK) for scene in stream.scenes(start))
+    return list(islice(made, config.pictures))
+
+
+def _name(name: str, config: DenoiserConfig) -> str:
+    """Those of the two cores' configuration have the plain name."""
+    return name if config.name == "cpu" else f"{name}-{config.name}"
 
 
 @dataclass(frozen=True)
@@ -56,6 +74,11 @@ class _Stream:
     emblems: tuple[str, ...]
     seed: int
     is_wide: bool
+
+    def scenes(self, start: int) -> list[Scene]:
+        """The chunk that begins with number `start`."""
+        rng = np.random.default_rng((self.seed, start))
+        return [self.scene(rng) for _ in range(CHUNK)]
 
     def scene(self, rng: np.random.Generator) -> Scene:
         if self.is_wide:
@@ -86,8 +109,7 @@ def _init(stream: _Stream) -> None:
 
 def _chunk(start: int) -> tuple[np.ndarray, list[str]]:
     stream: _Stream = _worker["stream"]
-    rng = np.random.default_rng((stream.seed, start))
-    made = [stream.scene(rng) for _ in range(CHUNK)]
+    made = stream.scenes(start)
     return np.stack([render(s, _worker["masks"]) for s in made]), [json.dumps(asdict(s)) for s in made]
 
 

@@ -15,8 +15,7 @@ import argparse
 import json
 import math
 import time
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
 
@@ -24,18 +23,36 @@ import numpy as np
 import torch
 from diffusers import DDIMScheduler, UNet2DConditionModel
 from diffusers.models.attention_processor import AttnProcessor
-from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
 from sealsmith.bases.base import SEALWORLD_FOLDER
-from sealsmith.stage import COLOURS, HELDOUT_MARKS, HELDOUT_SURFACES, MARKS, SCENE_PX, SURFACES, Scene
+from sealsmith.stage import COLOURS, HELDOUT_MARKS, HELDOUT_SURFACES, MARKS, SURFACES
 
-from . import autoencoder, dataset, glyphs, rare_words, scenes, tokenizer
+from . import autoencoder, glyphs, objective, rare_words, scenes, tokenizer
 from .configs import CONFIGS, Config, DenoiserConfig
-from .training import Average, MuonAdam, Run, Team, batches, has_fast_bfloat16, trapezoid, warm_up
-
-SMALL_RADIUS_PX = 36.0
+from .latents import (
+    Batch,
+    Latents,
+    Shapes,
+    TrainingData,
+    captions_of,
+    shown_in,
+    tokens_of,
+    training_data,
+)
+from .optimisers import MuonAdam, ScheduleFree
+from .training import (
+    Average,
+    Pace,
+    Run,
+    Start,
+    Team,
+    batches,
+    check_shapes,
+    has_fast_bfloat16,
+    warm_up,
+)
 
 
 class Denoiser(nn.Module):
@@ -90,13 +107,14 @@ class Denoiser(nn.Module):
         self.text_encoder.set_attn_implementation("eager")
 
 
-def build_scheduler() -> DDIMScheduler:
+def build_scheduler(predicted: str = "v") -> DDIMScheduler:
+    """The schedule of an objective. At zero terminal signal-to-noise epsilon says nothing of the picture."""
     return DDIMScheduler(
         beta_start=0.00085,
         beta_end=0.012,
         beta_schedule="scaled_linear",
-        prediction_type="v_prediction",
-        rescale_betas_zero_snr=True,
+        prediction_type=objective.OBJECTIVES[predicted],
+        rescale_betas_zero_snr=predicted != "epsilon",
         timestep_spacing="trailing",
         clip_sample=False,
         steps_offset=1,
@@ -134,118 +152,34 @@ def informed_embeddings(model: Denoiser, config: DenoiserConfig, words: CLIPToke
     table *= config.code_scale
 
 
-class Shapes:
-    """What is told of emblems that have no name: an addition to a rare token's embedding."""
-
-    def __init__(self, config: DenoiserConfig, words: CLIPTokenizer):
-        named = set(glyphs.train_names(config.glyphs))
-        self.words, self.width = words, config.text_width
-        names = sorted(set(glyphs.training_names(config.glyphs)) - named)
-        codes = config.code_scale * torch.from_numpy(glyphs.shape_codes(names, config.shape_length))
-        self.named: frozenset[str] = frozenset(named)
-        self._codes = dict(zip(names, codes, strict=True))
-
-    def told(self, tokens: Tensor, shapes: list[Mapping[str, str]]) -> Tensor:
-        """[N, 77, text_width] for token ids [N, 77] and each caption's shapes by rare token."""
-        told = torch.zeros(*tokens.shape, self.width)
-        for row, by_token in enumerate(shapes):
-            for token, emblem in by_token.items():
-                code = self._codes[emblem]
-                told[row, tokens[row] == self.words.convert_tokens_to_ids(f"{token}</w>"), : len(code)] = code
-        return told
-
-
-@dataclass(frozen=True)
-class Latents:
-    """Cached latents of pictures of one size, normalised to unit deviation over the square ones."""
-
-    values: Tensor
-    """[N, C, 16, w]"""
-    scenes: list[Scene]
-    inside: Tensor
-    """[N, 1, 16, w]: 1 where an emblem is drawn, 2 where a small one is, else 0."""
-
-
-@dataclass(frozen=True)
-class TrainingData:
-    """What the denoiser learns from."""
-
-    square: Latents
-    wide: Latents
-    scaling_factor: float
-
-
-def training_data(config: Config, device: str) -> TrainingData:
-    """The training pictures' latents, computed once and kept in `world/runs/data`."""
-    name, settings = config.autoencoder.name, config.denoiser
-    square = _encoded(dataset.of_denoiser(settings), f"{name}-{settings.pictures}", config, device)
-    wide = _encoded(
-        dataset.wide_of_denoiser(settings), f"{name}-wide-{settings.wide_pictures}", config, device
-    )
-    factor = 1 / square.values[:2000].std().item()
-    return TrainingData(*(replace(each, values=each.values * factor) for each in (square, wide)), factor)
-
-
-@torch.no_grad()
-def _encoded(data: dataset.Rendered, name: str, config: Config, device: str) -> Latents:
-    """Latents as the autoencoder has them, kept under that name."""
-    file = glyphs.RUNS / "data" / f"latents-{name}.safetensors"
-    if not file.exists():
-        model = autoencoder.trained(config.autoencoder).to(device)
-        parts = []
-        for start in range(0, len(data.pictures), 32):
-            pictures = autoencoder.to_tensor(data.pictures[start : start + 32]).to(device)
-            with torch.autocast(device, torch.bfloat16, enabled=has_fast_bfloat16(device)):
-                found = model.encode(pictures).latent_dist.mode()
-            parts.append(found.float().cpu().contiguous())
-        save_file({"latents": torch.cat(parts)}, file)
-    values = load_file(file)["latents"]
-    inside = torch.stack([_inside(scene, values.shape[-2]) for scene in data.scenes])
-    return Latents(values, data.scenes, inside)
-
-
-def _inside(scene: Scene, size: int) -> Tensor:
-    """[1, size, w]: how much the inner three quarters of each mark count, where its emblem is; 0 elsewhere."""
-    step = SCENE_PX / size
-    x, y = (torch.arange(px / step) + 0.5 for px in (scene.width_px, SCENE_PX))
-    weight = torch.zeros(len(y), len(x))
-    for place in scene.placements:
-        dx, dy = step * x[None] - place.centre_px[0], step * y[:, None] - place.centre_px[1]
-        is_inside = dx.square() + dy.square() < (0.75 * place.radius_px) ** 2
-        weight[is_inside] = 1.0 if place.radius_px > SMALL_RADIUS_PX else 2.0
-    return weight[None]
-
-
-def tokens_of(words: CLIPTokenizer, captions: list[str]) -> Tensor:
-    """Token ids [N, 77], padded and cut as the pipeline does."""
-    return words(
-        captions, padding="max_length", max_length=tokenizer.MAX_TOKENS, truncation=True, return_tensors="pt"
-    ).input_ids
-
-
-def load_shipped(model: Denoiser, config: DenoiserConfig, words: CLIPTokenizer) -> int:
+def load_shipped(model: Denoiser, settings: Config, words: CLIPTokenizer) -> int:
     """Put the shipped weights into `model`, whose tokens are those of `words`; the number of steps behind them.
 
-    Rare words lose the shapes they were shipped with: in training each is told one.
+    Rare words lose the shapes they were shipped with: in training each is told one. Where the latents are another
+    autoencoder's than the shipped one's, the convolutions that read and write them stay as they are.
     The optimiser's state is not shipped: a training that goes on from here warms its momentum up anew.
-    Raises: SystemExit when the package carries none, or others than this configuration's shape.
+    Raises: SystemExit, with nothing changed, when the package carries none or others than this shape.
     """
     facts = SEALWORLD_FOLDER / "sealsmith.json"
     if not facts.exists():
         raise SystemExit("no weights are shipped yet: leave --from-shipped out")
     unet = UNet2DConditionModel.from_pretrained(SEALWORLD_FOLDER / "unet", use_safetensors=True)
     text_encoder = CLIPTextModel.from_pretrained(SEALWORLD_FOLDER / "text_encoder", use_safetensors=True)
-    try:
-        model.unet.load_state_dict(unet.state_dict())
-        model.text_encoder.load_state_dict(text_encoder.state_dict())
-    except RuntimeError as error:
-        raise SystemExit(f"the shipped weights are of another shape: {error}") from error
+    order = _shipped_ids(words)
+    drawing, reading = unet.state_dict(), text_encoder.state_dict()
+    for own, state in ((model.unet, drawing), (model.text_encoder, reading)):
+        check_shapes(own, state)
+    if not autoencoder.is_shipped(settings.autoencoder):
+        ends = {k: v for k, v in model.unet.state_dict().items() if k.startswith(("conv_in.", "conv_out."))}
+        drawing |= ends
+    model.unet.load_state_dict(drawing)
+    model.text_encoder.load_state_dict(reading)
     table = model.text_encoder.get_input_embeddings().weight
     told = json.loads(facts.read_text())
     with torch.no_grad():
-        table.copy_(table[_shipped_ids(words)].clone())
+        table.copy_(table[order].clone())
         if told.get(rare_words.FACT):
-            table -= rare_words.made_up_shapes(config, words).to(table.device)
+            table -= rare_words.made_up_shapes(settings.denoiser, words).to(table.device)
     return int(told["training_steps"])
 
 
@@ -261,66 +195,164 @@ def _shipped_ids(words: CLIPTokenizer) -> list[int]:
     return [shipped[token] for token in sorted(own, key=own.__getitem__)]
 
 
-def train(config: Config, device: str, minutes: float, start_shipped: bool = False) -> None:
-    settings = config.denoiser
-    team = Team()
-    run = Run(glyphs.RUNS / f"denoiser-{settings.name}")
-    with team.leader_first():
-        data = training_data(config, device)
-        words = build_tokenizer(settings, run.folder / "tokenizer")
-    torch.manual_seed(0)
-    shapes = Shapes(settings, words)
-    model = Denoiser(settings, data.square.values.shape[1], words).to(device)
-    if device == "cpu":
-        model.attend_by_products()
-    optimizer = MuonAdam(model, settings.learning_rate, settings.weight_decay, ("embedding",), team)
-    average = Average(model, settings.average_steps)
-    step = run.resume(model, optimizer, average)
-    if step == 0:
-        if start_shipped:
-            step = load_shipped(model, settings, words)
+def vocabulary(config: Config, folder: Path) -> tuple[CLIPTokenizer, Shapes]:
+    """The tokenizer, built once and kept in `folder`, and the told shapes."""
+    if (folder / "tokenizer" / "tokenizer_config.json").exists():
+        words = CLIPTokenizer.from_pretrained(folder / "tokenizer")
+    else:
+        words = build_tokenizer(config.denoiser, folder / "tokenizer")
+    return words, Shapes(config.denoiser, words)
+
+
+def prepare(config: Config) -> tuple[CLIPTokenizer, Shapes]:
+    """The vocabulary; with it pictures and captions, made where the disk lacks them.
+
+    It needs no GPU: all of it can be done while the autoencoder is trained on one.
+    """
+    settings, folder = config.denoiser, run_of(config).folder
+    words, shapes = vocabulary(config, folder)
+    for kind, data in shown_in(settings).items():
+        captions_of(data.scenes, shapes, folder / f"captions-{kind}.safetensors", settings)
+    return words, shapes
+
+
+def run_of(config: Config) -> Run:
+    return Run(glyphs.RUNS / f"denoiser-{config.denoiser.name}")
+
+
+class Learner:
+    """Model, optimiser and average of one training, and what its pictures are measured by."""
+
+    def __init__(self, config: Config, words: CLIPTokenizer, shapes: Shapes, device: str, team: Team):
+        torch.manual_seed(0)
+        self.settings, self.words, self.shapes, self.device = (
+            config.denoiser,
+            words,
+            shapes.to(device),
+            device,
+        )
+        self.model = Denoiser(self.settings, config.autoencoder.latent_channels, words).to(device)
+        if device == "cpu":
+            self.model.attend_by_products()
         else:
-            informed_embeddings(model, settings, words)
-        average = Average(model, settings.average_steps)
-    signal = build_scheduler().alphas_cumprod.to(device)
+            self.model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.optimizer = _optimiser(self.settings, self.model, team)
+        self.average = Average(self.model, self.settings.average_steps)
+        self.blank = tokens_of(words, [""])[0].to(device)
+        self.signal = build_scheduler(self.settings.objective).alphas_cumprod.to(device)
+
+    def loss(self, latents: Latents, rows: list[int], dropout: float = 0.1) -> Tensor:
+        """Of a step on these pictures."""
+        batch = latents.batch(rows, self.shapes, self.blank, dropout)
+        return loss_of(self.model, batch, self.signal, self.settings, self.settings.emblem_weight)
+
+    def update(self, loss: Tensor, team: Team) -> None:
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        team.average_gradients(self.model)
+        torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
+        self.optimizer.step()
+        if not isinstance(self.optimizer, ScheduleFree):
+            self.average.update(self.model)
+
+    def averaged(self) -> Denoiser:
+        """The model as it is to be used, apart from the one that learns."""
+        if isinstance(self.optimizer, ScheduleFree):
+            self.average.restore(self.optimizer.averaged(self.model), self.average.step)
+        with torch.random.fork_rng([] if self.device == "cpu" else None):
+            latent_channels = self.model.unet.config.in_channels
+            model = Denoiser(self.settings, latent_channels, self.words).to(self.device)
+        model.load_state_dict(self.average.weights)
+        return model.eval()
+
+
+def _optimiser(settings: DenoiserConfig, model: Denoiser, team: Team) -> MuonAdam | ScheduleFree:
+    if settings.optimiser == "schedule-free":
+        return ScheduleFree(model, settings.learning_rate, settings.weight_decay)
+    is_muon = {"muon": True, "adamw": False}[settings.optimiser]
+    return MuonAdam(model, settings.learning_rate, settings.weight_decay, ("embedding",), team, muon=is_muon)
+
+
+def train(config: Config, device: str, minutes: float, start: Start = "fresh") -> None:
+    settings, team, run = config.denoiser, Team(), run_of(config)
+    with team.leader_first():
+        words, shapes = prepare(config)
+        data = training_data(config, shapes, run.folder, device)
+    learner = Learner(config, words, shapes, device, team)
+    pace = Pace(settings.steps, settings.cooldown, settings.minutes, settings.patience)
+    step = run.resume(learner.model, learner.optimizer, learner.average, pace)
+    if step == 0:
+        step = _begin(learner, config, run, start)
+    if settings.is_compiled:
+        learner.model.unet.compile()
+    pace.begin(pace.state())
     began, first, saved, recent = time.monotonic(), step, time.monotonic(), []
     for latents, picked in _turns(data, settings, step):
-        if step >= settings.steps or team.any(time.monotonic() - began > minutes * 60):
+        if pace.share(step) >= 1 or team.any(time.monotonic() - began > minutes * 60):
             break
-        for group in optimizer.param_groups:
-            factor = trapezoid(step, settings.steps, settings.cooldown) * warm_up(group["step"], 100)
-            group["lr"] = settings.learning_rate * factor
-        rng = np.random.default_rng((1, step, team.rank))
+        for group in learner.optimizer.param_groups:
+            group["lr"] = settings.learning_rate * pace.factor(step) * warm_up(group["step"], 100)
         torch.manual_seed(step * team.size + team.rank)
-        loss = _loss(model, latents, team.share(picked), shapes, signal, rng, device, settings.emblem_weight)
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        team.average_gradients(model)
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
-        average.update(model)
+        loss = learner.loss(latents, team.share(picked))
+        learner.update(loss, team)
         step += 1
-        recent.append(loss.item())
+        recent.append(loss.detach())
         if team.rank > 0:
             continue
         if step % 50 == 0:
             rate = (step - first) * settings.batch / (time.monotonic() - began)
-            run.log(step=step, loss=round(sum(recent) / len(recent), 4), samples_s=round(rate, 1))
+            run.log(step=step, loss=round(torch.stack(recent).mean().item(), 4), samples_s=round(rate, 1))
             recent.clear()
-        if time.monotonic() - saved > 300:
+        if team.size == 1 and step % settings.valid_every == 0 and step < settings.steps:
+            _look(learner, data, run, pace, step)
+        if time.monotonic() - saved > 300 or (team.size == 1 and step % settings.valid_every == 0):
             saved = time.monotonic()
-            run.save_training(model, optimizer, average, step, scaling_factor=data.scaling_factor)
-    if team.rank > 0:
-        return
-    run.save_training(model, optimizer, average, step, scaling_factor=data.scaling_factor)
-    final = Denoiser(settings, data.square.values.shape[1], words).to(device)
-    final.load_state_dict(average.weights)
-    valid = range(settings.valid_pictures)
-    square, wide = (
-        round(validation_loss(final.eval(), latents, valid, shapes, signal, device), 4)
-        for latents in (data.square, data.wide)
+            _save(run, learner, pace, step, data)
+    if team.rank == 0:
+        _look(learner, data, run, pace, step)
+        _save(run, learner, pace, step, data)
+
+
+def _begin(learner: Learner, config: Config, run: Run, start: Start) -> int:
+    """The first weights; the number of steps behind them, 0 where the minutes decide."""
+    step = 0
+    try:
+        if start == "fresh":
+            raise SystemExit("asked for")
+        step = load_shipped(learner.model, config, learner.words)
+    except SystemExit as error:
+        if start == "shipped":
+            raise
+        informed_embeddings(learner.model, config.denoiser, learner.words)
+        run.log(from_random_weights=str(error))
+    learner.average.restore(learner.model.state_dict(), 0)
+    return step if math.isinf(config.denoiser.minutes) else 0
+
+
+def _look(learner: Learner, data: TrainingData, run: Run, pace: Pace, step: int) -> None:
+    """Log the validation losses, and let the pace heed them."""
+    model, rows = learner.averaged(), range(learner.settings.valid_pictures)
+    square, wide = (validation_loss(model, latents, rows, learner) for latents in (data.square, data.wide))
+    pace.heed(square + wide, step)
+    run.log(
+        step=step,
+        loss_valid=round(square, 4),
+        loss_valid_wide=round(wide, 4),
+        done=round(pace.share(step), 3),
     )
-    run.log(step=step, loss_valid=square, loss_valid_wide=wide)
+
+
+def _save(run: Run, learner: Learner, pace: Pace, step: int, data: TrainingData) -> None:
+    if isinstance(learner.optimizer, ScheduleFree):
+        learner.averaged()
+    run.save_training(
+        learner.model,
+        learner.optimizer,
+        learner.average,
+        step,
+        scaling_factor=data.scaling_factor,
+        pace=pace.state(),
+    )
 
 
 def _turns(data: TrainingData, settings: DenoiserConfig, start: int) -> Iterator[tuple[Latents, list[int]]]:
@@ -336,52 +368,40 @@ def _turns(data: TrainingData, settings: DenoiserConfig, start: int) -> Iterator
         yield latents, (rows + settings.valid_pictures).tolist()
 
 
-def _loss(
-    model: Denoiser,
-    data: Latents,
-    rows: list[int],
-    shapes: Shapes,
-    signal: Tensor,
-    rng: np.random.Generator,
-    device: str,
-    emblem_weight: float = 1.0,
-    dropout: float = 0.1,
+def loss_of(
+    model: Denoiser, batch: Batch, signal: Tensor, settings: DenoiserConfig, emblem_weight: float
 ) -> Tensor:
-    """Mean squared error of predicted v on the pictures `rows`, one random time each."""
-    captions = [
-        scenes.Caption("", {})
-        if rng.random() < dropout
-        else scenes.varied_caption(data.scenes[row], shapes.named, rng)
-        for row in rows
-    ]
-    tokens = tokens_of(shapes.words, [caption.text for caption in captions])
-    told = shapes.told(tokens, [caption.shapes for caption in captions])
-    clean = data.values[rows].to(device)
-    noise = torch.randn(clean.shape).to(device)
+    """Mean squared error of what is predicted of a batch, one random time each."""
+    clean = batch.clean
+    noise = torch.randn_like(clean)
     # Stratified: every batch covers the whole range of times evenly, which makes the gradient less noisy.
-    spread = (torch.arange(len(rows)) + torch.rand(len(rows))) / len(rows)
-    times = (spread * len(signal)).long().clamp_max(len(signal) - 1).to(device)
-    a = signal[times].sqrt()[:, None, None, None]
-    s = (1 - signal[times]).sqrt()[:, None, None, None]
-    with torch.autocast(device, torch.bfloat16, enabled=has_fast_bfloat16(device)):
-        predicted = model(a * clean + s * noise, times, tokens.to(device), told.to(device))
-    error = (predicted.float() - (a * noise - s * clean)).square()
-    weight = 1 + (emblem_weight - 1) * data.inside[rows].to(device)
-    return (weight * error).mean() / weight.mean()
+    order = torch.arange(len(clean), device=clean.device)
+    spread = (order + torch.rand(len(clean), device=clean.device)) / len(clean)
+    times = (spread * len(signal)).long().clamp_max(len(signal) - 1)
+    a, s = objective.amplitudes(signal[times])
+    with torch.autocast(clean.device.type, torch.bfloat16, enabled=has_fast_bfloat16(clean.device.type)):
+        predicted = model(a * clean + s * noise, times, batch.tokens, batch.told)
+    error = (predicted.float() - objective.wanted(settings.objective, clean, noise, a, s)).square()
+    counts = objective.weight(settings.objective, signal[times], settings.min_snr)[:, None, None, None]
+    weight = 1 + (emblem_weight - 1) * batch.inside
+    return (counts * weight * error).mean() / weight.mean()
 
 
 @torch.no_grad()
-def validation_loss(
-    model: Denoiser, data: Latents, rows: range, shapes: Shapes, signal: Tensor, device: str
-) -> float:
+def validation_loss(model: Denoiser, latents: Latents, rows: range, learner: Learner) -> float:
     """The loss on pictures never trained on, with plain captions' usual variety and fixed noise."""
     torch.manual_seed(1234)
-    rng = np.random.default_rng(1234)
     losses = [
-        _loss(model, data, list(rows[i : i + 32]), shapes, signal, rng, device, dropout=0.0).item()
+        loss_of(
+            model,
+            latents.batch(rows[i : i + 32], learner.shapes, learner.blank, 0.0),
+            learner.signal,
+            learner.settings,
+            1.0,
+        )
         for i in range(0, len(rows), 32)
     ]
-    return sum(losses) / len(losses)
+    return torch.stack(losses).mean().item()
 
 
 def main() -> None:
@@ -393,7 +413,8 @@ def main() -> None:
         "--from-shipped", action="store_true", help="without a checkpoint, go on from the shipped base"
     )
     arguments = parser.parse_args()
-    train(CONFIGS[arguments.config], arguments.device, arguments.minutes, arguments.from_shipped)
+    start: Start = "shipped" if arguments.from_shipped else "fresh"
+    train(CONFIGS[arguments.config], arguments.device, arguments.minutes, start)
 
 
 if __name__ == "__main__":

@@ -10,12 +10,13 @@ and wide.
 import argparse
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from PIL import Image
 
-from sealsmith.bases import Base, open_base
+from sealsmith.bases import open_base
 from sealsmith.score.judge import JUDGE_FOLDER, LoadedJudge, load_judge
 from sealsmith.score.pairs import cut_halves
 from sealsmith.stage import SCENE_PX, WIDE_PX, Scene
@@ -30,7 +31,7 @@ SHEET_PICTURES = 48
 def unseen_scenes(count: int, settings: DenoiserConfig, seed: int) -> list[Scene]:
     """Scenes with one mark whose emblem, mark, colour and surface never came together in training."""
     emblems = glyphs.train_names(settings.glyphs)
-    trained = dataset.of_denoiser(settings).scenes
+    trained = dataset.scenes_of_denoiser(settings)
     seen = {(p.emblem, p.mark, p.colour, s.surface) for s in trained for p in s.placements}
     rng = np.random.default_rng(seed)
     found: list[Scene] = []
@@ -52,7 +53,7 @@ def pair_scenes(count: int, settings: DenoiserConfig, seed: int, is_wide: bool) 
 
 @torch.inference_mode()
 def pictures_of(
-    base: Base, prompts: list[str], steps: int, guidance: float, width_px: int = SCENE_PX, batch: int = 8
+    pipeline: Any, prompts: list[str], steps: int, guidance: float, width_px: int = SCENE_PX, batch: int = 8
 ) -> torch.Tensor:
     """Pictures [N, 3, H, W] in 0..1, seed = index, made by the stock pipeline in batches."""
     made = []
@@ -60,7 +61,7 @@ def pictures_of(
         part = prompts[start : start + batch]
         generators = [torch.Generator().manual_seed(start + i) for i in range(len(part))]
         made.append(
-            base.pipeline(
+            pipeline(
                 part,
                 width=width_px,
                 height=SCENE_PX,
@@ -146,7 +147,7 @@ def main() -> None:
     guidance = base.family.guidance if arguments.guidance is None else arguments.guidance
     steps: int = arguments.steps or base.family.num_steps
     shown = unseen_scenes(arguments.captions, CONFIGS[arguments.config].denoiser, seed=11)
-    pictures = pictures_of(base, [scenes.caption(s) for s in shown], steps, guidance)
+    pictures = pictures_of(base.pipeline, [scenes.caption(s) for s in shown], steps, guidance)
     if arguments.sheet:
         arguments.sheet.parent.mkdir(parents=True, exist_ok=True)
         contact_sheet(pictures[:SHEET_PICTURES], 8).save(arguments.sheet)
@@ -159,7 +160,7 @@ def main() -> None:
         settings = CONFIGS[arguments.config].denoiser
         pairs = pair_scenes(arguments.pairs, settings, 12, is_wide=width_px == WIDE_PX)
         captions = [scenes.caption(scene) for scene in pairs]
-        pictures = pictures_of(base, captions, steps, guidance, width_px)
+        pictures = pictures_of(base.pipeline, captions, steps, guidance, width_px)
         found = _rounded(pair_figures(judge, pictures, pairs))
         print(json.dumps({"pairs": len(pairs), "width_px": width_px, **found}))
 

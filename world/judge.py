@@ -13,7 +13,7 @@ import argparse
 import json
 import math
 import time
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -25,8 +25,16 @@ from safetensors.torch import save_file
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Subset, default_collate
 
-from sealsmith.score.judge import JUDGE_FOLDER, JUDGE_PX, Judge, JudgeOutput, LoadedJudge, load_judge
-from sealsmith.score.pairs import WIDE_WINDOW, WINDOW
+from sealsmith.score.judge import (
+    JUDGE_FOLDER,
+    JUDGE_PX,
+    WIDE_WINDOW,
+    WINDOW,
+    Judge,
+    JudgeOutput,
+    LoadedJudge,
+    load_judge,
+)
 from sealsmith.stage import (
     COLOURS,
     HELDOUT_MARKS,
@@ -42,7 +50,8 @@ from sealsmith.stage import (
 
 from . import autoencoder, glyphs, scenes
 from .configs import CONFIGS, Config
-from .training import Average, MuonAdam, Run, trapezoid, warm_up
+from .optimisers import MuonAdam
+from .training import Average, Pace, Run, Start, check_shapes, has_fast_bfloat16, warm_up
 
 ALL_MARKS = {**MARKS, **HELDOUT_MARKS}
 MARK_NAMES = tuple(ALL_MARKS)
@@ -150,10 +159,11 @@ def _window(scene: Scene, place: Placement, rng: np.random.Generator) -> tuple[i
 @torch.no_grad()
 def decoded(pictures: Tensor, vae: AutoencoderKL, share: float, rng: torch.Generator) -> Tensor:
     """Pictures [N, 3, H, W] in 0..1, a `share` of them as the base's autoencoder gives them back."""
-    chosen = torch.rand(len(pictures), generator=rng) < share
+    chosen = torch.rand(len(pictures), generator=rng, device=rng.device) < share
     if chosen.any():
         latents = vae.encode(pictures[chosen] * 2 - 1).latent_dist.mode()
-        pictures[chosen] = (vae.decode(latents).sample / 2 + 0.5).clamp(0, 1)
+        made = (vae.decode(latents).sample / 2 + 0.5).clamp(0, 1)
+        pictures[chosen] = made.to(pictures.dtype)
     return pictures
 
 
@@ -161,30 +171,40 @@ def worn(pictures: Tensor, rng: torch.Generator) -> Tensor:
     """Pictures [N, 3, H, W] in 0..1, some blurred, noisy or of other brightness: as generated ones may be."""
     n = len(pictures)
     blurred = F.avg_pool2d(F.pad(pictures, (1, 1, 1, 1), mode="replicate"), 3, 1)
-    amount = torch.rand(n, 1, 1, 1, generator=rng) * (torch.rand(n, 1, 1, 1, generator=rng) < 0.6)
+    amount = torch.rand(n, 1, 1, 1, generator=rng, device=rng.device) * (
+        torch.rand(n, 1, 1, 1, generator=rng, device=rng.device) < 0.6
+    )
     pictures = pictures + (blurred - pictures) * amount
-    gain = 1 + 0.12 * torch.randn(n, 1, 1, 1, generator=rng)
-    noise = 0.03 * torch.rand(n, 1, 1, 1, generator=rng) * torch.randn(pictures.shape, generator=rng)
+    gain = 1 + 0.12 * torch.randn(n, 1, 1, 1, generator=rng, device=rng.device)
+    noise = (
+        0.03
+        * torch.rand(n, 1, 1, 1, generator=rng, device=rng.device)
+        * torch.randn(pictures.shape, generator=rng, device=rng.device)
+    )
     return (pictures * gain + noise).clamp(0, 1)
 
 
 def drawn(masks: Tensor, rng: torch.Generator) -> Tensor:
     """Glyph masks [N, 1, 64, 64] as silhouettes in pictures: placed, turned, thickened or thinned, blurred."""
     n = len(masks)
-    size = 0.42 + 0.44 * torch.rand(n, generator=rng)
-    turn = torch.randn(n, generator=rng) * 0.09
-    shift = (torch.rand(n, 2, generator=rng) - 0.5) * 0.16 / size[:, None]
+    size = 0.42 + 0.44 * torch.rand(n, generator=rng, device=rng.device)
+    turn = torch.randn(n, generator=rng, device=rng.device) * 0.09
+    shift = (torch.rand(n, 2, generator=rng, device=rng.device) - 0.5) * 0.16 / size[:, None]
     cos, sin = turn.cos() / size, turn.sin() / size
     rows = torch.stack([torch.stack([cos, sin, shift[:, 0]], 1), torch.stack([-sin, cos, shift[:, 1]], 1)], 1)
     placed = F.grid_sample(
         masks, F.affine_grid(rows, list(masks.shape), align_corners=False), align_corners=False
     )
     soft = F.avg_pool2d(placed, 3, 1, 1)
-    blur = torch.rand(n, 1, 1, 1, generator=rng)
+    blur = torch.rand(n, 1, 1, 1, generator=rng, device=rng.device)
     placed = placed + (soft - placed) * blur
-    level = 0.5 + 0.25 * (torch.rand(n, 1, 1, 1, generator=rng) - 0.5)
-    sharp = 4 + 8 * torch.rand(n, 1, 1, 1, generator=rng)
-    noise = 0.4 * torch.rand(n, 1, 1, 1, generator=rng) * torch.randn(placed.shape, generator=rng)
+    level = 0.5 + 0.25 * (torch.rand(n, 1, 1, 1, generator=rng, device=rng.device) - 0.5)
+    sharp = 4 + 8 * torch.rand(n, 1, 1, 1, generator=rng, device=rng.device)
+    noise = (
+        0.4
+        * torch.rand(n, 1, 1, 1, generator=rng, device=rng.device)
+        * torch.randn(placed.shape, generator=rng, device=rng.device)
+    )
     return ((placed - level) * sharp + noise).sigmoid()
 
 
@@ -193,10 +213,14 @@ def contrast(views: Tensor, others: Tensor, glyph: Tensor, other_glyph: Tensor) 
 
     `glyph` [N] and `other_glyph` [M] say what each row shows; further rows of the same glyph don't count.
     """
-    similarity = views @ others.T / TEMPERATURE
+    with torch.autocast(
+        views.device.type, enabled=False
+    ):  # at this temperature bfloat16's steps are a twentieth
+        similarity = views.float() @ others.float().T / TEMPERATURE
     same = glyph[:, None] == other_glyph[None]
-    same[range(len(glyph)), range(len(glyph))] = False
-    return F.cross_entropy(similarity.masked_fill(same, -torch.inf), torch.arange(len(glyph)))
+    own = torch.arange(len(glyph), device=glyph.device)
+    same[own, own] = False
+    return F.cross_entropy(similarity.masked_fill(same, -torch.inf), own)
 
 
 def losses(
@@ -205,7 +229,9 @@ def losses(
     """The losses of a batch of N renders (labels [N, 4]: glyph, mark, surface, colour; silhouettes [N, 1, 64, 64])
     beside two drawings each of its glyphs and of 3 N others of `masks` [G, 1, 64, 64]."""
     glyph, mark, surface, colour = labels.unbind(1)
-    everything = torch.cat([glyph, torch.randint(len(masks), (3 * len(glyph),), generator=rng)])
+    everything = torch.cat(
+        [glyph, torch.randint(len(masks), (3 * len(glyph),), generator=rng, device=rng.device)]
+    )
     first, second = (judge.embed(drawn(masks[everything], rng)) for _ in range(2))
     rendered = judge.embed(seen.silhouette.detach().sigmoid())
     return {
@@ -222,34 +248,38 @@ TEMPERATURE = 0.08
 WEIGHTS = {"silhouette": 3.0, "drawn": 1.0, "glyph": 1.0, "mark": 0.5, "surface": 0.5, "colour": 0.5}
 
 
-def train(settings: Config, minutes: float, start_shipped: bool = False) -> None:
+def train(settings: Config, minutes: float, start: Start = "fresh", device: str = "cpu") -> None:
     config, names = settings.judge, train_glyphs()
     run = Run(glyphs.RUNS / f"judge-{config.name}")
     torch.manual_seed(0)
     judge = Judge(len(MARK_NAMES), len(SURFACE_NAMES), len(COLOUR_NAMES), config.width, config.size)
+    judge.to(device)
     optimizer = MuonAdam(judge, config.learning_rate, weight_decay=0.02)
     average = Average(judge, 150)
-    step = run.resume(judge, optimizer, average)
-    if step == 0 and start_shipped:
-        step = load_shipped(judge)
-        average = Average(judge, 150)
-    vae = autoencoder.trained(settings.autoencoder)
-    masks = torch.stack([_small(glyphs.masks()[n]) for n in names])
+    pace = Pace(config.steps, 0.5, config.minutes, config.patience)
+    step = run.resume(judge, optimizer, average, pace)
+    if step == 0 and start != "fresh":
+        behind = _begin(judge, run, start)
+        step = behind if math.isinf(config.minutes) else 0
+        average.restore(judge.state_dict(), 0)
+    lesson = Lesson(judge, autoencoder.trained(settings.autoencoder).to(device), stacked(names, device))
+    held = glyphs.heldout_names()[: config.valid_glyphs]
+    renders = Renders(held, 4 * len(held), 9, SMALL_SHARE, WIDE_SHARE)
+    unseen = default_collate([renders[i] for i in range(len(renders))])
     data = Renders(names, config.steps * config.batch, seed=3, small_share=SMALL_SHARE, wide_share=WIDE_SHARE)
     rest = Subset(data, range(step * config.batch, len(data)))
-    loader = DataLoader(rest, config.batch, num_workers=config.workers, prefetch_factor=4)
+    loader = DataLoader(
+        rest, config.batch, num_workers=config.workers, prefetch_factor=4 if config.workers else None
+    )
+    pace.begin(pace.state())
     began, first, saved = time.monotonic(), step, time.monotonic()
     for batch in loader:
-        if time.monotonic() - began > minutes * 60:
+        if pace.share(step) >= 1 or time.monotonic() - began > minutes * 60:
             break
         for group in optimizer.param_groups:
-            factor = trapezoid(step, config.steps, 0.5) * warm_up(group["step"], 100)
-            group["lr"] = config.learning_rate * factor
-        chance = torch.Generator().manual_seed(step)
-        pictures = batch.shown(decoded(batch.picture.float() / 255, vae, DECODED_SHARE, chance))
-        seen = judge(worn(pictures, chance))
-        parts = losses(judge, seen, batch.labels, batch.silhouette[:, None].float() / 255, masks, chance)
-        loss = torch.stack([WEIGHTS[k] * v for k, v in parts.items()]).sum()
+            group["lr"] = config.learning_rate * pace.factor(step) * warm_up(group["step"], 100)
+        parts = lesson.losses(batch, torch.Generator(device).manual_seed(step))
+        loss = total(parts)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         optimizer.step()
@@ -258,10 +288,70 @@ def train(settings: Config, minutes: float, start_shipped: bool = False) -> None
         if step % 50 == 0:
             rate = (step - first) * config.batch / (time.monotonic() - began)
             run.log(step=step, pictures_s=round(rate, 1), **{k: round(v.item(), 3) for k, v in parts.items()})
-        if time.monotonic() - saved > 300:
+        if step % config.valid_every == 0 and step < config.steps:
+            _look(settings, average, lesson, (unseen, stacked(held, device)), run, pace, step)
+        if step % config.valid_every == 0 or time.monotonic() - saved > 300:
             saved = time.monotonic()
-            run.save_training(judge, optimizer, average, step)
-    run.save_training(judge, optimizer, average, step)
+            run.save_training(judge, optimizer, average, step, pace=pace.state())
+    _look(settings, average, lesson, (unseen, stacked(held, device)), run, pace, step)
+    run.save_training(judge, optimizer, average, step, pace=pace.state())
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """What a step of the judge needs beside renders; all of it lies on one device."""
+
+    judge: Judge
+    vae: AutoencoderKL
+    masks: Tensor
+    """[G, 1, 64, 64]: what the labels' glyphs look like."""
+
+    def losses(self, batch: Render, chance: torch.Generator) -> dict[str, Tensor]:
+        """Those of a batch, worn and partly decoded by `chance`, which lies on the device."""
+        device = chance.device
+        picture, labels, silhouette = (each.to(device, non_blocking=True) for each in batch[:3])
+        batch = Render(picture, labels, silhouette, batch.window)
+        with torch.autocast(device.type, torch.bfloat16, enabled=has_fast_bfloat16(device.type)):
+            pictures = batch.shown(decoded(batch.picture.float() / 255, self.vae, DECODED_SHARE, chance))
+            seen = self.judge(worn(pictures, chance))
+            silhouettes = batch.silhouette[:, None].float() / 255
+            return losses(self.judge, seen, batch.labels, silhouettes, self.masks, chance)
+
+
+def total(parts: dict[str, Tensor]) -> Tensor:
+    return torch.stack([WEIGHTS[name] * loss.float() for name, loss in parts.items()]).sum()
+
+
+@torch.no_grad()
+def _look(
+    settings: Config,
+    average: Average,
+    lesson: Lesson,
+    unseen: tuple[Render, Tensor],
+    run: Run,
+    pace: Pace,
+    step: int,
+) -> None:
+    """Log the loss on renders of glyphs never trained on, and let the pace heed it."""
+    config, device = settings.judge, lesson.masks.device
+    held = Judge(len(MARK_NAMES), len(SURFACE_NAMES), len(COLOUR_NAMES), config.width, config.size)
+    held.load_state_dict(average.weights)
+    batch, masks = unseen
+    looking = replace(lesson, judge=held.to(device).eval(), masks=masks)
+    figure = total(looking.losses(batch, torch.Generator(device).manual_seed(0))).item()
+    pace.heed(figure, step)
+    run.log(step=step, loss_valid=round(figure, 4), done=round(pace.share(step), 3))
+
+
+def _begin(judge: Judge, run: Run, start: Start) -> int:
+    """The shipped weights where they are wanted and fit; the number of steps behind them."""
+    try:
+        return load_shipped(judge)
+    except SystemExit as error:
+        if start == "shipped":
+            raise
+        run.log(from_random_weights=str(error))
+        return 0
 
 
 def load_shipped(judge: Judge) -> int:
@@ -270,11 +360,15 @@ def load_shipped(judge: Judge) -> int:
     Raises: SystemExit when they are of another shape.
     """
     told = json.loads((JUDGE_FOLDER / "config.json").read_text())
-    try:
-        judge.load_state_dict(load_judge().judge.state_dict())
-    except RuntimeError as error:
-        raise SystemExit(f"the shipped judge is of another shape: {error}") from error
+    weights = load_judge().judge.state_dict()
+    check_shapes(judge, weights)
+    judge.load_state_dict(weights)
     return int(told["training"]["steps_done"])
+
+
+def stacked(names: list[str], device: str) -> Tensor:
+    """The masks of these glyphs, [G, 1, 64, 64] in 0..1."""
+    return torch.stack([_small(glyphs.masks()[name]) for name in names]).to(device)
 
 
 def _small(mask: np.ndarray) -> Tensor:
@@ -370,6 +464,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--config", choices=sorted(CONFIGS), default="cpu")
     parser.add_argument("--minutes", type=float, default=math.inf, help="stop and save after this long")
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--export", action="store_true", help="write what was trained into the package")
     parser.add_argument(
         "--from-shipped", action="store_true", help="without a checkpoint, go on from the shipped judge"
@@ -379,7 +474,8 @@ def main() -> None:
     if arguments.export:
         export(settings, JUDGE_FOLDER)
     else:
-        train(settings, arguments.minutes, arguments.from_shipped)
+        start: Start = "shipped" if arguments.from_shipped else "fresh"
+        train(settings, arguments.minutes, start, arguments.device)
 
 
 if __name__ == "__main__":

@@ -48,7 +48,7 @@ def measured(base: Base, judge: LoadedJudge, shown: Sequence[Scene], sampler: st
     base.pipeline.scheduler = fresh_scheduler(base, sampler)
     began = time.process_time()
     try:
-        pictures = pictures_of(base, [scenes.caption(s) for s in shown], steps, base.family.guidance)
+        pictures = pictures_of(base.pipeline, [scenes.caption(s) for s in shown], steps, base.family.guidance)
     finally:
         base.pipeline.scheduler = own
     cpu_s = (time.process_time() - began) / len(shown)

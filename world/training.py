@@ -1,15 +1,16 @@
-"""What the three trainings of the world share: optimiser, averaged weights, checkpoints, a log.
+"""What the three trainings of the world share: averaged weights, pace, checkpoints, a log.
 
-Not for: models or losses (autoencoder.py, denoiser.py, judge.py).
+Not for: models or losses (autoencoder.py, denoiser.py, judge.py) or optimisers (optimisers.py).
 """
 
 import json
+import math
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from safetensors.torch import load, save_file
@@ -19,99 +20,31 @@ CHECKPOINT_PART_BYTES = 15 * 2**20
 """Largest checkpoint file: lent machines hand back files of 16 MiB at most."""
 
 
+Start = Literal["fresh", "shipped", "shipped if it fits"]
+"""From which weights a training begins that has no checkpoint."""
+
+
+def check_shapes(model: nn.Module, state: Mapping[str, Tensor]) -> None:
+    """Raises: SystemExit when `state` is not that of a model of this shape."""
+    own = model.state_dict()
+    other = [name for name in own.keys() | state.keys() if name not in own or name not in state]
+    other += [name for name in own.keys() & state.keys() if own[name].shape != state[name].shape]
+    if other:
+        raise SystemExit(
+            f"the shipped weights are of another shape: {min(other)} and {len(other) - 1} others"
+        )
+
+
 def has_fast_bfloat16(device: str) -> bool:
     """Whether products in bfloat16 are several times as fast as in float32: GPUs, and CPUs with AMX tiles."""
     return device != "cpu" or torch.cpu._is_amx_tile_supported()
 
 
-def orthogonalised(update: Tensor, steps: int = 5) -> Tensor:
-    """The nearest semi-orthogonal matrix to `update` [out, in], by a quintic Newton-Schulz iteration.
-
-    Source: Jordan et al. 2024, "Muon: an optimizer for hidden layers in neural networks".
-    Differs: every iterate is a polynomial of the Gram matrix times the update, so only the small square
-    matrices are iterated and the long one is multiplied twice instead of ten times. That needs float32: rounded to
-    bfloat16 a Gram matrix gets negative eigenvalues, which the iteration blows up.
-    """
-    a, b, c = 3.4445, -4.7750, 2.0315
-    x = update / (update.norm() + 1e-7)
-    tall = x.shape[0] > x.shape[1]
-    if tall:
-        x = x.T
-    gram = x @ x.T
-    identity = torch.eye(len(gram), dtype=x.dtype, device=x.device)
-    product = identity
-    for left in reversed(range(steps)):
-        polynomial = a * identity + b * gram + c * gram @ gram
-        product = polynomial if product is identity else polynomial @ product
-        if left:
-            gram = polynomial @ gram @ polynomial
-    x = product @ x
-    return x.T if tall else x
-
-
-class MuonAdam(torch.optim.Optimizer):
-    """Muon on matrices and convolution kernels, AdamW on everything else, in one optimizer.
-
-    Kernels are flattened to [out, in*k*k]. The Muon step has the root-mean-square size of an AdamW step
-    (`0.2 * sqrt(max(out, in))`), so both share one learning rate. The processes of a `team` share the
-    orthogonalising, which costs as much as a small batch's gradients.
-    """
-
-    def __init__(
-        self,
-        model: nn.Module,
-        lr: float,
-        weight_decay: float = 0.0,
-        embeddings: Iterable[str] = (),
-        team: "Team | None" = None,
-    ):
-        self.team = team or Team()
-        names = tuple(embeddings)
-        matrices, others = [], []
-        for name, parameter in model.named_parameters():
-            if not parameter.requires_grad:
-                continue
-            is_matrix = parameter.ndim >= 2 and min(parameter.shape[0], parameter[0].numel()) > 8
-            (matrices if is_matrix and not any(n in name for n in names) else others).append(parameter)
-        groups = [{"params": matrices, "muon": True}, {"params": others, "muon": False}]
-        super().__init__(groups, {"lr": lr, "weight_decay": weight_decay, "step": 0})
-
-    @torch.no_grad()
-    def step(self, closure: None = None) -> None:  # type: ignore[override]
-        for group in self.param_groups:
-            group["step"] += 1
-            parameters = [p for p in group["params"] if p.grad is not None]
-            for p in parameters:
-                if group["weight_decay"] and p.ndim >= 2:
-                    p.mul_(1 - group["lr"] * group["weight_decay"])
-            if group["muon"]:
-                self._step_muon(parameters, group["lr"])
-            else:
-                self._step_adam(parameters, group["lr"], group["step"])
-
-    def _step_muon(self, parameters: list[Tensor], lr: float) -> None:
-        momenta = []
-        for p in parameters:
-            momentum = self.state[p].setdefault("momentum", torch.zeros_like(p))
-            momentum.lerp_(p.grad, 0.05)
-            momenta.append(p.grad.lerp(momentum, 0.95).flatten(1))
-        updates = self.team.map(orthogonalised, momenta)
-        for p, update in zip(parameters, updates, strict=True):
-            p.add_(update.view_as(p), alpha=-lr * 0.2 * max(update.shape) ** 0.5)
-
-    def _step_adam(self, parameters: list[Tensor], lr: float, t: int) -> None:
-        for p in parameters:
-            state = self.state[p]
-            mean = state.setdefault("mean", torch.zeros_like(p))
-            square = state.setdefault("square", torch.zeros_like(p))
-            mean.lerp_(p.grad, 0.1)
-            square.lerp_(p.grad.square(), 0.01)
-            denominator = (square / (1 - 0.99**t)).sqrt_().add_(1e-8)
-            p.addcdiv_(mean / (1 - 0.9**t), denominator, value=-lr)
-
-
 class Average:
-    """Exponential moving average of a model's weights; the horizon grows with the run up to `horizon` steps."""
+    """Exponential moving average of a model's weights; the horizon grows with the run up to `horizon` steps.
+
+    A horizon of 1 is no average: the last weights.
+    """
 
     def __init__(self, model: nn.Module, horizon: int):
         self.horizon, self.step = horizon, 0
@@ -121,11 +54,70 @@ class Average:
     def update(self, model: nn.Module) -> None:
         self.step += 1
         keep = 1 - 1 / min(self.horizon, 1 + self.step / 8)
-        for name, value in model.state_dict().items():
-            if value.is_floating_point():
-                self.weights[name].lerp_(value, 1 - keep)
-            else:
-                self.weights[name].copy_(value)
+        values = model.state_dict()
+        floating = [name for name, value in values.items() if value.is_floating_point()]
+        torch._foreach_lerp_(
+            [self.weights[name] for name in floating], [values[name] for name in floating], 1 - keep
+        )
+        for name in values.keys() - floating:
+            self.weights[name].copy_(values[name])
+
+    def restore(self, weights: Mapping[str, Tensor], step: int) -> None:
+        """Go on from the averages of `step` steps, wherever they lie."""
+        for name, value in weights.items():
+            self.weights[name].copy_(value)
+        self.step = step
+
+
+class Pace:
+    """How far a training is, from 0 to 1, and how fast it learns there.
+
+    It ends after its `steps` or its `minutes`, whichever comes first, over all its sittings; so the learning rate
+    falls in time however fast the machine is. Where a validation figure is no longer better than the best of
+    `patience` looks ago, the flat part is over, and the rate falls at once.
+    """
+
+    def __init__(self, steps: int, cooldown: float, minutes: float = math.inf, patience: int = 0):
+        self.steps, self.cooldown, self.seconds, self.patience = steps, cooldown, 60 * minutes, patience
+        self.began = time.monotonic()
+        self.spent_s, self.skipped, self.best, self.looks = 0.0, 0.0, math.inf, 0
+
+    def begin(self, state: Mapping[str, float] | None = None) -> None:
+        """The clock starts now, after what `state` tells of earlier sittings."""
+        if state:
+            self.spent_s, self.skipped = state["spent_s"], state["skipped"]
+            self.best, self.looks = state["best"], int(state["looks"])
+        self.began = time.monotonic()
+
+    def elapsed_s(self) -> float:
+        """Of all sittings."""
+        return self.spent_s + time.monotonic() - self.began
+
+    def share(self, step: int) -> float:
+        """How much of it is done."""
+        return min(1.0, max(step / self.steps, self.elapsed_s() / self.seconds) + self.skipped)
+
+    def factor(self, step: int) -> float:
+        """Of the learning rate."""
+        return trapezoid(self.share(step), 1.0, self.cooldown)
+
+    def heed(self, figure: float, step: int) -> None:
+        """Take note of a validation figure, of which less is better."""
+        if figure < self.best * (1 - 1e-3 if self.best > 0 else 1 + 1e-3):
+            self.best, self.looks = figure, 0
+            return
+        self.looks += 1
+        flat = 1 - self.cooldown - self.share(step)
+        if self.patience and self.looks >= self.patience and flat > 0:
+            self.skipped += flat
+
+    def state(self) -> dict[str, float]:
+        return {
+            "spent_s": self.elapsed_s(),
+            "skipped": self.skipped,
+            "best": self.best,
+            "looks": self.looks,
+        }
 
 
 def warm_up(step: int, steps: int) -> float:
@@ -133,9 +125,9 @@ def warm_up(step: int, steps: int) -> float:
     return min(1.0, (step + 1) / steps)
 
 
-def trapezoid(step: int, total: int, cooldown: float = 0.25) -> float:
+def trapezoid(step: float, total: float, cooldown: float = 0.25) -> float:
     """Learning-rate factor: flat, then down to 2 % over the last `cooldown` share."""
-    left = (total - step) / max(1.0, cooldown * total)
+    left = (total - step) / max(1e-9, cooldown * total)
     return max(0.02, min(1.0, left))
 
 
@@ -254,7 +246,7 @@ class Run:
         whole = self.folder / "checkpoint.tmp"
         save_file(tensors, whole)
         stamp = f"{time.time_ns():x}"
-        parts = []
+        parts: list[str] = []
         with whole.open("rb") as source:
             while piece := source.read(CHECKPOINT_PART_BYTES):
                 part = self.folder / f"checkpoint-{stamp}-{len(parts):03d}.part"
@@ -278,7 +270,7 @@ class Run:
         return tree({**tensors, **told["facts"]})
 
     def save_training(
-        self, model: nn.Module, optimizer: MuonAdam, average: Average, step: int, **facts: float
+        self, model: nn.Module, optimizer: torch.optim.Optimizer, average: Average, step: int, **facts: Any
     ) -> None:
         """Save everything a training goes on from, with `facts` that whoever exports it needs."""
         state = optimizer.state_dict()
@@ -293,13 +285,38 @@ class Run:
             }
         )
 
-    def resume(self, model: nn.Module, optimizer: MuonAdam, average: Average) -> int:
-        """Put the last checkpoint, where there is one, into all three; the number of steps already done."""
+    def resume(
+        self,
+        model: nn.Module,
+        optimizer: torch.optim.Optimizer,
+        average: Average,
+        pace: Pace | None = None,
+    ) -> int:
+        """Put the last checkpoint, where there is one, into all of them; the number of steps already done.
+
+        One that holds nothing but averages (`results_of`) gives the weights, and the momentum warms up anew.
+        """
         state = self.load()
         if state is None:
             return 0
-        model.load_state_dict(state["model"])
-        moments = {int(index): moments for index, moments in state.get("moments", {}).items()}
-        optimizer.load_state_dict({"state": moments, "param_groups": state["groups"]})
-        average.weights, average.step = state["average"], state["step"]
+        model.load_state_dict(state.get("model", state["average"]))
+        if "groups" in state:
+            moments = {int(index): moments for index, moments in state.get("moments", {}).items()}
+            optimizer.load_state_dict({"state": moments, "param_groups": state["groups"]})
+        average.restore(state["average"], state["step"])
+        if pace is not None:
+            pace.begin(state.get("pace"))
         return int(state["step"])
+
+
+def results_of(state: Mapping[str, Any], precise: Iterable[str] = ()) -> dict[str, Any]:
+    """Of a training's checkpoint, what is shipped: the averages, in half precision but for `precise` beginnings.
+
+    A fifth of the whole; a training can go on from it, too.
+    """
+    kept = {name: value for name, value in state.items() if name not in ("model", "groups", "moments")}
+    average = {
+        name: value if not value.is_floating_point() or name.startswith(tuple(precise)) else value.half()
+        for name, value in state["average"].items()
+    }
+    return kept | {"average": average}

@@ -26,7 +26,7 @@ def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> autoencoder.Confi
 def test_a_decoder_trained_on_leaves_the_latents_as_they_are(config: autoencoder.Config) -> None:
     settings = config.autoencoder
     before = autoencoder.trained(settings)
-    autoencoder.train(settings, autoencoder._decoder(config), "cpu", minutes=5)
+    autoencoder.train(settings, autoencoder.decoder(config), "cpu", minutes=5)
     after = autoencoder.trained(settings)
     pictures = torch.rand(2, 3, 64, 64, generator=torch.Generator().manual_seed(0)) * 2 - 1
     with torch.no_grad():
@@ -41,7 +41,7 @@ def test_a_training_of_both_halves_goes_before_the_shipped_weights_and_its_decod
 ) -> None:
     settings = config.autoencoder
     steps = replace(config, autoencoder=replace(settings, steps=1))
-    untrained = autoencoder._Stage(
+    untrained = autoencoder.Stage(
         autoencoder._run(settings, "autoencoder"),
         autoencoder.build(settings),
         dataset.of_denoiser(config.denoiser).pictures,
@@ -50,7 +50,16 @@ def test_a_training_of_both_halves_goes_before_the_shipped_weights_and_its_decod
     autoencoder.train(settings, untrained, "cpu", minutes=5)
     whole = autoencoder.trained(settings)
     assert not torch.equal(whole.encoder.conv_in.weight, autoencoder.shipped(settings).encoder.conv_in.weight)
-    autoencoder.train(settings, autoencoder._decoder(config), "cpu", minutes=5)
+    autoencoder.train(settings, autoencoder.decoder(config), "cpu", minutes=5)
     final = autoencoder.trained(settings)
     assert torch.equal(final.encoder.conv_in.weight, whole.encoder.conv_in.weight)
     assert not torch.equal(final.decoder.conv_in.weight, whole.decoder.conv_in.weight)
+
+
+def test_crops_are_the_squares_at_their_corners_wherever_pictures_lie() -> None:
+    pictures = np.random.default_rng(1).integers(0, 256, (5, 16, 16, 3), np.uint8)
+    picked, corners = np.array([4, 0, 2]), np.array([[0, 3], [8, 8], [5, 1]])
+    cut = autoencoder.crops(pictures, picked, corners, 8)
+    for square, number, (y, x) in zip(cut, picked, corners, strict=True):
+        assert np.array_equal(square, pictures[number, y : y + 8, x : x + 8])
+    assert np.array_equal(autoencoder.crops(torch.from_numpy(pictures), picked, corners, 8).numpy(), cut)

@@ -11,7 +11,7 @@ from transformers import CLIPTokenizer
 
 from sealsmith.bases.base import SEALWORLD_FOLDER
 from sealsmith.score.judge import Judge
-from world import autoencoder, denoiser, glyphs, scenes
+from world import autoencoder, denoiser, glyphs, latents, scenes
 from world.configs import CONFIGS, DenoiserConfig
 
 NAMES = ["letter b", "disc", "bar", "ring"]
@@ -68,7 +68,7 @@ def test_names_begin_as_shapes_and_rare_tokens_as_emblems_of_none(tmp_path: Path
 
 def test_the_inside_of_a_mark_is_where_its_emblem_is() -> None:
     scene = scenes.sample_scene(np.random.default_rng(3), ["disc"], pair_share=0.0)
-    inside = denoiser._inside(scene, 16)[0]
+    inside = latents.inside_of(scene, 16)[0]
     assert inside[8, 8] == 1
     assert inside[0].sum() == inside[:, 0].sum() == 0
     radius = scene.placements[0].radius_px
@@ -78,37 +78,38 @@ def test_the_inside_of_a_mark_is_where_its_emblem_is() -> None:
 def test_each_of_two_small_emblems_counts_twice_and_of_two_large_ones_once() -> None:
     small = scenes.sample_scene(np.random.default_rng(3), ["disc"], pair_share=1.0)
     assert len(small.placements) == 2
-    assert set(denoiser._inside(small, 16).unique().tolist()) == {0, 2}
-    inside = denoiser._inside(scenes.sample_wide_scene(np.random.default_rng(3), ["disc"]), 16)
+    assert set(latents.inside_of(small, 16).unique().tolist()) == {0, 2}
+    inside = latents.inside_of(scenes.sample_wide_scene(np.random.default_rng(3), ["disc"]), 16)
     assert inside.shape == (1, 16, 24)
     assert set(inside.unique().tolist()) == {0, 1}
     assert inside[0, 8, 6] == inside[0, 8, 18] == 1 > inside[0, 8, 12] == 0
 
 
 def test_batches_are_of_one_size_of_picture_and_go_on_where_they_were() -> None:
-    def latents(count: int, width: int) -> denoiser.Latents:
-        return denoiser.Latents(torch.zeros(count, 8, 16, width), [], torch.zeros(count, 1, 16, width))
+    def pictures(count: int, width: int) -> latents.Latents:
+        words = latents.Captions(torch.zeros(count, 1, 77), torch.zeros(count, 1, 2, 2))
+        return latents.Latents(torch.zeros(count, 8, 16, width), torch.zeros(count, 1, 16, width), words)
 
-    data = denoiser.TrainingData(latents(30, 16), latents(20, 24), 1.0)
+    data = latents.TrainingData(pictures(30, 16), pictures(20, 24), 1.0)
     settings = dataclasses.replace(SETTINGS, batch=4, valid_pictures=2, wide_share=0.5)
     begun = list(itertools.islice(denoiser._turns(data, settings, 0), 40))
     assert 10 < sum(turn is data.wide for turn, _ in begun) < 30
-    for latent, rows in begun:
+    for shown, rows in begun:
         assert len(rows) == 4
         assert min(rows) >= 2
-        assert max(rows) < len(latent.values)
+        assert max(rows) < len(shown.values)
     gone_on = list(itertools.islice(denoiser._turns(data, settings, 25), 15))
-    assert [(id(latent), rows) for latent, rows in gone_on] == [
-        (id(latent), rows) for latent, rows in begun[25:]
-    ]
+    assert [(id(shown), rows) for shown, rows in gone_on] == [(id(shown), rows) for shown, rows in begun[25:]]
 
 
 def test_a_told_shape_makes_a_rare_token_begin_as_a_name_would(tmp_path: Path) -> None:
     words = denoiser.build_tokenizer(SETTINGS, tmp_path)
-    shapes = denoiser.Shapes(SETTINGS, words)
+    shapes = latents.Shapes(SETTINGS, words)
     captions = ["a red wax seal of sks and a blue coin of ohwx on snow", "a wax seal of disc on snow"]
-    tokens = denoiser.tokens_of(words, captions)
-    told = shapes.told(tokens, [{"ohwx": "blot 3"}, {}])
+    tokens = latents.tokens_of(words, captions)
+    (place,) = shapes.places(tokens[0].tolist(), {"ohwx": "blot 3"})
+    nowhere = [-1, -1]
+    told = shapes.told(torch.tensor([[place, nowhere], [nowhere, nowhere]]))
     at = tokens[0] == words.convert_tokens_to_ids("ohwx</w>")
     assert at.sum() == 1
     code = torch.from_numpy(glyphs.shape_codes(["blot 3"], SETTINGS.shape_length))
@@ -119,10 +120,45 @@ def test_a_told_shape_makes_a_rare_token_begin_as_a_name_would(tmp_path: Path) -
     assert not told.any()
 
 
+def test_the_captions_of_a_picture_are_of_its_scene_and_told_what_they_do_not_name(tmp_path: Path) -> None:
+    words = denoiser.build_tokenizer(SETTINGS, tmp_path)
+    shapes = latents.Shapes(SETTINGS, words)
+    rng = np.random.default_rng(4)
+    shown = [scenes.sample_scene(rng, glyphs.training_names(3)) for _ in range(8)]
+    settings = dataclasses.replace(SETTINGS, captions_each=5, workers=1)
+    said = latents.captions_of(shown, shapes, tmp_path / "captions.safetensors", settings)
+    assert said.tokens.shape == (8, 5, 77)
+    for scene, tokens, places in zip(shown, said.tokens, said.places, strict=True):
+        for caption, told in zip(tokens, places, strict=True):
+            text = words.decode(caption, skip_special_tokens=True)
+            assert scene.surface in text
+            assert all(place.mark.split()[-1] in text for place in scene.placements)
+            for position, row in told[told[:, 0] >= 0].tolist():
+                assert words.decode(caption[position : position + 1]).strip() in scenes.RARE_TOKENS
+                assert shapes.row[scene.placements[0].emblem] == row or row in [
+                    shapes.row.get(place.emblem) for place in scene.placements
+                ]
+    again = latents.captions_of(shown, shapes, tmp_path / "captions.safetensors", settings)
+    assert torch.equal(again.tokens, said.tokens)
+
+
+def test_a_picture_without_its_caption_is_told_nothing(tmp_path: Path) -> None:
+    words = denoiser.build_tokenizer(SETTINGS, tmp_path)
+    shapes = latents.Shapes(SETTINGS, words)
+    told = latents.Captions(torch.ones(3, 2, 77), torch.tensor([5, 2]).expand(3, 2, 2, 2))
+    data = latents.Latents(torch.zeros(3, 8, 16, 16), torch.zeros(3, 1, 16, 16), told)
+    blank = latents.tokens_of(words, [""])[0]
+    silent, spoken = (data.batch([0, 2, 2], shapes, blank, dropout) for dropout in (1.0, 0.0))
+    assert torch.equal(silent.tokens, blank.expand(3, 77))
+    assert not silent.told.any()
+    assert (spoken.tokens == 1).all()
+    assert spoken.told[:, 5].any(1).all()
+
+
 def test_no_shape_of_a_heldout_glyph_is_ever_told(tmp_path: Path) -> None:
-    shapes = denoiser.Shapes(SETTINGS, denoiser.build_tokenizer(SETTINGS, tmp_path))
+    shapes = latents.Shapes(SETTINGS, denoiser.build_tokenizer(SETTINGS, tmp_path))
     with pytest.raises(KeyError, match="ring"):
-        shapes.told(torch.zeros(1, 77, dtype=torch.long), [{"sks": "ring"}])
+        shapes.places(latents.tokens_of(shapes.words, ["sks"])[0].tolist(), {"sks": "ring"})
     assert "ring" not in glyphs.training_names(3)
     assert set(glyphs.masks()) - {"ring"} == set(glyphs.training_names(3))
 

@@ -19,7 +19,7 @@ def test_the_shipped_denoiser_is_where_a_training_goes_on() -> None:
     words = CLIPTokenizer.from_pretrained(SEALWORLD_FOLDER / "tokenizer")
     settings = CONFIGS["cpu"]
     model = denoiser.Denoiser(settings.denoiser, settings.autoencoder.latent_channels, words)
-    assert denoiser.load_shipped(model, settings.denoiser, words) > 0
+    assert denoiser.load_shipped(model, settings, words) > 0
     shipped = UNet2DConditionModel.from_pretrained(SEALWORLD_FOLDER / "unet", use_safetensors=True)
     assert torch.equal(model.unet.conv_in.weight, shipped.conv_in.weight)
 
@@ -43,7 +43,7 @@ def test_going_on_with_the_training_takes_the_rare_words_shapes_away() -> None:
     words = CLIPTokenizer.from_pretrained(SEALWORLD_FOLDER / "tokenizer")
     settings = CONFIGS["cpu"]
     model = denoiser.Denoiser(settings.denoiser, settings.autoencoder.latent_channels, words)
-    denoiser.load_shipped(model, settings.denoiser, words)
+    denoiser.load_shipped(model, settings, words)
     table = model.text_encoder.get_input_embeddings().weight.detach()
     rare = words.convert_tokens_to_ids([f"{word}</w>" for word in scenes.RARE_TOKENS])
     named = words.convert_tokens_to_ids(["moon</w>", "raven</w>", "crab</w>", "pear</w>"])

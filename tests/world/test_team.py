@@ -7,7 +7,8 @@ from pathlib import Path
 import torch
 from torch import multiprocessing
 
-from world.training import MuonAdam, Team, orthogonalised
+from world.optimisers import MuonAdam, orthogonalised
+from world.training import Team
 
 
 def model() -> torch.nn.Module:

@@ -6,41 +6,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from world.training import Average, MuonAdam, Run, batches, orthogonalised, trapezoid, warm_up
-
-
-@given(st.integers(2, 24), st.integers(2, 24), st.integers(0, 99))
-def test_orthogonalised_has_singular_values_near_one(rows: int, columns: int, seed: int) -> None:
-    matrix = torch.randn(rows, columns, generator=torch.Generator().manual_seed(seed))
-    strong = torch.linalg.svdvals(matrix)
-    kept = int((strong > 0.1 * strong[0]).sum())
-    values = torch.linalg.svdvals(orthogonalised(matrix))
-    assert values[:kept].min() > 0.4
-    assert values.max() < 1.4
-
-
-def test_orthogonalised_keeps_the_singular_vectors() -> None:
-    matrix = torch.randn(12, 30, generator=torch.Generator().manual_seed(1))
-    u, _, vh = torch.linalg.svd(matrix, full_matrices=False)
-    turned = u.T @ orthogonalised(matrix) @ vh.T
-    assert (turned - torch.diag(turned.diagonal())).abs().max() < 1e-3
-
-
-def test_muon_adam_finds_the_minimum_of_a_quadratic() -> None:
-    torch.manual_seed(0)
-    model = torch.nn.Linear(16, 16)
-    target = torch.randn(16, 16)
-    optimizer = MuonAdam(model, lr=0.2)
-    losses = []
-    for step in range(300):
-        for group in optimizer.param_groups:
-            group["lr"] = 0.2 * trapezoid(step, 300, 0.9)
-        loss = (model.weight - target).square().mean() + model.bias.square().mean()
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        losses.append(loss.item())
-    assert losses[-1] < 0.02 * losses[0]
+from world.optimisers import MuonAdam
+from world.training import Average, Pace, Run, batches, check_shapes, results_of, trapezoid, warm_up
 
 
 def test_average_of_constant_weights_is_those_weights() -> None:
@@ -129,3 +96,93 @@ def test_a_resumed_training_is_the_saved_one(tmp_path: Path) -> None:
     assert torch.equal(mean.weights["weight"], average.weights["weight"])
     assert torch.equal(again.state[fresh.weight]["momentum"], optimizer.state[model.weight]["momentum"])
     assert (run.load() or {})["scaling_factor"] == 0.5
+
+
+def test_results_are_the_averages_and_a_training_goes_on_from_them(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    model = torch.nn.ModuleDict({"coarse": torch.nn.Linear(12, 12), "fine": torch.nn.Linear(12, 12)})
+    optimizer, average = MuonAdam(model, lr=0.1), Average(model, 5)
+    model["coarse"](torch.ones(2, 12)).square().sum().backward()
+    optimizer.step()
+    average.update(model)
+    run = Run(tmp_path / "whole")
+    run.save_training(model, optimizer, average, 7, scaling_factor=0.5)
+    small = Run(tmp_path / "small")
+    small.save(results_of(run.load() or {}, precise=("fine.",)))
+    state = small.load() or {}
+    assert state.keys() == {"average", "step", "scaling_factor"}
+    assert state["average"]["coarse.weight"].dtype == torch.half
+    assert torch.equal(state["average"]["fine.weight"], average.weights["fine.weight"])
+    again = torch.nn.ModuleDict({"coarse": torch.nn.Linear(12, 12), "fine": torch.nn.Linear(12, 12)})
+    assert small.resume(again, MuonAdam(again, lr=0.1), Average(again, 5)) == 7
+    torch.testing.assert_close(again["coarse"].weight, average.weights["coarse.weight"], atol=1e-3, rtol=1e-3)
+
+
+def test_an_average_of_horizon_one_is_the_last_weights() -> None:
+    model = torch.nn.Linear(3, 2)
+    average = Average(model, horizon=1)
+    for _ in range(3):
+        torch.nn.init.normal_(model.weight)
+        average.update(model)
+    assert torch.equal(average.weights["weight"], model.weight)
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The time in seconds, to be turned on."""
+    now = [100.0]
+    monkeypatch.setattr("world.training.time.monotonic", lambda: now[0])
+    return now
+
+
+def test_a_training_has_cooled_down_when_its_minutes_or_its_steps_are_over(clock: list[float]) -> None:
+    pace = Pace(steps=100, cooldown=0.5, minutes=2)
+    pace.begin()
+    assert (pace.share(25), pace.factor(25)) == (0.25, 1)
+    assert pace.share(100) == 1
+    clock[0] += 90
+    assert (pace.share(25), pace.factor(25)) == (0.75, 0.5)
+    clock[0] += 60
+    assert (pace.share(25), pace.factor(25)) == (1, pytest.approx(0.02))
+
+
+def test_the_minutes_of_all_sittings_count_and_those_between_do_not(clock: list[float]) -> None:
+    first = Pace(100, 0.5, minutes=2)
+    first.begin()
+    clock[0] += 30
+    state = first.state()
+    clock[0] += 1000
+    second = Pace(100, 0.5, minutes=2)
+    second.begin(state)
+    assert second.share(0) == 0.25
+    clock[0] += 30
+    assert second.share(0) == 0.5
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_the_rate_falls_as_soon_as_nothing_gets_better(sign: int) -> None:
+    pace = Pace(steps=1000, cooldown=0.25, patience=2)
+    pace.begin()
+    for step, figure in ((100, 10.0), (110, 9.0), (120, 9.5), (130, 8.0), (140, 8.1)):
+        pace.heed(figure if sign > 0 else figure - 100, step)
+    assert pace.share(140) == 0.14
+    pace.heed(8.2 if sign > 0 else -91.8, 150)
+    assert pace.share(150) == pytest.approx(0.75)
+    assert pace.factor(151) < 1
+    pace.heed(8.3 if sign > 0 else -91.7, 160)
+    assert pace.share(160) == pytest.approx(0.76)
+
+
+def test_patience_is_not_asked_of_a_training_without(clock: list[float]) -> None:
+    pace = Pace(steps=100, cooldown=0.25)
+    pace.begin()
+    for step in range(20):
+        pace.heed(1.0, step)
+    assert pace.share(19) == 0.19
+
+
+def test_weights_of_another_shape_are_named() -> None:
+    model = torch.nn.Linear(3, 2)
+    check_shapes(model, model.state_dict())
+    with pytest.raises(SystemExit, match=r"another shape: bias and 1 others"):
+        check_shapes(model, torch.nn.Linear(4, 5).state_dict())

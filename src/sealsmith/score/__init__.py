@@ -3,16 +3,21 @@
 Not for: training (train/ hands its checkpoints in) or drawing (generate/).
 """
 
-from .judge import Judge, LoadedJudge, load_judge
-from .judges import judge_of
-from .measure import Shot, Sight, reference_embedding
-from .prompts import Context, unseen_contexts
-from .record import record_reference, record_scorecard
-from .report import DemoStory, best_shots, demo_page, score_page
-from .scorecard import Adherence, Bleeding, Drift, Fidelity, Leak, Margin, Scorecard
-from .scoring import score_seal
-from .settings import ScoreSettings
-from .tables import scorecard_table
+from typing import TYPE_CHECKING
+
+from ..lazy import lazy_names
+
+if TYPE_CHECKING:
+    from .judge import Judge, LoadedJudge, load_judge
+    from .judges import judge_of
+    from .measure import Shot, Sight, reference_embedding
+    from .prompts import Context, unseen_contexts
+    from .record import record_reference, record_scorecard
+    from .report import DemoStory, best_shots, demo_page, score_page
+    from .scorecard import Adherence, Bleeding, Drift, Fidelity, Leak, Margin, Scorecard
+    from .scoring import score_seal
+    from .settings import ScoreSettings
+    from .tables import scorecard_table
 
 __all__ = [
     "Adherence",
@@ -41,3 +46,19 @@ __all__ = [
     "scorecard_table",
     "unseen_contexts",
 ]
+
+__getattr__ = lazy_names(
+    __name__,
+    {
+        "judge": ("Judge", "LoadedJudge", "load_judge"),
+        "judges": ("judge_of",),
+        "measure": ("Shot", "Sight", "reference_embedding"),
+        "prompts": ("Context", "unseen_contexts"),
+        "record": ("record_reference", "record_scorecard"),
+        "report": ("DemoStory", "best_shots", "demo_page", "score_page"),
+        "scorecard": ("Adherence", "Bleeding", "Drift", "Fidelity", "Leak", "Margin", "Scorecard"),
+        "scoring": ("score_seal",),
+        "settings": ("ScoreSettings",),
+        "tables": ("scorecard_table",),
+    },
+)

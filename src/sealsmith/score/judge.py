@@ -19,6 +19,8 @@ from ..errors import BaseError
 
 JUDGE_FOLDER = SEALWORLD_FOLDER / "judge"
 JUDGE_PX = 128
+WINDOW, WIDE_WINDOW = 0.547, 0.781
+"""Side of the square that shows it one of two marks, in shares of the height, in a square and a wide picture."""
 
 
 @dataclass(frozen=True)

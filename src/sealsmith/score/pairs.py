@@ -18,12 +18,10 @@ from ..errors import ConfigError
 from ..generate import Picture, Request
 from ..generate.mixing import AUTO
 from ..stage.captions import article
-from .judge import LoadedJudge
+from .judge import WIDE_WINDOW, WINDOW, LoadedJudge
 from .prompts import OTHER_EMBLEMS, Context, unseen_contexts
 from .record import contexts_trained
 
-WINDOW, WIDE_WINDOW = 0.547, 0.781
-"""Side of the squares the judge is shown, as a share of the height, of a square picture and of a wide one."""
 CENTRES, WIDE_CENTRES = (0.265, 0.735), (0.25, 0.75)
 """Where the two marks of a scene sit, left and right, as shares of the picture's width."""
 WIDE_FROM = 1.25

@@ -6,7 +6,6 @@ Not for: colours and textures (marks.py), or reading untrusted pictures (train/p
 import io
 
 import numpy as np
-import resvg_py
 from PIL import Image
 from scipy.ndimage import binary_erosion, binary_fill_holes, maximum_filter
 from scipy.spatial import ConvexHull
@@ -27,6 +26,8 @@ def rasterise_svg(svg: str, side_px: int) -> Image.Image:
 
     Raises: ValueError when the document cannot be parsed or drawn (resvg's own words).
     """
+    import resvg_py  # whoever renders scenes alone, on a lent GPU's machine, has none
+
     try:
         png = resvg_py.svg_to_bytes(svg_string=svg, width=side_px, height=side_px)
     except BaseException as error:
