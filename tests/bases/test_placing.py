@@ -7,7 +7,8 @@ import torch
 from torch import nn
 
 from sealsmith.bases import Base, Wanted, open_base
-from sealsmith.bases.placing import DTYPES, parts_in_use
+from sealsmith.bases.base import DTYPES
+from sealsmith.bases.placing import parts_in_use
 from sealsmith.generate import Request, generate
 
 REQUEST = Request("a red wax seal", num_steps=1, width=32, height=32)

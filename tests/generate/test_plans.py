@@ -12,7 +12,7 @@ from torch import Tensor
 from sealsmith.adapters import Seal
 from sealsmith.adapters.match import Weighted
 from sealsmith.bases import Base, Wanted, open_base
-from sealsmith.bases.placing import DTYPES
+from sealsmith.bases.base import DTYPES
 from sealsmith.generate import Request, generate, generate_batch
 
 FAMILIES = ("base", "sd1", "sdxl", "flux")

@@ -14,10 +14,11 @@ from torch import nn
 from ..errors import BaseError
 from .digest import digest_of_files
 from .family import Family
-from .placing import DTYPES
 from .plan import Plan
 
 SEALWORLD_FOLDER = Path(__file__).parent / "sealworld"
+DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+"""Of each precision that a plan can have."""
 
 
 @dataclass

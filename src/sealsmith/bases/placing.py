@@ -10,12 +10,11 @@ import torch
 from accelerate import cpu_offload, cpu_offload_with_hook
 from torch import nn
 
+from .base import DTYPES
 from .plan import MODEL_OFFLOAD, SEQUENTIAL_OFFLOAD, Plan
 
 if TYPE_CHECKING:
     from .base import Base
-
-DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 def load_dtypes(plan: Plan) -> dict[str, torch.dtype]:
