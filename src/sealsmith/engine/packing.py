@@ -65,7 +65,7 @@ def packed(layers: Mapping[str, LowRank], dtype: torch.dtype) -> Packed:
     flat = [part for change in layers.values() for part in _parts(change)]
     stream = _as_it_lies(flat, dtype)
     if stream is None:
-        stream = torch.cat([torch.empty(0, dtype=dtype), *(part.reshape(-1).to(dtype) for part in flat)])
+        stream = _end_to_end(flat, dtype)
     return Packed(_lay_out(layers), stream, checksum_of(stream))
 
 
@@ -73,8 +73,7 @@ def laid_together(changes: Iterable[LowRank], dtype: torch.dtype) -> list[LowRan
     """The same changes in `dtype`, in one piece of memory in which `packed` finds them as it wants them."""
     changes = list(changes)
     flat = [part for change in changes for part in _parts(change)]
-    stream = torch.cat([torch.empty(0, dtype=dtype), *(part.reshape(-1).to(dtype) for part in flat)])
-    pieces = iter(stream.split([part.numel() for part in flat]))
+    pieces = iter(_end_to_end(flat, dtype).split([part.numel() for part in flat]))
     return [
         LowRank(
             next(pieces).view(change.down.shape),
@@ -116,6 +115,11 @@ def _lay_out(layers: Mapping[str, LowRank]) -> Places:
 
 def _parts(change: LowRank) -> tuple[Tensor, Tensor]:
     return change.down, change.up.flatten(1).T
+
+
+def _end_to_end(parts: Iterable[Tensor], dtype: torch.dtype) -> Tensor:
+    """All of these in one stream of their own."""
+    return torch.cat([torch.empty(0, dtype=dtype), *(part.reshape(-1).to(dtype) for part in parts)])
 
 
 def _as_it_lies(parts: list[Tensor], dtype: torch.dtype) -> Tensor | None:
