@@ -5,6 +5,7 @@ import dataclasses
 import itertools
 import os
 import random
+import re
 import signal
 import sys
 from collections.abc import AsyncIterator, Callable, Coroutine
@@ -145,7 +146,8 @@ async def test_what_had_not_begun_is_run_again_and_what_had_fails_retryably() ->
     async with EngineClient(launch()) as engine:
         killer = asyncio.create_task(events_of(engine, Draw("killer", "dies at 2")))
         before = await killer
-        assert names(before)[:-1] == ["Queued", "Step", "Step"][: len(before) - 1]
+        # what an engine had said when it was killed may be lost with it: then the picture had not begun
+        assert re.fullmatch("Queued (Queued )?(Step ){0,2}Failed", " ".join(names(before))), names(before)
         last = before[-1]
         assert isinstance(last, Failed)
         assert last.is_retryable

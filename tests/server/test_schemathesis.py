@@ -25,7 +25,7 @@ from study_examples import judged_seal
 
 from sealsmith.adapters import Seal, dump_seal
 from sealsmith.bases import open_base
-from sealsmith.catalog import ArtefactKind, NewArtefact, Scope
+from sealsmith.catalog import ArtefactKind, NewArtefact, Scope, Tenant
 from sealsmith.jobs import TRAIN, Queue
 from sealsmith.jobs.queue import SCORE
 from sealsmith.jobs.train_payload import TrainPayload
@@ -101,16 +101,22 @@ def seal(shared: Shared) -> Seal:
     return judged_seal(open_base(shared.base))
 
 
+@pytest.fixture(scope="module")
+def guest(shared: Shared) -> Tenant:
+    """Whom seals are granted to; no other module's guest."""
+    return shared.catalog.tenants.create("guest-of-the-document")
+
+
 @pytest.fixture
-def real(shared: Shared, seal: Seal, request: pytest.FixtureRequest) -> tuple[dict[str, str], Headers]:
+def real(
+    shared: Shared, seal: Seal, guest: Tenant, request: pytest.FixtureRequest
+) -> tuple[dict[str, str], Headers]:
     """One of everything that a path can name, all of a new tenant's, and a key of theirs for everything."""
     label = request.node.callspec.params["label"]
     tenant, key = shared.tenant(label), shared.key(label, *Scope)
     facts = replace(facts_of(seal), name="mine", thumbnail=THUMBNAIL)
     digest = shared.catalog.seals.add(tenant, dump_seal(seal), facts).digest
-    shared.catalog.seals.grant(
-        tenant, digest, seal.header.base_digest, shared.catalog.tenants.named("bob").id
-    )
+    shared.catalog.seals.grant(tenant, digest, seal.header.base_digest, guest.id)
     queue, artefacts = Queue(shared.catalog), shared.catalog.artefacts
     payload = TrainPayload(pictures="", name="other", settings={"trigger": "zwx"}).to_dict()
     pictures = NewArtefact(ArtefactKind.UPLOAD, b"pictures", "application/zip")
@@ -132,7 +138,7 @@ def real(shared: Shared, seal: Seal, request: pytest.FixtureRequest) -> tuple[di
         "file_id": artefacts.add(tenant, preview).id,
         "study_id": study.id,
         "study_file_id": artefacts.add(tenant, after).id,
-        "tenant_name": "bob",
+        "tenant_name": guest.name,
         "tenant_id": tenant,
         "prefix": "_".join(shared.key(label)["authorization"].removeprefix("Bearer ").split("_")[:2]),
     }
