@@ -45,8 +45,9 @@ SMALL = {
 """In place of what is drawn: the law is about answers, and large pictures take minutes."""
 SCHEMA = schemathesis.openapi.from_dict(document())
 OPERATIONS = {result.ok().label: result.ok() for result in SCHEMA.get_all_operations()}
-
-
+REPEATABLE = settings(
+    deadline=None, database=None, phases=(Phase.generate,), suppress_health_check=list(HealthCheck)
+)
 ASKED = {"GET /v1/triggers/check": {"word": "zwx"}}
 """What an operation without a body has to be asked with."""
 THUMBNAIL = "data:image/jpeg;base64,/9j/"
@@ -79,13 +80,7 @@ def test_every_answer_is_as_the_document_says(served: Running, label: str, mode:
     operation = OPERATIONS[label]
 
     @seed(0)
-    @settings(
-        max_examples=6,
-        deadline=None,
-        database=None,
-        phases=(Phase.generate,),
-        suppress_health_check=list(HealthCheck),
-    )
+    @settings(REPEATABLE, max_examples=6)
     @given(st.data())
     def answered(data: st.DataObject) -> None:
         case = data.draw(operation.as_strategy(generation_mode=mode))
@@ -161,13 +156,7 @@ def test_what_is_there_is_answered_as_the_document_says(
         return int(response.status_code)
 
     @seed(0)
-    @settings(
-        max_examples=3,
-        deadline=None,
-        database=None,
-        phases=(Phase.generate,),
-        suppress_health_check=list(HealthCheck),
-    )
+    @settings(REPEATABLE, max_examples=3)
     @given(st.data())
     def made_up_is_answered(data: st.DataObject) -> None:
         case = data.draw(operation.as_strategy(generation_mode=GenerationMode.POSITIVE))
