@@ -19,7 +19,8 @@ from sealsmith.bases.base import SEALWORLD_FOLDER
 
 from . import autoencoder, glyphs
 from .configs import CONFIGS, Config
-from .denoiser import Denoiser, build_scheduler
+from .denoiser_model import Denoiser
+from .objective import build_scheduler
 from .rare_words import FACT, made_up_shapes
 from .training import Run
 

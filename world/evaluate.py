@@ -23,7 +23,7 @@ from sealsmith.stage import SCENE_PX, WIDE_PX, Scene
 
 from . import dataset, glyphs, scenes
 from .configs import CONFIGS, DenoiserConfig
-from .judge import prototypes
+from .judge_accuracy import prototypes
 
 SHEET_PICTURES = 48
 

@@ -15,7 +15,6 @@ import math
 import time
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -23,44 +22,28 @@ import torch.nn.functional as F
 from diffusers import AutoencoderKL
 from safetensors.torch import save_file
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset, Subset, default_collate
+from torch.utils.data import DataLoader, Subset, default_collate
 
-from sealsmith.score.judge import (
-    JUDGE_FOLDER,
-    JUDGE_PX,
-    WIDE_WINDOW,
-    WINDOW,
-    Judge,
-    JudgeOutput,
-    LoadedJudge,
-    load_judge,
-)
-from sealsmith.stage import (
-    COLOURS,
-    HELDOUT_MARKS,
-    HELDOUT_SURFACES,
-    MARKS,
-    SCENE_PX,
-    SURFACES,
-    Placement,
-    Scene,
-    placed_emblem,
-    render,
-)
+from sealsmith.score.judge import JUDGE_FOLDER, Judge, JudgeOutput, LoadedJudge, load_judge
 
-from . import autoencoder, glyphs, scenes
+from . import autoencoder, glyphs
 from .configs import CONFIGS, Config
+from .judge_accuracy import accuracy, prototypes
 from .optimisers import MuonAdam
+from .renders import (
+    COLOUR_NAMES,
+    MARK_NAMES,
+    SURFACE_NAMES,
+    Render,
+    Renders,
+    decoded,
+    drawn,
+    stacked,
+    worn,
+)
 from .training import Average, Pace, Run, Start, check_shapes, has_fast_bfloat16, warm_up
 
-ALL_MARKS = {**MARKS, **HELDOUT_MARKS}
-MARK_NAMES = tuple(ALL_MARKS)
-SURFACE_NAMES = (*SURFACES, *HELDOUT_SURFACES)
-COLOUR_NAMES = (*COLOURS, "none")
-SILHOUETTE_PX = 64
 NUM_DISTRACTORS = 1000
-WINDOW_PX, WIDE_WINDOW_PX = round(WINDOW * SCENE_PX), round(WIDE_WINDOW * SCENE_PX)
-WINDOW_SHIFT_PX = 4
 SMALL_SHARE, WIDE_SHARE = 0.2, 0.2
 DECODED_SHARE = 0.5
 
@@ -68,144 +51,6 @@ DECODED_SHARE = 0.5
 def train_glyphs() -> list[str]:
     """Every glyph that is not held out, letters included."""
     return [name for name in glyphs.masks() if not glyphs.is_heldout(name)]
-
-
-class Render(NamedTuple):
-    """One render, or a batch of N: every field then has N in front."""
-
-    picture: Tensor
-    """uint8 [3, 128, 128]: the scene; of a wide one, the part with the mark that is asked about."""
-    labels: Tensor
-    """[4]: glyph, mark, surface and colour of the mark that is asked about."""
-    silhouette: Tensor
-    """uint8 [64, 64]: its emblem in the window."""
-    window: Tensor
-    """[3]: left, top and side of the square that the judge is shown, px."""
-
-    def shown(self, pictures: Tensor) -> Tensor:
-        """Of pictures [N, 3, 128, 128], made of this batch's, the windows at the judge's size."""
-        squares = [
-            picture[None, :, top : top + side, left : left + side]
-            for picture, (left, top, side) in zip(pictures, self.window.tolist(), strict=True)
-        ]
-        size = (JUDGE_PX, JUDGE_PX)
-        return torch.cat([F.interpolate(each, size, mode="bilinear", antialias=True) for each in squares])
-
-
-class Renders(Dataset[Render]):
-    """Renders of one mark, or of two, one of which is asked about; item i is always the same.
-
-    Of two: small in a square picture (a `small_share` of all renders), larger in a wide one (a `wide_share`).
-    """
-
-    def __init__(
-        self, names: list[str], count: int, seed: int, small_share: float = 0.0, wide_share: float = 0.0
-    ):
-        self.names, self.count, self.seed = names, count, seed
-        self.small_share, self.wide_share = small_share, wide_share
-        self.masks = {n: glyphs.masks()[n] for n in names}
-        self.index = {n: i for i, n in enumerate(names)}
-
-    def __len__(self) -> int:
-        return self.count
-
-    def scene(self, i: int) -> Scene:
-        rng = np.random.default_rng((self.seed, i))
-        if np.random.default_rng((self.seed, i, 2)).random() < self.wide_share:
-            return scenes.sample_wide_scene(rng, self.names, ALL_MARKS, SURFACE_NAMES)
-        share = self.small_share / (1 - self.wide_share) if self.small_share else 0.0
-        return scenes.sample_scene(rng, self.names, share, ALL_MARKS, SURFACE_NAMES)
-
-    def __getitem__(self, i: int) -> Render:
-        scene = self.scene(i)
-        rng = np.random.default_rng((self.seed, i, 1))
-        place = scene.placements[int(rng.integers(len(scene.placements)))]
-        masks = {p.emblem: self.masks[p.emblem].astype(np.float32) / 255 for p in scene.placements}
-        hidden = scene.width_px - SCENE_PX if place.centre_px[0] > scene.width_px / 2 else 0
-        picture = np.ascontiguousarray(render(scene, masks)[:, hidden : hidden + SCENE_PX])
-        place = replace(place, centre_px=(place.centre_px[0] - hidden, place.centre_px[1]))
-        where = torch.from_numpy(placed_emblem(masks[place.emblem], place, ALL_MARKS[place.mark].fill))
-        left, top, side = _window(scene, place, rng)
-        silhouette = F.interpolate(
-            where[None, None, top : top + side, left : left + side],
-            (SILHOUETTE_PX, SILHOUETTE_PX),
-            mode="bilinear",
-            antialias=True,
-        )
-        labels = (
-            self.index[place.emblem],
-            MARK_NAMES.index(place.mark),
-            SURFACE_NAMES.index(scene.surface),
-            COLOUR_NAMES.index(place.colour or "none"),
-        )
-        return Render(
-            torch.from_numpy(picture).permute(2, 0, 1),
-            torch.tensor(labels),
-            (silhouette[0, 0] * 255).byte(),
-            torch.tensor((left, top, side)),
-        )
-
-
-def _window(scene: Scene, place: Placement, rng: np.random.Generator) -> tuple[int, int, int]:
-    """Left, top and side of a square around one of two marks, not always in its middle; all, where there is one."""
-    if len(scene.placements) == 1:
-        return 0, 0, SCENE_PX
-    side = WIDE_WINDOW_PX if scene.width_px > SCENE_PX else WINDOW_PX
-    x, y = np.asarray(place.centre_px) - side / 2 + rng.uniform(-WINDOW_SHIFT_PX, WINDOW_SHIFT_PX, 2)
-    most = SCENE_PX - side
-    return min(max(round(x), 0), most), min(max(round(y), 0), most), side
-
-
-@torch.no_grad()
-def decoded(pictures: Tensor, vae: AutoencoderKL, share: float, rng: torch.Generator) -> Tensor:
-    """Pictures [N, 3, H, W] in 0..1, a `share` of them as the base's autoencoder gives them back."""
-    chosen = torch.rand(len(pictures), generator=rng, device=rng.device) < share
-    if chosen.any():
-        latents = vae.encode(pictures[chosen] * 2 - 1).latent_dist.mode()
-        made = (vae.decode(latents).sample / 2 + 0.5).clamp(0, 1)
-        pictures[chosen] = made.to(pictures.dtype)
-    return pictures
-
-
-def worn(pictures: Tensor, rng: torch.Generator) -> Tensor:
-    """Pictures [N, 3, H, W] in 0..1, some blurred, noisy or of other brightness: as generated ones may be."""
-    n = len(pictures)
-    blurred = F.avg_pool2d(F.pad(pictures, (1, 1, 1, 1), mode="replicate"), 3, 1)
-    amount = torch.rand(n, 1, 1, 1, generator=rng, device=rng.device) * (
-        torch.rand(n, 1, 1, 1, generator=rng, device=rng.device) < 0.6
-    )
-    pictures = pictures + (blurred - pictures) * amount
-    gain = 1 + 0.12 * torch.randn(n, 1, 1, 1, generator=rng, device=rng.device)
-    noise = (
-        0.03
-        * torch.rand(n, 1, 1, 1, generator=rng, device=rng.device)
-        * torch.randn(pictures.shape, generator=rng, device=rng.device)
-    )
-    return (pictures * gain + noise).clamp(0, 1)
-
-
-def drawn(masks: Tensor, rng: torch.Generator) -> Tensor:
-    """Glyph masks [N, 1, 64, 64] as silhouettes in pictures: placed, turned, thickened or thinned, blurred."""
-    n = len(masks)
-    size = 0.42 + 0.44 * torch.rand(n, generator=rng, device=rng.device)
-    turn = torch.randn(n, generator=rng, device=rng.device) * 0.09
-    shift = (torch.rand(n, 2, generator=rng, device=rng.device) - 0.5) * 0.16 / size[:, None]
-    cos, sin = turn.cos() / size, turn.sin() / size
-    rows = torch.stack([torch.stack([cos, sin, shift[:, 0]], 1), torch.stack([-sin, cos, shift[:, 1]], 1)], 1)
-    placed = F.grid_sample(
-        masks, F.affine_grid(rows, list(masks.shape), align_corners=False), align_corners=False
-    )
-    soft = F.avg_pool2d(placed, 3, 1, 1)
-    blur = torch.rand(n, 1, 1, 1, generator=rng, device=rng.device)
-    placed = placed + (soft - placed) * blur
-    level = 0.5 + 0.25 * (torch.rand(n, 1, 1, 1, generator=rng, device=rng.device) - 0.5)
-    sharp = 4 + 8 * torch.rand(n, 1, 1, 1, generator=rng, device=rng.device)
-    noise = (
-        0.4
-        * torch.rand(n, 1, 1, 1, generator=rng, device=rng.device)
-        * torch.randn(placed.shape, generator=rng, device=rng.device)
-    )
-    return ((placed - level) * sharp + noise).sigmoid()
 
 
 def contrast(views: Tensor, others: Tensor, glyph: Tensor, other_glyph: Tensor) -> Tensor:
@@ -366,16 +211,6 @@ def load_shipped(judge: Judge) -> int:
     return int(told["training"]["steps_done"])
 
 
-def stacked(names: list[str], device: str) -> Tensor:
-    """The masks of these glyphs, [G, 1, 64, 64] in 0..1."""
-    return torch.stack([_small(glyphs.masks()[name]) for name in names]).to(device)
-
-
-def _small(mask: np.ndarray) -> Tensor:
-    """A glyph mask uint8 [128, 128] -> [1, 64, 64] in 0..1."""
-    return F.avg_pool2d(torch.from_numpy(mask)[None].float() / 255, 2)
-
-
 def export(settings: Config, folder: Path) -> None:
     """Write the averaged judge, its distractors and its measured accuracy to `folder`."""
     config = settings.judge
@@ -410,54 +245,6 @@ def export(settings: Config, folder: Path) -> None:
     }
     (folder / "config.json").write_text(json.dumps(described, indent=1) + "\n")
     print(json.dumps(figures, indent=2))
-
-
-def prototypes(loaded: LoadedJudge, names: list[str], seed: int, renders: int = 4) -> Tensor:
-    """Mean embedding [len(names), D] of several random renders of each glyph, of length 1."""
-    means = []
-    for i, name in enumerate(names):
-        one = Renders([name], renders, seed=seed * 100_000 + i)
-        pictures = torch.stack([one[k].picture for k in range(renders)]).float() / 255
-        means.append(loaded.look(pictures).embedding.mean(0))
-    return F.normalize(torch.stack(means), dim=1)
-
-
-def accuracy(
-    loaded: LoadedJudge,
-    distractors: Tensor,
-    vae: AutoencoderKL | None = None,
-    small_share: float = 0.0,
-    wide_share: float = 0.0,
-    glyph_count: int = 200,
-    per_glyph: int = 4,
-) -> dict[str, float]:
-    """How often the judge is right about renders of unseen glyphs; shares as `Renders` has them.
-
-    `unseen_top1`: a render is nearest to its own glyph's prototype (of 4 other renders) among the distractors.
-    `vae`: what all of them go through first.
-    """
-    names = glyphs.heldout_names()[:: max(1, len(glyphs.heldout_names()) // glyph_count)][:glyph_count]
-    references = prototypes(loaded, names, seed=7)
-    right = {"unseen_top1": 0, "mark": 0, "surface": 0, "colour": 0}
-    similarity = 0.0
-    for i, name in enumerate(names):
-        data = Renders([name], per_glyph, 8_000_000 + i, small_share, wide_share)
-        batch = default_collate([data[k] for k in range(per_glyph)])
-        pictures = batch.picture.float() / 255
-        if vae is not None:
-            pictures = decoded(pictures, vae, 1.0, torch.Generator().manual_seed(i))
-        seen, label = loaded.look(batch.shown(pictures)), batch.labels
-        own = seen.embedding @ references[i]
-        right["unseen_top1"] += int((own > (seen.embedding @ distractors.T).max(1).values).sum())
-        similarity += float(own.sum())
-        for k, logits in ((1, seen.mark), (2, seen.surface), (3, seen.colour)):
-            right[("", "mark", "surface", "colour")[k]] += int((logits.argmax(1) == label[:, k]).sum())
-    total = len(names) * per_glyph
-    return {
-        **{k: round(v / total, 4) for k, v in right.items()},
-        "unseen_similarity": round(similarity / total, 4),
-        "pictures": total,
-    }
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""What a denoiser may be asked to predict, and how much each time counts: pure functions of tensors.
+"""What a denoiser may be asked to predict, with which schedule of noise, and how much each time counts.
 
 With `signal` the share of the clean latent's variance at a time (`alphas_cumprod`), a noisy latent is
 `a * clean + s * noise`, a = sqrt(signal), s = sqrt(1 - signal).
@@ -7,10 +7,25 @@ Sources: v, Salimans & Ho 2022, arXiv:2202.00512; min-SNR, Hang et al. 2023, arX
 """
 
 import torch
+from diffusers import DDIMScheduler
 from torch import Tensor
 
 OBJECTIVES = {"epsilon": "epsilon", "v": "v_prediction", "x": "sample"}
 """Each by its name here: what diffusers' schedulers call it."""
+
+
+def build_scheduler(predicted: str = "v") -> DDIMScheduler:
+    """The schedule of an objective. At zero terminal signal-to-noise epsilon says nothing of the picture."""
+    return DDIMScheduler(
+        beta_start=0.00085,
+        beta_end=0.012,
+        beta_schedule="scaled_linear",
+        prediction_type=OBJECTIVES[predicted],
+        rescale_betas_zero_snr=predicted != "epsilon",
+        timestep_spacing="trailing",
+        clip_sample=False,
+        steps_offset=1,
+    )
 
 
 def amplitudes(signal: Tensor) -> tuple[Tensor, Tensor]:

@@ -2,7 +2,7 @@
 
     python -m world.rare_words
 
-While the denoiser is trained, a rare word is told the shape of the emblem it stands for (`denoiser.Shapes`), so
+While the denoiser is trained, a rare word is told the shape of the emblem it stands for (`latents.Shapes`), so
 that all that is left in its own embedding is "an emblem whose shape is told beside". Thirty-two words that say the
 same cannot call thirty-two seals. Each therefore leaves with a shape that no glyph has, drawn at random: to the
 text encoder an emblem like any other, and to a seal a word of its own. `assemble` does that; as a command it is

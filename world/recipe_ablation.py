@@ -27,7 +27,7 @@ from torch import Tensor
 from sealsmith.adapters import atomic_write
 from sealsmith.score.judge import load_judge
 
-from . import assemble, autoencoder, dataset, denoiser, evaluate, glyphs, objective, scenes
+from . import assemble, autoencoder, dataset, denoiser, denoiser_model, evaluate, glyphs, objective, scenes
 from .configs import CONFIGS, Config
 from .latents import Batch, Captions, Latents, captions_of, encoded, inside_of
 from .training import Pace, Run, Team, batches, warm_up
@@ -114,7 +114,7 @@ def learn(terms: Terms, name: str, taught: Lessons) -> denoiser.Learner:
     settings, run = config.denoiser, Run(terms.folder / name.replace(" ", "-"))
     team = Team()
     learner = denoiser.Learner(config, taught.words, taught.shapes, "cpu", team)
-    denoiser.informed_embeddings(learner.model, settings, taught.words)
+    denoiser_model.informed_embeddings(learner.model, settings, taught.words)
     learner.average.restore(learner.model.state_dict(), 0)
     pace = Pace(settings.steps, settings.cooldown)
     step, saved = run.resume(learner.model, learner.optimizer, learner.average), time.monotonic()
@@ -136,7 +136,7 @@ def learn(terms: Terms, name: str, taught: Lessons) -> denoiser.Learner:
 
 @torch.no_grad()
 def clean_errors(
-    learner: denoiser.Learner, model: denoiser.Denoiser, latents: Latents, count: int
+    learner: denoiser.Learner, model: denoiser_model.Denoiser, latents: Latents, count: int
 ) -> list[float]:
     """At each of LEVELS the mean squared error of the clean latent that is predicted; latents have deviation 1."""
     errors = []
@@ -153,7 +153,7 @@ def clean_errors(
     return errors
 
 
-def _error(learner: denoiser.Learner, model: denoiser.Denoiser, batch: Batch, time_step: int) -> Tensor:
+def _error(learner: denoiser.Learner, model: denoiser_model.Denoiser, batch: Batch, time_step: int) -> Tensor:
     times = torch.full((len(batch.clean),), time_step)
     a, s = objective.amplitudes(learner.signal[times])
     noisy = a * batch.clean + s * torch.randn_like(batch.clean)
@@ -171,7 +171,7 @@ def measure(terms: Terms, name: str, taught: Lessons) -> dict[str, Any]:
     errors = clean_errors(learner, model, taught.latents, terms.valid_pictures)
     vae = autoencoder.shipped(terms.settings({}).autoencoder)
     vae.register_to_config(scaling_factor=taught.scaling_factor)
-    scheduler = denoiser.build_scheduler(learner.settings.objective)
+    scheduler = objective.build_scheduler(learner.settings.objective)
     pipeline = assemble.pipeline_of(model, vae, taught.words, scheduler)
     pipeline.set_progress_bar_config(disable=True)
     shown = evaluate.unseen_scenes(terms.captions, learner.settings, seed=11)

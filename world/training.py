@@ -1,6 +1,6 @@
 """What the three trainings of the world share: averaged weights, pace, checkpoints, a log.
 
-Not for: models or losses (autoencoder.py, denoiser.py, judge.py) or optimisers (optimisers.py).
+Not for: models or losses (autoencoder.py, denoiser_model.py, denoiser.py, judge.py) or optimisers (optimisers.py).
 """
 
 import json

@@ -239,8 +239,8 @@ async def test_an_engine_that_does_not_understand_us_is_killed_and_nobody_waits_
     async with EngineClient(launch(step_s=0.001)) as engine:
         drawing = engine.draw(Draw("a", "x", num_steps=LONG))
         await first_step(drawing)
-        assert engine._socket is not None
-        await engine._socket.send(b"\xc1 not a message")
+        assert engine._connection is not None
+        await engine._connection._socket.send(b"\xc1 not a message")
         last = [event async for event in drawing][-1]
         assert isinstance(last, Failed)
         assert "died" in last.message

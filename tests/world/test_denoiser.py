@@ -11,7 +11,7 @@ from transformers import CLIPTokenizer
 
 from sealsmith.bases.base import SEALWORLD_FOLDER
 from sealsmith.score.judge import Judge
-from world import autoencoder, denoiser, glyphs, latents, scenes
+from world import autoencoder, denoiser, denoiser_model, glyphs, latents, scenes
 from world.configs import CONFIGS, DenoiserConfig
 
 NAMES = ["letter b", "disc", "bar", "ring"]
@@ -45,9 +45,9 @@ def test_the_code_of_a_shape_is_near_that_of_a_like_shape_and_of_unit_size() -> 
 
 
 def test_names_begin_as_shapes_and_rare_tokens_as_emblems_of_none(tmp_path: Path) -> None:
-    words = denoiser.build_tokenizer(SETTINGS, tmp_path)
-    model = denoiser.Denoiser(SETTINGS, 8, words)
-    denoiser.informed_embeddings(model, SETTINGS, words)
+    words = denoiser_model.build_tokenizer(SETTINGS, tmp_path)
+    model = denoiser_model.Denoiser(SETTINGS, 8, words)
+    denoiser_model.informed_embeddings(model, SETTINGS, words)
     table = model.text_encoder.get_input_embeddings().weight.detach()
 
     def row(word: str) -> torch.Tensor:
@@ -103,7 +103,7 @@ def test_batches_are_of_one_size_of_picture_and_go_on_where_they_were() -> None:
 
 
 def test_a_told_shape_makes_a_rare_token_begin_as_a_name_would(tmp_path: Path) -> None:
-    words = denoiser.build_tokenizer(SETTINGS, tmp_path)
+    words = denoiser_model.build_tokenizer(SETTINGS, tmp_path)
     shapes = latents.Shapes(SETTINGS, words)
     captions = ["a red wax seal of sks and a blue coin of ohwx on snow", "a wax seal of disc on snow"]
     tokens = latents.tokens_of(words, captions)
@@ -121,7 +121,7 @@ def test_a_told_shape_makes_a_rare_token_begin_as_a_name_would(tmp_path: Path) -
 
 
 def test_the_captions_of_a_picture_are_of_its_scene_and_told_what_they_do_not_name(tmp_path: Path) -> None:
-    words = denoiser.build_tokenizer(SETTINGS, tmp_path)
+    words = denoiser_model.build_tokenizer(SETTINGS, tmp_path)
     shapes = latents.Shapes(SETTINGS, words)
     rng = np.random.default_rng(4)
     shown = [scenes.sample_scene(rng, glyphs.training_names(3)) for _ in range(8)]
@@ -143,7 +143,7 @@ def test_the_captions_of_a_picture_are_of_its_scene_and_told_what_they_do_not_na
 
 
 def test_a_picture_without_its_caption_is_told_nothing(tmp_path: Path) -> None:
-    words = denoiser.build_tokenizer(SETTINGS, tmp_path)
+    words = denoiser_model.build_tokenizer(SETTINGS, tmp_path)
     shapes = latents.Shapes(SETTINGS, words)
     told = latents.Captions(torch.ones(3, 2, 77), torch.tensor([5, 2]).expand(3, 2, 2, 2))
     data = latents.Latents(torch.zeros(3, 8, 16, 16), torch.zeros(3, 1, 16, 16), told)
@@ -156,7 +156,7 @@ def test_a_picture_without_its_caption_is_told_nothing(tmp_path: Path) -> None:
 
 
 def test_no_shape_of_a_heldout_glyph_is_ever_told(tmp_path: Path) -> None:
-    shapes = latents.Shapes(SETTINGS, denoiser.build_tokenizer(SETTINGS, tmp_path))
+    shapes = latents.Shapes(SETTINGS, denoiser_model.build_tokenizer(SETTINGS, tmp_path))
     with pytest.raises(KeyError, match="ring"):
         shapes.places(latents.tokens_of(shapes.words, ["sks"])[0].tolist(), {"sks": "ring"})
     assert "ring" not in glyphs.training_names(3)
@@ -168,7 +168,7 @@ def test_every_configuration_fits_into_the_package(name: str) -> None:
     config = CONFIGS[name]
     words = CLIPTokenizer.from_pretrained(SEALWORLD_FOLDER / "tokenizer")
     with torch.device("meta"):
-        model = denoiser.Denoiser(config.denoiser, config.autoencoder.latent_channels, words)
+        model = denoiser_model.Denoiser(config.denoiser, config.autoencoder.latent_channels, words)
         decoder = autoencoder.build(config.autoencoder)
         looking = Judge(9, 13, 10, config.judge.width, config.judge.size)
     halves = (model.unet, decoder, looking)

@@ -5,8 +5,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from world.denoiser import build_scheduler
-from world.objective import OBJECTIVES, amplitudes, clean_from, wanted, weight
+from world.objective import OBJECTIVES, amplitudes, build_scheduler, clean_from, wanted, weight
 
 
 @pytest.mark.parametrize("name", OBJECTIVES)

@@ -11,15 +11,15 @@ from transformers import CLIPTextModel, CLIPTokenizer
 
 from sealsmith.bases.base import SEALWORLD_FOLDER
 from sealsmith.stage import EMBLEM_PX, Placement, Scene, render_scene
-from world import autoencoder, denoiser, scenes
+from world import autoencoder, denoiser_model, latents, scenes
 from world.configs import CONFIGS
 
 
 def test_the_shipped_denoiser_is_where_a_training_goes_on() -> None:
     words = CLIPTokenizer.from_pretrained(SEALWORLD_FOLDER / "tokenizer")
     settings = CONFIGS["cpu"]
-    model = denoiser.Denoiser(settings.denoiser, settings.autoencoder.latent_channels, words)
-    assert denoiser.load_shipped(model, settings, words) > 0
+    model = denoiser_model.Denoiser(settings.denoiser, settings.autoencoder.latent_channels, words)
+    assert denoiser_model.load_shipped(model, settings, words) > 0
     shipped = UNet2DConditionModel.from_pretrained(SEALWORLD_FOLDER / "unet", use_safetensors=True)
     assert torch.equal(model.unet.conv_in.weight, shipped.conv_in.weight)
 
@@ -31,7 +31,7 @@ def test_rare_words_are_told_apart_like_emblems_with_names() -> None:
     def spread(emblems: Sequence[str]) -> float:
         """Mean distance at the emblem's token, of what the text encoder says of it."""
         prompts = [f"a red wax seal of {emblem} emblem on wood" for emblem in emblems]
-        tokens = denoiser.tokens_of(words, prompts)
+        tokens = latents.tokens_of(words, prompts)
         with torch.no_grad():
             told = text_encoder(tokens).last_hidden_state[:, 6]
         return float(torch.pdist(told).mean())
@@ -42,8 +42,8 @@ def test_rare_words_are_told_apart_like_emblems_with_names() -> None:
 def test_going_on_with_the_training_takes_the_rare_words_shapes_away() -> None:
     words = CLIPTokenizer.from_pretrained(SEALWORLD_FOLDER / "tokenizer")
     settings = CONFIGS["cpu"]
-    model = denoiser.Denoiser(settings.denoiser, settings.autoencoder.latent_channels, words)
-    denoiser.load_shipped(model, settings, words)
+    model = denoiser_model.Denoiser(settings.denoiser, settings.autoencoder.latent_channels, words)
+    denoiser_model.load_shipped(model, settings, words)
     table = model.text_encoder.get_input_embeddings().weight.detach()
     rare = words.convert_tokens_to_ids([f"{word}</w>" for word in scenes.RARE_TOKENS])
     named = words.convert_tokens_to_ids(["moon</w>", "raven</w>", "crab</w>", "pear</w>"])
@@ -57,11 +57,11 @@ def test_words_keep_their_meaning_whatever_their_numbers() -> None:
     wax, coin = tokens["wax</w>"], tokens["coin</w>"]
     swapped = tokens | {"wax</w>": coin, "coin</w>": wax}
     other = SimpleNamespace(get_vocab=lambda: swapped)
-    ids = denoiser._shipped_ids(other)
+    ids = denoiser_model._shipped_ids(other)
     assert (ids[coin], ids[wax]) == (wax, coin)
     assert sum(i != at for at, i in enumerate(ids)) == 2
     with pytest.raises(SystemExit, match="other words"):
-        denoiser._shipped_ids(SimpleNamespace(get_vocab=lambda: tokens | {"unheard</w>": len(tokens)}))
+        denoiser_model._shipped_ids(SimpleNamespace(get_vocab=lambda: tokens | {"unheard</w>": len(tokens)}))
 
 
 def test_the_shipped_autoencoder_gives_back_pictures_of_its_world() -> None:

@@ -6,7 +6,7 @@
 
 When the engine dies, another is started. A request that had not come to its first step is run again, once; one
 that had, or that sees a second death, fails with an EngineError, which is retryable. None is lost silently. Belongs
-to one event loop. Not for: what runs in the process (process.py).
+to one event loop. Not for: how an engine is spoken to (connection.py), or what runs in the process (process.py).
 """
 
 import asyncio
@@ -17,35 +17,28 @@ from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
 
 import msgspec
-import zmq
 import zmq.asyncio
 
 from ..errors import DeadlineError, EngineError, SealsmithError
+from .connection import Connection
 from .messages import (
     Cancel,
     Done,
     Drain,
-    Drained,
     Draw,
     Event,
     Failed,
-    Hello,
     Loading,
     Message,
     Ping,
     Pong,
     Queued,
-    Refused,
     Welcome,
     check_draw,
-    check_protocol,
-    dump_message,
     failure,
     is_last,
-    parse_from_engine,
 )
 from .outbox import Outbox
-from .process import HIGH_WATER
 from .supervisor import EngineProcess, Launch
 
 MAX_RUNS = 2
@@ -55,8 +48,6 @@ MAX_FAILED_STARTS = 3
 """After so many in a row nothing waits for the next any more."""
 COUNT_WITHIN_S = 1.0
 """For an engine to say how full it is: it answers between two steps."""
-LAST_WORDS_S = 0.1
-"""How long after its death an engine's messages may still be on their way."""
 
 log = logging.getLogger(__name__)
 
@@ -115,7 +106,7 @@ class EngineClient:
         self._left: Counter[str] = Counter()
         """How often a request was left whose last event the engine has yet to send; until then it is not for us."""
         self._process: EngineProcess | None = None
-        self._socket: zmq.asyncio.Socket | None = None
+        self._connection: Connection | None = None
         """None: nobody is there to be spoken to."""
         self._keeping: asyncio.Task[None] | None = None
         self._is_closing = False
@@ -143,7 +134,7 @@ class EngineClient:
 
     async def gauges(self) -> Mapping[str, float]:
         """What the engine counts now (core.py), or last counted, when a step takes long; of no engine, nothing."""
-        if self._socket is not None:
+        if self._connection is not None:
             counted = self._counted
             self._tell(Ping())
             with suppress(TimeoutError):
@@ -184,7 +175,7 @@ class EngineClient:
         request_id = flight.request.id
         del self._flights[request_id]
         flight.end()
-        if self._socket is not None:
+        if self._connection is not None:
             self._left[request_id] += 1
             self._tell(Cancel(request_id))
 
@@ -229,7 +220,7 @@ class EngineClient:
             flight.expiring = loop.call_at(begin_by, self._expire, flight)
         if self._down is not None or self._is_closing:
             self._finish(flight, self._down or EngineError("the engine is about to end", "start another"))
-        elif self._socket is not None:
+        elif self._connection is not None:
             self._send_draw(flight)
         return flight
 
@@ -243,15 +234,15 @@ class EngineClient:
 
     def _expire(self, flight: _Flight) -> None:
         """Fails a request whose time is up, where no engine is there to do so."""
-        if self._socket is None and self._flights.get(flight.request.id) is flight:
+        if self._connection is None and self._flights.get(flight.request.id) is flight:
             self._finish(
                 flight, DeadlineError("the engine was not there in time", "send it again, or give more time")
             )
 
     def _tell(self, message: Message) -> None:
         """Sends; to an engine that is not there, nothing. What it does not get is settled when it is found dead."""
-        if self._socket is not None:
-            self._socket.send(dump_message(message), zmq.DONTWAIT)
+        if self._connection is not None:
+            self._connection.tell(message)
 
     def _finish(self, flight: _Flight, error: SealsmithError) -> None:
         self._deliver(failure(flight.request.id, error))
@@ -271,8 +262,8 @@ class EngineClient:
     async def _keep_up(self) -> None:
         """Listens, and starts the next engine when one has died, until it is closed."""
         while True:
-            assert self._process is not None
-            is_drained = await self._listen(self._process)
+            assert self._connection is not None
+            is_drained = await self._connection.listen(self._hear)
             if self._is_closing or self._is_ending:
                 self._fail_all(EngineError("the engine was ended", "start it again"))
                 return
@@ -314,91 +305,20 @@ class EngineClient:
             self._finish(flight, EngineError(f"the engine died {when}", "send the request again"))
 
     async def _launch_one(self) -> None:
-        """A new process, greeted. Raises: as `EngineProcess.start`; EngineError when it speaks another protocol."""
+        """A new process, greeted. Raises: as `EngineProcess.start` and `Connection.open`."""
         self._process = await EngineProcess.start(self._launch)
         self.num_starts += 1
-        socket = self._context.socket(zmq.DEALER)
-        socket.setsockopt(zmq.LINGER, 0)
-        socket.setsockopt(zmq.RCVHWM, HIGH_WATER)
-        socket.setsockopt(zmq.SNDHWM, 0)
-        socket.connect(self._process.endpoint)
-        try:
-            socket.send(dump_message(Hello(self._process.token)))
-            reply = await self._greeting(socket, self._process)
-            check_protocol(reply.protocol, reply.version, "engine")
-        except BaseException:
-            socket.close()
-            raise
-        self.welcome, self._socket = reply, socket
+        self._connection = await Connection.open(self._context, self._process, self._max_silence_s)
+        self.welcome = self._connection.welcome
 
-    async def _greeting(self, socket: zmq.asyncio.Socket, process: EngineProcess) -> Welcome:
-        """The engine's answer to Hello."""
-        receiving = asyncio.ensure_future(socket.recv())
-        dying = asyncio.create_task(process.wait())
-        try:
-            await asyncio.wait(
-                [receiving, dying], timeout=self._max_silence_s, return_when=asyncio.FIRST_COMPLETED
-            )
-            if not receiving.done():
-                what = f"ended with status {dying.result()}" if dying.done() else "said nothing"
-                raise EngineError(f"the engine {what} when it was greeted", "see its log")
-            reply = parse_from_engine(receiving.result())
-        finally:
-            receiving.cancel()
-            dying.cancel()
-        if isinstance(reply, Welcome):
-            return reply
-        reason, remedy = (reply.reason, reply.remedy) if isinstance(reply, Refused) else (str(reply), "")
-        raise EngineError(f"the engine refuses us: {reason}", remedy)
-
-    async def _listen(self, process: EngineProcess) -> bool:
-        """Delivers what an engine says until it has ended; whether it ended because it was told to."""
-        assert self._socket is not None
-        clock = asyncio.get_running_loop().time
-        dying = asyncio.create_task(process.wait())
-        receiving = asyncio.ensure_future(self._socket.recv())
-        heard_at = clock()
-        try:
-            while True:
-                is_dead = dying.done()
-                waits_for = [receiving] if is_dead else [receiving, dying]
-                patience_s = LAST_WORDS_S if is_dead else self._max_silence_s / 4
-                await asyncio.wait(waits_for, timeout=patience_s, return_when=asyncio.FIRST_COMPLETED)
-                if receiving.done():
-                    heard_at = clock()
-                    data, receiving = receiving.result(), asyncio.ensure_future(self._socket.recv())
-                    try:
-                        if self._take(data):
-                            return True
-                    except EngineError as error:
-                        log.error("the engine is killed, for nobody knows what it is drawing: %s", error)
-                        await process.kill()
-                elif is_dead:
-                    return False
-                elif clock() - heard_at > self._max_silence_s:
-                    log.error("the engine said nothing for %g s and is killed", self._max_silence_s)
-                    await process.kill()
-                elif not dying.done():
-                    self._tell(Ping())
-        finally:
-            receiving.cancel()
-            dying.cancel()
-
-    def _take(self, data: bytes) -> bool:
-        """Delivers one message; whether it is the engine's last.
-
-        Raises: EngineError when it, or one of ours that it answers, was not understood: a request may be lost.
-        """
-        message = parse_from_engine(data)
-        if isinstance(message, Refused):
-            raise EngineError(f"it refuses a message: {message.reason}", message.remedy)
+    def _hear(self, message: Message) -> None:
+        """Takes one message of the engine: an event goes to whoever draws that picture."""
         if isinstance(message, Pong):
             self._gauges = message.gauges
             self._counted.set()
             self._counted = asyncio.Event()
         if isinstance(message, Event) and not self._is_of_one_left(message):
             self._deliver(message)
-        return isinstance(message, Drained)
 
     def _is_of_one_left(self, event: Event) -> bool:
         """Whether it is said of a request that was left before its end, not of a later one with its id."""
@@ -412,9 +332,9 @@ class EngineClient:
     async def _end_process(self) -> int | None:
         self._left.clear()
         self._gauges = {}
-        if self._socket is not None:
-            self._socket.close()
-            self._socket = None
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
         process, self._process = self._process, None
         if process is None:
             return None

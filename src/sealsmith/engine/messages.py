@@ -2,7 +2,7 @@
 
 MessagePack, one message a frame, every message tagged with its kind. Fields may be added with defaults; whatever
 else changes raises PROTOCOL. Pictures travel as 8-bit RGB. Imports no torch: the server and its tests need none.
-Not for: how messages travel (process.py, client.py).
+Not for: how messages travel (process.py, connection.py).
 """
 
 import math
