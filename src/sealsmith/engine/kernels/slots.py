@@ -1,6 +1,6 @@
 """Weights of one linear layer with seals in them, side by side in one tensor: one batched product for all requests.
 
-    stack [slots, I, O]   | zwx 0.8  | sks 1.0  | zwx 0.5  |  free  |
+    stack [slots, O, I]   | zwx 0.8  | sks 1.0  | zwx 0.5  |  free  |
     batch                 | rows 0-1 | rows 2-3 | rows 4-5 |
 
 A request keeps its slot while it is in the batch. The next one that comes takes one that has become free; a weight
@@ -40,7 +40,7 @@ class Run:
     start: int
     stop: int
     weights: Tensor | None
-    """[S, I, O]"""
+    """[S, O, I]"""
 
 
 class Slots:
@@ -48,7 +48,7 @@ class Slots:
         self._module = module
         self._room = room
         self._keys: list[Key | None] = []
-        self._stack = self._weight.new_empty(0, *self._weight.T.shape)
+        self._stack = self._weight.new_empty(0, *self._weight.shape)
 
     def place(
         self, wanted: Sequence[Key], operand: Callable[[Key], tuple[Tensor, Tensor]]
@@ -121,11 +121,10 @@ class Slots:
             if last is None or slot != last + 1 or len(down) != len(operands[last][0]):
                 groups.append([])
             groups[-1].append(slot)
-        weight = self._weight.T.contiguous()  # else every slot turns it by itself
         for group in groups:
             down = torch.stack([operands[slot][0] for slot in group])
             up = torch.stack([operands[slot][1] for slot in group])
-            torch.baddbmm(weight, down.mT, up, out=self._stack[group[0] : group[-1] + 1])
+            torch.baddbmm(self._weight, up.mT, down, out=self._stack[group[0] : group[-1] + 1])
 
 
 def multiply(x: Tensor, module: nn.Module, runs: Sequence[Run]) -> Tensor:
@@ -134,13 +133,13 @@ def multiply(x: Tensor, module: nn.Module, runs: Sequence[Run]) -> Tensor:
     bias: Tensor | None = module.bias  # type: ignore[assignment]
     y = x.new_empty(*x.shape[:-1], len(weight))
     for run in runs:
-        weights = weight.detach().T[None] if run.weights is None else run.weights
+        weights = weight.detach()[None] if run.weights is None else run.weights
         rows = x[run.start : run.stop].reshape(len(weights), -1, x.shape[-1])
         out = y[run.start : run.stop].view(len(weights), -1, y.shape[-1])
         if bias is None:
-            torch.bmm(rows, weights, out=out)
+            torch.bmm(rows, weights.mT, out=out)
         else:
-            torch.baddbmm(bias.detach(), rows, weights, out=out)
+            torch.baddbmm(bias.detach(), rows, weights.mT, out=out)
     return y
 
 
