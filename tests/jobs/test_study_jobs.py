@@ -209,6 +209,17 @@ def test_conflicts_are_the_library_s_with_the_pictures_of_each_scene(
     pictures, [weights] = job.result["pictures"], job.result["weights"]
     assert pictures["seals"] == weights["seals"] == ["mine", "other"]
     assert pictures["advice"]
+    advised, gain = job.result["advised"], pictures["gain"]
+    assert advised["is_better"] == pictures["advice"].startswith("use ")
+    assert not (advised["is_sure"] and gain["ci"][0] <= 0 and pictures["likeness_gain"]["ci"][0] <= 0)
+    way = pictures["after" if advised["is_better"] else "before"]
+    assert (advised["mix"], advised["guidance"]) == (way["mix"], way["guidance"])
+    assert [use["name"] for use in advised["seals"]] == [seal, other]
+    tags = [
+        f"<lora:{name}:{use['strength']}>"
+        for name, use in zip(("mine", "other"), advised["seals"], strict=True)
+    ]
+    assert tags == way["strengths"]
     files = pictures_of(live_catalog, tenant, job)
     [whole] = json.loads(files.pop("weights.json"))
     assert len(weights["layers"]) == min(len(whole["layers"]), conflicts_study.NUM_WORST)

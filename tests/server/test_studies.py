@@ -131,6 +131,13 @@ def of_conflicts(study: dict[str, Any]) -> None:
     result = study["result"]
     assert len(study["seals"]) == 2
     assert result["pictures"]["advice"].startswith("keep ")
+    assert result["advised"] == {
+        "seals": [{"name": digest, "strength": "1"} for digest in study["seals"]],
+        "mix": result["pictures"]["before"]["mix"],
+        "guidance": None,
+        "is_better": False,
+        "is_sure": False,
+    }
     [scene] = result["scenes"]
     assert [view["what"] for view in scene["views"]] == ["mine alone", "other alone", "together"]
     assert names_of(study) == [*(view["file"] for view in scene["views"]), "weights.json"]

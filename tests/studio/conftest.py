@@ -45,6 +45,12 @@ def world_seal(tiny_base_folder: Path) -> bytes:
 
 
 @pytest.fixture(scope="session")
+def other_seal(tiny_base_folder: Path) -> bytes:
+    """Another for the tiny base, of the trigger zwx."""
+    return dump_seal(random_seal(open_base(str(tiny_base_folder)), ("to_q", "to_v"), trigger="zwx", seed=1))
+
+
+@pytest.fixture(scope="session")
 def world(tiny_base_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shared]:
     """A service on the tiny base, for the tenants ann and bob."""
     folder = tmp_path_factory.mktemp("studio")

@@ -10,11 +10,16 @@ from shared import Shared
 from sealsmith.adapters import parse_seal
 from sealsmith.catalog import ArtefactKind, NewArtefact
 from sealsmith.engine.messages import SealAt
+from sealsmith.inspect.conflict import LayerConflict, WeightConflict
+from sealsmith.inspect.conflict import Shared as Alike
 from sealsmith.jobs import Leases, Outcome, Queue
+from sealsmith.jobs.conflicts_study import found_of
 from sealsmith.jobs.queue import MAX_PRIORITY
 from sealsmith.jobs.study_payload import PAYLOADS
 from sealsmith.jobs.train_payload import TrainPayload
 from sealsmith.jobs.training import facts_of
+from sealsmith.score.company import CompanyStudy
+from sealsmith.score.conflicts import ConflictReport, Meeting, Rise, Scene, Share, Trial, View
 
 Card = dict[str, Any]
 COLOURS = ("firebrick", "seagreen", "steelblue", "goldenrod")
@@ -45,6 +50,46 @@ def scorecard(top1: float = 1.0, margin: float = 0.6) -> Card:
     }
 
 
+def meeting(seals: Sequence[str], is_better: bool = True) -> dict[str, Any]:
+    """Result of a study of the seals fox and owl, of these digests, in one picture."""
+    lbw = ",".join("0.4" if block == 5 else "1" for block in range(10))
+    plain = ("<lora:fox:1>", "<lora:owl:1>")
+    before = Meeting(plain, "sum", None, (_share(0.5, 0.41), _share(0.88, 0.6)), _share(0.44, 0.4))
+    tried = (f"<lora:fox:1.25:lbw={lbw}>", "<lora:owl:0.94>")
+    after = Meeting(tried, "masked", 6.0, (_share(0.81, 0.58), _share(0.88, 0.6)), _share(0.75, 0.55))
+    rise = 0.31 if is_better else -0.06
+    views = ("fox alone", "owl alone", "together", "with the advice")
+    found = ((True, False), (False, True), (False, True), (True, True))
+    picture = Image.new("RGB", (64, 64))
+    scenes = tuple(
+        Scene(f"a wax seal of zwx emblem beside sks emblem on {where}", 7000 + number, tuple(
+            View(what, picture, seen) for what, seen in zip(views, found, strict=True)
+        ))
+        for number, where in enumerate(("moss", "slate"))
+    )  # fmt: skip
+    report = ConflictReport(
+        ("fox", "owl"), (_share(0.94, 0.7), _share(0.88, 0.62)), before, after, Rise(rise, (-0.1, 0.5)),
+        Rise(0.15, (0.05, 0.25)), (Trial(plain, "sum", None, 0.4, 0.4),) * 18, "use it", 200, scenes,
+    )  # fmt: skip
+    return found_of(CompanyStudy((_crossing(),), report), seals)
+
+
+def _share(value: float, likeness: float) -> Share:
+    return Share(value, (max(0, value - 0.2), min(1, value + 0.1)), likeness)
+
+
+def _crossing() -> WeightConflict:
+    shares = {"MID": 0.41, "OUT03": 0.27, "IN03": 0.2, "OUT01": 0.12}
+    layers = tuple(
+        LayerConflict(
+            f"unet.{block.lower()}.attentions.0.transformer_blocks.0.attn2.to_v", block,
+            Alike(0.3, 0.05, 40.0), Alike(0.6, 0.05, 12.0), -0.1, (0.3, 0.2), share, (0.2, 0.3),
+        )
+        for block, share in shares.items()
+    )  # fmt: skip
+    return WeightConflict(("fox", "owl"), (4, 4), (0.34, 0.2), -0.12, shares, layers)
+
+
 def seal_of(world: Shared, tenant: str, data: bytes, name: str) -> str:
     """Digest of a seal that is the tenant's, by its name, from now on."""
     owner, facts = world.catalog.tenants.named(tenant).id, facts_of(parse_seal(data), name)
@@ -52,10 +97,17 @@ def seal_of(world: Shared, tenant: str, data: bytes, name: str) -> str:
 
 
 def study(
-    world: Shared, tenant: str, kind: str, seal: str, result: Mapping[str, Any] | None = None, **asked: Any
+    world: Shared,
+    tenant: str,
+    kind: str,
+    seals: Sequence[str],
+    result: Mapping[str, Any] | None = None,
+    **asked: Any,
 ) -> str:
-    """Id of a study of a seal; without a result it waits for its turn."""
-    payload = PAYLOADS[kind](seals=(SealAt(seal, "1"),), base=world.base, **asked).to_dict()
+    """Id of a study of seals; without a result it waits for its turn."""
+    payload = PAYLOADS[kind](
+        seals=tuple(SealAt(seal, "1") for seal in seals), base=world.base, **asked
+    ).to_dict()
     names = [name for name in _strings(result) if name.endswith(".png")]
     return _job(world, tenant, kind, payload, result, [_picture(n, name) for n, name in enumerate(names)])
 

@@ -1,12 +1,13 @@
 """The page Prove, on studies that are done and on one that waits; and what axe says of it and of Teach."""
 
+import json
 import re
 from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from browsing import PHONE, WIDE, Opening, Studio
-from finished_work import scorecard, seal_of, study, training
+from finished_work import meeting, scorecard, seal_of, study, training
 from playwright.sync_api import Page, expect
 
 from sealsmith.jobs import Queue
@@ -54,6 +55,11 @@ def proving(opening: Opening, data: bytes, name: str, **options: Any) -> tuple[S
     return studio, seal_of(studio.world, tenant, data, "fox")
 
 
+def owl_of(studio: Studio, data: bytes) -> str:
+    """A second seal of the tenant's."""
+    return seal_of(studio.world, studio.tenant, data, "owl")
+
+
 def cancel(studio: Studio, job: str) -> None:
     catalog = studio.world.catalog
     Queue(catalog).cancel(catalog.tenants.named(studio.tenant).id, job)
@@ -61,14 +67,14 @@ def cancel(studio: Studio, job: str) -> None:
 
 def studied(studio: Studio, seal: str) -> None:
     """A study of each kind, done."""
-    study(studio.world, studio.tenant, "score", seal, SCORE)
-    study(studio.world, studio.tenant, "attention", seal, ATTENTION, prompt="a red zwx emblem", seed=5)
-    study(studio.world, studio.tenant, "sweep", seal, SWEEP, axes=(("strength", (0.4, 0.7, 1.0)),))
+    study(studio.world, studio.tenant, "score", [seal], SCORE)
+    study(studio.world, studio.tenant, "attention", [seal], ATTENTION, prompt="a red zwx emblem", seed=5)
+    study(studio.world, studio.tenant, "sweep", [seal], SWEEP, axes=(("strength", (0.4, 0.7, 1.0)),))
 
 
 def test_a_scorecard_is_questions_and_sentences_with_how_sure_they_are(prover: tuple[Studio, str]) -> None:
     studio, seal = prover
-    study(studio.world, studio.tenant, "score", seal, SCORE)
+    study(studio.world, studio.tenant, "score", [seal], SCORE)
     page = studio.open("#/prove")
     page.get_by_role("link", name="fox").click()
     expect(page.get_by_role("heading", name="It has learned what it was taught.")).to_be_visible()
@@ -87,7 +93,7 @@ def test_a_seal_that_failed_says_why(prover: tuple[Studio, str]) -> None:
         studio.world,
         studio.tenant,
         "score",
-        seal,
+        [seal],
         {"scorecard": scorecard(top1=0.3, margin=0.1), "pairs": []},
     )
     page = studio.open(f"#/prove/{seal}")
@@ -104,7 +110,7 @@ def test_a_seal_that_failed_says_why(prover: tuple[Studio, str]) -> None:
 
 def test_pairs_lie_under_a_line_that_the_keyboard_moves(prover: tuple[Studio, str]) -> None:
     studio, seal = prover
-    study(studio.world, studio.tenant, "score", seal, SCORE)
+    study(studio.world, studio.tenant, "score", [seal], SCORE)
     page = studio.open(f"#/prove/{seal}?tab=compare")
     expect(page.get_by_role("img", name="With the seal: a zwx emblem on moss")).to_be_visible()
     line = page.get_by_role("slider")
@@ -117,7 +123,7 @@ def test_pairs_lie_under_a_line_that_the_keyboard_moves(prover: tuple[Studio, st
 
 def test_each_word_has_its_maps_and_what_they_say(prover: tuple[Studio, str]) -> None:
     studio, seal = prover
-    study(studio.world, studio.tenant, "attention", seal, ATTENTION, prompt="a red zwx emblem", seed=5)
+    study(studio.world, studio.tenant, "attention", [seal], ATTENTION, prompt="a red zwx emblem", seed=5)
     page = studio.open(f"#/prove/{seal}?tab=attention")
     expect(page.get_by_role("img", name="With the seal: where “zwx” acts")).to_be_visible()
     expect(page.get_by_text("Of what “zwx” does, 75% falls where the seal is, 30% before.")).to_be_visible()
@@ -128,12 +134,102 @@ def test_each_word_has_its_maps_and_what_they_say(prover: tuple[Studio, str]) ->
 
 def test_the_strength_to_use_is_taken_along(prover: tuple[Studio, str]) -> None:
     studio, seal = prover
-    study(studio.world, studio.tenant, "sweep", seal, SWEEP, axes=(("strength", (0.4, 0.7, 1.0)),))
+    study(studio.world, studio.tenant, "sweep", [seal], SWEEP, axes=(("strength", (0.4, 0.7, 1.0)),))
     page = studio.open(f"#/prove/{seal}?tab=sweep")
     best = page.locator(".prove-cell").filter(has_text="Recommended")
     expect(best.get_by_role("heading")).to_contain_text("Strength 0.7")
     page.get_by_role("link", name="Use this strength").click()
     expect(page.get_by_role("slider", name="Strength of fox")).to_have_value("0.7")
+
+
+def test_two_seals_in_one_picture_end_in_advice_that_is_taken_along(
+    prover: tuple[Studio, str], other_seal: bytes
+) -> None:
+    studio, fox = prover
+    owl = owl_of(studio, other_seal)
+    study(studio.world, studio.tenant, "conflicts", [fox, owl], meeting([fox, owl]))
+    page = studio.open(f"#/prove/{fox}")
+    page.get_by_role("tab", name="Together").click()
+    expect(page.get_by_role("heading", name="fox and owl get on better this way.")).to_be_visible()
+    expect(page.get_by_text("Both are found in 75% of the pictures this way, in 44% before.")).to_be_visible()
+    expect(page.get_by_text("The weaker one’s likeness: 0.4 before, 0.55 after.")).to_be_visible()
+    tags = "<lora:fox:1.25:lbw=1,1,1,1,1,0.4,1,1,1,1> <lora:owl:0.94>"
+    expect(page.get_by_text(tags)).to_be_visible()
+    fox_s = page.locator(".prove-reading").filter(has=page.get_by_role("heading", name="fox", exact=True))
+    expect(fox_s).to_contain_text("found in 94% of the pictures alone, in 50% together")
+    expect(fox_s.get_by_role("img")).to_have_count(3)
+    owl_s = page.locator(".prove-reading").filter(has=page.get_by_role("heading", name="owl", exact=True))
+    expect(owl_s).to_contain_text("The other one is not in its way.")
+    expect(
+        page.get_by_text("On what fox listens to, owl answers 34% as loudly as fox itself.")
+    ).to_be_visible()
+    middle = page.locator(".prove-blocks > div").first
+    expect(middle).to_have_text("Middle41%")
+    for what, shows in (("fox alone", "fox"), ("Together", "owl"), ("With the advice", "fox and owl")):
+        expect(page.get_by_role("img", name=f"{what}: a wax seal").first).to_be_visible()
+        figure = page.locator(".prove-views figure").filter(has=page.get_by_text(what, exact=True))
+        expect(figure).to_contain_text(f"Shows {shows}")
+    page.get_by_role("button", name="emblem on slate").press("Enter")
+    expect(page.get_by_role("img", name="emblem on slate")).to_have_count(4)
+    page.get_by_role("link", name="Use in Make").press("Enter")
+    expect(page.get_by_role("spinbutton", name="Strength of fox")).to_have_value("1.25")
+    expect(page.get_by_role("spinbutton", name="Strength of owl")).to_have_value("0.94")
+    expect(page.get_by_label("How they act together")).to_have_value("masked")
+    page.get_by_text("Where and when it acts (limited)").click()
+    expect(page.get_by_label("Block weights")).to_have_value("1,1,1,1,1,0.4,1,1,1,1")
+    page.get_by_text("Steps, guidance").click()
+    expect(page.get_by_label("Guidance")).to_have_value("6")
+    page.get_by_label("Prompt").fill("a coin")
+    page.get_by_label("Steps", exact=True).fill("2")
+    page.get_by_role("radio", name="1", exact=True).check()
+    page.get_by_role("button", name="Draw 1 picture").click()
+    expect(page.locator("a.tile")).to_have_count(1)
+    with studio.world.running.client() as client:
+        [order] = client.get("/v1/images", headers=studio.headers).json()["orders"]
+    recipe = json.loads(order["pictures"][0]["recipe"])
+    assert (recipe["mix"], recipe["guidance"]) == ("masked", 6)
+    assert [(use["name"], use["strength"]) for use in recipe["seals"]] == [("fox", 1.25), ("owl", 0.94)]
+    page.get_by_label("How they act together").select_option("")
+    page.get_by_role("link", name="Open picture 1").click()
+    page.get_by_role("dialog").get_by_role("button", name="Use again").click()
+    expect(page.get_by_label("How they act together")).to_have_value("masked")
+    assert studio.complaints == []
+
+
+def test_advice_that_did_not_help_is_not_given(prover: tuple[Studio, str], other_seal: bytes) -> None:
+    studio, fox = prover
+    owl = owl_of(studio, other_seal)
+    study(studio.world, studio.tenant, "conflicts", [fox, owl], meeting([fox, owl], is_better=False))
+    page = studio.open(f"#/prove/{owl}?tab=together")
+    expect(page.get_by_role("heading", name="fox and owl are best left as they are.")).to_be_visible()
+    expect(page.get_by_text("The best of 17 other ways did not help")).to_be_visible()
+    expect(page.get_by_text("<lora:fox:1> <lora:owl:1>", exact=True)).to_be_visible()
+    expect(page.get_by_role("img", name="The best that was tried: a wax seal")).to_be_visible()
+
+
+def test_two_seals_are_chosen_and_waited_for_across_a_reload(
+    prover: tuple[Studio, str], other_seal: bytes
+) -> None:
+    studio, fox = prover
+    page = studio.open(f"#/prove/{fox}?tab=together")
+    expect(page.get_by_text("There is no second seal to try it with")).to_be_visible()
+    owl = owl_of(studio, other_seal)
+    page.reload()
+    expect(page.get_by_label("Together with")).to_have_value(owl)
+    page.get_by_role("button", name="Try them together").press("Enter")
+    expect(page.get_by_role("heading", name="It waits for its turn.")).to_be_visible()
+    page.reload()
+    expect(page.get_by_role("heading", name="It waits for its turn.")).to_be_visible()
+    expect(page.get_by_text("together with owl", exact=True)).to_be_visible()
+    page.get_by_role("button", name="Stop", exact=True).click()
+    expect(page.get_by_text("It was stopped.")).to_be_visible()
+    assert studio.complaints == []
+
+
+def test_the_chosen_tab_is_in_sight_on_a_phone(opening: Opening, world_seal: bytes) -> None:
+    studio, fox = proving(opening, world_seal, "tabbed", viewport=PHONE, locale="ru-RU")
+    page = studio.open(f"#/prove/{fox}?tab=together")
+    expect(page.get_by_role("tab", name="Вместе")).to_be_in_viewport(ratio=0.9)
 
 
 def test_a_study_that_waits_is_found_again_stopped_taken_up_and_removed(prover: tuple[Studio, str]) -> None:
@@ -191,12 +287,19 @@ def serious(page: Page) -> list[tuple[str, list[str]]]:
     [("light", WIDE, "en-GB"), ("dark", WIDE, "ru-RU"), ("light", PHONE, "ru-RU"), ("dark", PHONE, "en-GB")],
 )
 def test_axe_finds_nothing_serious_on_teach_and_prove(
-    opening: Opening, world_seal: bytes, scheme: str, viewport: dict[str, int], locale: str
+    opening: Opening,
+    world_seal: bytes,
+    other_seal: bytes,
+    scheme: str,
+    viewport: dict[str, int],
+    locale: str,
 ) -> None:
     name = f"{scheme}-{viewport['width']}"
     studio, seal = proving(opening, world_seal, name, color_scheme=scheme, viewport=viewport, locale=locale)
     page = studio.page
     studied(studio, seal)
+    owl = owl_of(studio, other_seal)
+    study(studio.world, studio.tenant, "conflicts", [seal, owl], meeting([seal, owl]))
     done = {"verdict": "pass", "chosen_step": 60, "scores": {"30": 0.7, "60": 0.9}}
     trainings = [training(studio.world, studio.tenant, done), training(studio.world, studio.tenant)]
     places = {
@@ -208,6 +311,8 @@ def test_axe_finds_nothing_serious_on_teach_and_prove(
         f"#/prove/{seal}?tab=compare": ".compare",
         f"#/prove/{seal}?tab=attention": ".prove-sides img",
         f"#/prove/{seal}?tab=sweep": ".prove-cell",
+        f"#/prove/{seal}?tab=together": ".prove-views img",
+        f"#/make?seal={seal}&strength=1&seal={owl}&strength=0.94&mix=masked": ".seal-use",
     }
     for place, sign in places.items():
         studio.open(place)

@@ -27,14 +27,17 @@ export function parsePlace(text: string): Place {
   return { page, rest, query: new URLSearchParams(query) };
 }
 
-export function hrefOf(page: Page, rest: string[] = [], query: Record<string, string> = {}): string {
+/** What stands behind the question mark: by name, or in pairs where a name comes more than once. */
+type Query = Record<string, string> | [string, string][];
+
+export function hrefOf(page: Page, rest: string[] = [], query: Query = {}): string {
   const path = [page, ...rest.map(encodeURIComponent)].join("/");
   const text = new URLSearchParams(query).toString();
   return `#/${path}${text ? `?${text}` : ""}`;
 }
 
 /** Goes there; `isReplaced`: without a step back. */
-export function go(page: Page, rest: string[] = [], query: Record<string, string> = {}, isReplaced = false): void {
+export function go(page: Page, rest: string[] = [], query: Query = {}, isReplaced = false): void {
   const href = hrefOf(page, rest, query);
   if (isReplaced) history.replaceState(null, "", href);
   else if (href !== location.hash) history.pushState(null, "", href);

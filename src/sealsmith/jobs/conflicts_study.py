@@ -4,11 +4,14 @@ An attempt that is interrupted is made anew.
 """
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
+from ..adapters.strength import dump_strength
 from ..catalog import ArtefactKind, NewArtefact
+from ..generate.seal_syntax import parse_tags
 from ..score.company import CompanyStudy, study_company
-from ..score.conflicts import PairSettings, Scene
+from ..score.conflicts import ConflictReport, PairSettings, Scene
 from ..score.conflicts_page import ranked
 from ..train.progress import Progress
 from .opening import opened_base, opened_seal
@@ -33,7 +36,7 @@ def run(work: Work) -> Outcome:
     assert found.pictures is not None
     scenes = found.pictures.scenes
     return Outcome(
-        result=_told(found) | {"scenes": [_scene(n, scene) for n, scene in enumerate(scenes, 1)]},
+        result=found_of(found, [use.digest for use in payload.seals]),
         artefacts=(
             *(
                 image_file(_name(n, m), view.image)
@@ -43,6 +46,13 @@ def run(work: Work) -> Outcome:
             _whole_weights(found),
         ),
     )
+
+
+def found_of(found: CompanyStudy, digests: Sequence[str]) -> dict[str, Any]:
+    """The study's result, of seals with these digests whose pictures were measured."""
+    assert found.pictures is not None
+    scenes = [_scene(n, scene) for n, scene in enumerate(found.pictures.scenes, 1)]
+    return _told(found) | {"advised": _advised(found.pictures, digests), "scenes": scenes}
 
 
 class _Stages:
@@ -66,6 +76,22 @@ def _told(found: CompanyStudy) -> dict[str, Any]:
         by_path = {layer["path"]: layer for layer in pair["layers"]}
         pair["layers"] = [by_path[path] for path in paths]
     return told
+
+
+def _advised(report: ConflictReport, digests: Sequence[str]) -> dict[str, Any]:
+    """The advice as a request for pictures takes it; whether it is another than the old way, and surely better."""
+    way = report.advised
+    strengths = [dump_strength(wish.strength) for tag in way.strengths for wish in parse_tags(tag).wishes]
+    return {
+        "seals": [
+            {"name": digest, "strength": strength}
+            for digest, strength in zip(digests, strengths, strict=True)
+        ],
+        "mix": way.mix,
+        "guidance": way.guidance,
+        "is_better": report.is_better,
+        "is_sure": report.is_sure,
+    }
 
 
 def _scene(number: int, scene: Scene) -> dict[str, Any]:

@@ -149,9 +149,17 @@ class ConflictReport:
     @property
     def advised(self) -> Meeting:
         """How the seals came out in the way that is advised: the old one where nothing was proven to be better."""
-        if self.after is None or self.gain is None or self.likeness_gain is None:
-            return self.before
-        return self.after if helps(self.gain, self.likeness_gain) else self.before
+        return self.after if self.after is not None and self.is_better else self.before
+
+    @property
+    def is_better(self) -> bool:
+        """Whether another way than the old one is advised."""
+        return bool(self.gain and self.likeness_gain and helps(self.gain, self.likeness_gain))
+
+    @property
+    def is_sure(self) -> bool:
+        """Whether that it is better is more than luck with the pictures."""
+        return bool(self.gain and self.likeness_gain and is_sure(self.gain, self.likeness_gain))
 
     def to_dict(self) -> dict[str, Any]:
         return {
@@ -213,14 +221,18 @@ def advise(
             f"keep {before.words}: what was best in the search, {after.words}, did not help in other pictures "
             f"({change})"
         )
-    is_sure = gain.ci[0] > 0 or (gain.value >= 0 and likeness.ci[0] > 0)
-    doubt = "" if is_sure else "; with so few pictures that may be luck"
+    doubt = "" if is_sure(gain, likeness) else "; with so few pictures that may be luck"
     return f"use {after.words} ({change}{doubt})"
 
 
 def helps(gain: Rise, likeness: Rise) -> bool:
     """Whether it came out better on fresh pictures: more often both, or as often and the lesser one more alike."""
     return gain.value > 0 or (gain.value == 0 and likeness.value > 0)
+
+
+def is_sure(gain: Rise, likeness: Rise) -> bool:
+    """Whether one of the two rose beyond its interval, and the pictures with both did not become fewer."""
+    return gain.ci[0] > 0 or (gain.value >= 0 and likeness.ci[0] > 0)
 
 
 def _caveat(names: Sequence[str], alone: Sequence[Share]) -> str:

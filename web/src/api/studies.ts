@@ -8,7 +8,7 @@ export interface Asked {
   score: { seal: string; num_prompts?: number; num_seeds?: number; steps?: number };
   attention: { prompt: string; seals: SealUse[]; seed?: number; steps?: number };
   sweep: { seal: string; axis: string; values?: number[]; second_axis?: string; second_values?: number[] };
-  conflicts: { seals: string[] };
+  conflicts: { seals: string[]; num_prompts?: number; num_seeds?: number; num_search?: number };
 }
 
 const PATHS: Record<StudyKind, string> = {

@@ -82,6 +82,7 @@ export interface Wish {
   sampler?: string;
   width?: number;
   height?: number;
+  mix?: string;
   use_trigger?: boolean;
   preview_every?: number;
 }
@@ -140,6 +141,7 @@ export interface Recipe {
   base: string;
   base_digest: string;
   seals: RecipeSeal[];
+  mix: string;
   version: string;
 }
 

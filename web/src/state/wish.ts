@@ -35,7 +35,15 @@ export interface Draft {
   sampler: string;
   width: number | null;
   height: number | null;
+  /** How several seals act together; left out: as the base does best. */
+  mix?: Mix | undefined;
 }
+
+export const MIXES = ["sum", "switch", "composite", "masked"] as const;
+export type Mix = (typeof MIXES)[number];
+
+/** A way of mixing by its name; what is none of ours is left to the base. */
+export const mixOf = (name: string | null | undefined): Mix | undefined => MIXES.find((mix) => mix === name);
 
 export const EMPTY: Draft = {
   prompt: "",
@@ -73,6 +81,7 @@ export function wishOf(draft: Draft, defaultSteps: number): Wish {
     ...(draft.sampler && { sampler: draft.sampler }),
     ...(draft.width !== null && { width: draft.width }),
     ...(draft.height !== null && { height: draft.height }),
+    ...(draft.mix && draft.seals.length > 1 && { mix: draft.mix }),
   };
 }
 
@@ -118,6 +127,7 @@ export function draftOf(recipe: Recipe, find: (word: string) => Seal | undefined
     sampler: recipe.sampler,
     width: recipe.width || null,
     height: recipe.height || null,
+    mix: recipe.seals.length > 1 ? mixOf(recipe.mix) : undefined,
   };
 }
 
@@ -130,6 +140,7 @@ export function isDraft(value: unknown): value is Draft {
     [draft.prompt, draft.negative, draft.sampler].every((each) => typeof each === "string") &&
     numbers.every((each) => each === null || typeof each === "number") &&
     typeof draft.n === "number" &&
+    (draft.mix === undefined || MIXES.some((mix) => mix === draft.mix)) &&
     Array.isArray(draft.seals) &&
     draft.seals.every(isWishedSeal)
   );

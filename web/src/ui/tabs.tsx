@@ -1,7 +1,7 @@
 // Tabs, as WAI-ARIA has them: arrows move, the chosen one alone is in the order of Tab.
 
 import type { ComponentChildren, JSX } from "preact";
-import { useId, useRef } from "preact/hooks";
+import { useEffect, useId, useRef } from "preact/hooks";
 
 export interface Tab<T extends string> {
   value: T;
@@ -18,6 +18,9 @@ export function Tabs<T extends string>(props: {
 }): JSX.Element {
   const id = useId();
   const row = useRef<HTMLDivElement>(null);
+  useEffect(() => {
+    if (row.current) showChosen(row.current);
+  }, [props.value]);
   const choose = (index: number): void => {
     const tab = props.tabs.at(index % props.tabs.length);
     if (!tab) return;
@@ -55,4 +58,11 @@ export function Tabs<T extends string>(props: {
       </div>
     </>
   );
+}
+
+/** Where the row is wider than the page, the chosen tab stands in its middle. */
+function showChosen(row: HTMLElement): void {
+  const tab = row.querySelector('[aria-selected="true"]')?.getBoundingClientRect();
+  const { left, width } = row.getBoundingClientRect();
+  if (tab) row.scrollLeft += tab.left - left - (width - tab.width) / 2;
 }

@@ -11,6 +11,11 @@ export function formatNumber(value: number, digits = 0): string {
   return new Intl.NumberFormat(locale(), { maximumFractionDigits: digits }).format(value);
 }
 
+/** Several names as one: fox, owl and hare. */
+export function formatList(names: readonly string[]): string {
+  return new Intl.ListFormat(locale()).format(names);
+}
+
 /** A share as percents: 0.874 is 87 %. */
 export function formatPercent(share: number, digits = 0): string {
   return new Intl.NumberFormat(locale(), { style: "percent", maximumFractionDigits: digits }).format(share);

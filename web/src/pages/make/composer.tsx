@@ -30,6 +30,7 @@ export function Composer(): JSX.Element {
     <form
       class="composer"
       aria-label={text.composer}
+      noValidate
       onSubmit={(event) => {
         event.preventDefault();
         void submit();

@@ -4,7 +4,7 @@ import { readRecipe } from "../../api/images.ts";
 import type { Recipe } from "../../api/types.ts";
 import { kept } from "../../state/drafts.ts";
 import { loadSeals, sealOf, seals } from "../../state/seals.ts";
-import { type Draft, draftOf, EMPTY, isDraft, wishedSeal, type WishedSeal } from "../../state/wish.ts";
+import { type Draft, draftOf, EMPTY, type How, howOf, isDraft, mixOf, wishedSeal, type WishedSeal } from "../../state/wish.ts";
 import { complain, say } from "../../ui/index.ts";
 import { words } from "../../words/index.ts";
 
@@ -24,12 +24,31 @@ export function removeSeal(index: number): void {
 }
 
 /** Puts a seal of the library in, once. */
-export function addSeal(word: string, strength?: number): void {
+export function addSeal(word: string, how?: How): void {
   const seal = sealOf(word);
   if (!seal) return;
   const at = draft.value.seals.findIndex((one) => one.id === seal.id);
   if (at < 0) change({ seals: [...draft.value.seals, wishedSeal(seal)] });
-  if (strength !== undefined) changeSeal(at < 0 ? draft.value.seals.length - 1 : at, { strength });
+  if (how !== undefined) changeSeal(at < 0 ? draft.value.seals.length - 1 : at, how);
+}
+
+/** Puts in what another page found out: a seal, beside those that are there; or several, which are then all. */
+export function take(found: Handed): void {
+  const hows = found.seals.map((word, index) => {
+    const strength = found.strengths[index];
+    return { word, how: strength === undefined ? undefined : howOf(1, strength) };
+  });
+  if (hows.length > 1) change({ seals: [], mix: mixOf(found.mix), guidance: found.guidance });
+  for (const { word, how } of hows) addSeal(word, how);
+}
+
+export interface Handed {
+  /** Digests or names. */
+  seals: string[];
+  /** Of each, as in a prompt's tag; where it is left out, strengths stay as they are. */
+  strengths: string[];
+  mix: string | null;
+  guidance: number | null;
 }
 
 /** Brings back how a picture was made. */

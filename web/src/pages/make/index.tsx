@@ -11,7 +11,7 @@ import { loadSeals } from "../../state/seals.ts";
 import { Announced, PageHead, Waiting } from "../../ui/index.ts";
 import { words } from "../../words/index.ts";
 import { Composer } from "./composer.tsx";
-import { addSeal, recall, recallFile } from "./draft.ts";
+import { type Handed, recall, recallFile, take } from "./draft.ts";
 import { Gallery } from "./gallery.tsx";
 import "./make.css";
 import { Viewer } from "./viewer.tsx";
@@ -22,16 +22,15 @@ export function MakePage(): JSX.Element {
   const text = words.value.make;
   const isOver = useSignal(false);
   const { rest, query } = place.value;
-  const wanted = query.get("seal");
-  const strength = Number(query.get("strength") ?? Number.NaN);
+  const wanted = query.toString();
   useEffect(() => {
     void loadBase();
     void loadOrders();
   }, []);
   useEffect(() => {
     void loadSeals().then(() => {
-      if (wanted === null) return;
-      addSeal(wanted, Number.isFinite(strength) ? strength : undefined);
+      if (!query.has("seal")) return;
+      take(handedIn(query));
       go("make", [], {}, true);
     });
   }, [wanted]);
@@ -65,6 +64,17 @@ export function MakePage(): JSX.Element {
       <Announced>{ending()}</Announced>
     </div>
   );
+}
+
+/** What a link into this page brings along. */
+function handedIn(query: URLSearchParams): Handed {
+  const guidance = Number(query.get("guidance") ?? Number.NaN);
+  return {
+    seals: query.getAll("seal"),
+    strengths: query.getAll("strength"),
+    mix: query.get("mix"),
+    guidance: Number.isFinite(guidance) ? guidance : null,
+  };
 }
 
 function isWelcome(data: DataTransfer | null): data is DataTransfer {

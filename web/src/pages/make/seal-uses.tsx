@@ -3,11 +3,11 @@
 import { useSignal } from "@preact/signals";
 import type { JSX } from "preact";
 import { sealOf } from "../../state/seals.ts";
-import { PRESETS, type WishedSeal } from "../../state/wish.ts";
+import { MIXES, mixOf, PRESETS, strengthOf, type WishedSeal } from "../../state/wish.ts";
 import { Badge, Button, Disclosure, NumberField, Select, Slider, TextField } from "../../ui/index.ts";
 import { SealPicture } from "../../ui/seal-picture.tsx";
 import { words } from "../../words/index.ts";
-import { changeSeal, draft, removeSeal } from "./draft.ts";
+import { change, changeSeal, draft, removeSeal } from "./draft.ts";
 import { SealPicker } from "./seal-picker.tsx";
 
 export function SealUses(): JSX.Element {
@@ -20,6 +20,7 @@ export function SealUses(): JSX.Element {
       {uses.map((seal, index) => (
         <SealUse key={seal.id || seal.name} seal={seal} index={index} />
       ))}
+      {uses.length > 1 && <Mixing />}
       <Button icon="plus" isSmall onClick={() => (isPicking.value = true)}>
         {text.addSeal}
       </Button>
@@ -27,6 +28,12 @@ export function SealUses(): JSX.Element {
       <SealPicker isOpen={isPicking.value} onClose={() => (isPicking.value = false)} />
     </fieldset>
   );
+}
+
+function Mixing(): JSX.Element {
+  const text = words.value.make;
+  const options = [{ value: "", text: text.mixOwn }, ...MIXES.map((value) => ({ value: value as string, text: text.mixes[value] }))];
+  return <Select label={text.mix} value={draft.value.mix ?? ""} options={options} onChange={(value) => change({ mix: mixOf(value) })} />;
 }
 
 function SealUse({ seal, index }: { seal: WishedSeal; index: number }): JSX.Element {
@@ -56,7 +63,7 @@ function SealUse({ seal, index }: { seal: WishedSeal; index: number }): JSX.Elem
         step={0.05}
         onInput={(strength) => changeSeal(index, { strength, text: "" })}
       />
-      <Disclosure summary={text.advanced}>
+      <Disclosure summary={typeof strengthOf(seal.how) === "number" ? text.advanced : text.advancedSet}>
         <Where seal={seal} index={index} />
       </Disclosure>
     </div>
@@ -68,7 +75,8 @@ const OWN = "own";
 function Where({ seal, index }: { seal: WishedSeal; index: number }): JSX.Element {
   const text = words.value.make;
   const { blocks, start, stop } = seal.how;
-  const isOwn = useSignal(blocks !== "" && !PRESETS.some((preset) => preset === blocks));
+  const isChosen = useSignal(false);
+  const isOwn = isChosen.value || (blocks !== "" && !PRESETS.some((preset) => preset === blocks));
   const options = [
     { value: "", text: text.blocksAll },
     ...PRESETS.map((value) => ({ value: value as string, text: text.presets[value] })),
@@ -80,14 +88,14 @@ function Where({ seal, index }: { seal: WishedSeal; index: number }): JSX.Elemen
     <>
       <Select
         label={text.blocks}
-        value={isOwn.value ? OWN : blocks}
+        value={isOwn ? OWN : blocks}
         options={options}
         onChange={(value) => {
-          isOwn.value = value === OWN;
+          isChosen.value = value === OWN;
           if (value !== OWN) changeSeal(index, { blocks: value, text: "" });
         }}
       />
-      {isOwn.value && (
+      {isOwn && (
         <TextField
           label={text.blockWeights}
           hint={text.blockWeightsHint}

@@ -11,6 +11,7 @@ import { formatPercent } from "../../words/format.ts";
 import { words } from "../../words/index.ts";
 import { type Looks, LooksView, useLooks } from "./looks.tsx";
 import { pathOf } from "./files.ts";
+import { number, part } from "./told.ts";
 
 /** Changes of the spread below this are none to speak of. */
 const LEAST_CHANGE = 0.005;
@@ -171,9 +172,7 @@ function seenIn(study: Study): Seen[] {
 }
 
 function sideOf(study: Study, one: Record<string, unknown>, side: "before" | "after", index: number): Side {
-  const told = one[side];
-  const found = isRecord(told) ? told : {};
-  const number = (value: unknown): number | null => (typeof value === "number" ? value : null);
+  const found = part(one, side);
   return {
     overlay: pathOf(study, found["overlay"] ?? `overlay-${side}-${index}.png`),
     entropy: number(found["entropy"]),

@@ -5,10 +5,11 @@ import type { JSX } from "preact";
 import type { Seal, Study } from "../../api/types.ts";
 import { hrefOf } from "../../router.ts";
 import { isRecord } from "../../state/drafts.ts";
-import { AuthImage, Compare, EmptyState, LinkButton } from "../../ui/index.ts";
+import { Compare, EmptyState, LinkButton } from "../../ui/index.ts";
 import { words } from "../../words/index.ts";
 import { LooksView, useLooks } from "./looks.tsx";
 import { pathOf } from "./files.ts";
+import { Strip } from "./strip.tsx";
 
 interface Pair {
   prompt: string;
@@ -66,21 +67,12 @@ function Pairs({ pairs }: { pairs: Pair[] }): JSX.Element {
       <figcaption>
         <q>{pair.prompt}</q> <span class="fine">{text.seed(pair.seed)}</span>
       </figcaption>
-      {pairs.length > 1 && (
-        <div class="prove-strip" role="group" aria-label={text.choose}>
-          {pairs.map((each, number) => (
-            <button
-              key={each.after}
-              type="button"
-              aria-pressed={number === index}
-              aria-label={text.pair(number + 1)}
-              onClick={() => (chosen.value = number)}
-            >
-              <AuthImage path={each.after} alt="" />
-            </button>
-          ))}
-        </div>
-      )}
+      <Strip
+        label={text.choose}
+        pictures={pairs.map(({ after }, number) => ({ path: after, name: text.pair(number + 1) }))}
+        open={index}
+        onOpen={(number) => (chosen.value = number)}
+      />
     </figure>
   );
 }

@@ -24,6 +24,7 @@ import {
 } from "../../ui/index.ts";
 import { formatAgo, formatDuration, formatMoment, formatNumber } from "../../words/format.ts";
 import { words } from "../../words/index.ts";
+import { aloneIn } from "./meeting.ts";
 import type { ProveTab } from "./tabs.ts";
 
 export interface Looks {
@@ -79,6 +80,8 @@ export function LooksView(props: {
   meanwhile?: ((study: Study) => ComponentChildren) | undefined;
   children: (study: Study) => ComponentChildren;
   onDone?: (() => void) | undefined;
+  /** What tells a study from earlier ones, beside its time. */
+  about?: ((study: Study) => string) | undefined;
 }): JSX.Element {
   const { looks, seal, tab } = props;
   if (looks.problem.value) return <ErrorNote problem={looks.problem.value} onRetry={looks.reload} />;
@@ -92,7 +95,7 @@ export function LooksView(props: {
       <OpenStudy key={open.id} id={open.id} looks={looks} meanwhile={props.meanwhile} onDone={props.onDone}>
         {props.children}
       </OpenStudy>
-      {studies.length > 1 && <Earlier studies={studies} open={open.id} seal={seal} tab={tab} />}
+      {studies.length > 1 && <Earlier studies={studies} open={open.id} seal={seal} tab={tab} about={props.about} />}
     </>
   );
 }
@@ -181,7 +184,10 @@ function Underway(props: { study: Study; isConnected: boolean; take: (study: Stu
 
 function stageOf(study: Study): string {
   const text = words.value.prove.study;
-  return study.progress ? (text.stages[study.progress.stage] ?? study.progress.stage) : text.beginning;
+  if (!study.progress) return text.beginning;
+  const { stage } = study.progress;
+  const alone = aloneIn(stage);
+  return text.stages[stage] ?? (alone === null ? stage : text.alone(alone));
 }
 
 function Leaving({ study, looks }: { study: Study; looks: Looks }): JSX.Element {
@@ -209,7 +215,13 @@ function Leaving({ study, looks }: { study: Study; looks: Looks }): JSX.Element 
   );
 }
 
-function Earlier(props: { studies: Study[]; open: string; seal: string; tab: ProveTab }): JSX.Element {
+function Earlier(props: {
+  studies: Study[];
+  open: string;
+  seal: string;
+  tab: ProveTab;
+  about: ((study: Study) => string) | undefined;
+}): JSX.Element {
   const text = words.value.prove.study;
   return (
     <Disclosure summary={text.earlier}>
@@ -220,7 +232,7 @@ function Earlier(props: { studies: Study[]; open: string; seal: string; tab: Pro
               href={hrefOf("prove", [props.seal], { tab: props.tab, study: study.id })}
               aria-current={study.id === props.open ? "true" : undefined}
             >
-              {formatAgo(study.created)}, {text.states[study.state]}
+              {[props.about?.(study), formatAgo(study.created), text.states[study.state]].filter(Boolean).join(", ")}
             </a>
           </li>
         ))}

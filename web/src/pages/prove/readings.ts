@@ -2,8 +2,7 @@
 
 import { isRecord } from "../../state/drafts.ts";
 import type { Words } from "../../words/index.ts";
-
-type Interval = [number, number];
+import { type Interval, interval, number, part } from "./told.ts";
 
 interface Measured {
   value: number | null;
@@ -125,21 +124,6 @@ export function reasonsOf(card: Scorecard, text: Words["prove"]): string[] {
 function standingOf(value: number, [good, fair]: [number, number], wanted: Reading["wanted"]): Standing {
   const isAt = (bar: number): boolean => (wanted === "high" ? value >= bar : value <= bar);
   return isAt(good) ? "good" : isAt(fair) ? "fair" : "poor";
-}
-
-function part(value: Record<string, unknown>, name: string): Record<string, unknown> {
-  const found = value[name];
-  return isRecord(found) ? found : {};
-}
-
-function number(value: unknown): number | null {
-  return typeof value === "number" && Number.isFinite(value) ? value : null;
-}
-
-function interval(value: unknown): Interval | null {
-  if (!Array.isArray(value)) return null;
-  const [low, high] = [number(value[0]), number(value[1])];
-  return low === null || high === null ? null : [low, high];
 }
 
 function ratio(value: number | null, floor: number | null): number | null {

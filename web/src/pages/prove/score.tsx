@@ -5,18 +5,18 @@ import type { JSX } from "preact";
 import { startStudy } from "../../api/studies.ts";
 import type { Seal } from "../../api/types.ts";
 import { may } from "../../state/session.ts";
-import { Button, Card, Choice, complain, EmptyState, WarningNote } from "../../ui/index.ts";
+import { Button, Card, complain, EmptyState, WarningNote } from "../../ui/index.ts";
 import { words } from "../../words/index.ts";
 import { type Looks, LooksView, useLooks } from "./looks.tsx";
 import { scorecardOf } from "./readings.ts";
 import { ScorecardView } from "./scorecard.tsx";
+import { SizeChoice } from "./size.tsx";
 
 const SIZES = {
   quick: { num_prompts: 2, num_seeds: 1 },
   usual: { num_prompts: 8, num_seeds: 2 },
   thorough: { num_prompts: 16, num_seeds: 3 },
 } as const;
-type Size = keyof typeof SIZES;
 
 /** `onMeasured`: the seal has other figures now. */
 export function ScoreTab({ seal, onMeasured }: { seal: Seal; onMeasured: () => void }): JSX.Element {
@@ -51,7 +51,7 @@ export function ScoreTab({ seal, onMeasured }: { seal: Seal; onMeasured: () => v
 
 function Measure({ seal, looks, hasOne }: { seal: Seal; looks: Looks; hasOne: boolean }): JSX.Element {
   const text = words.value.prove.measure;
-  const size = useSignal<Size>("usual");
+  const size = useSignal<keyof typeof SIZES>("usual");
   const isBusy = useSignal(false);
   const start = async (): Promise<void> => {
     isBusy.value = true;
@@ -63,12 +63,7 @@ function Measure({ seal, looks, hasOne }: { seal: Seal; looks: Looks; hasOne: bo
   if (!may("train")) return <WarningNote>{words.value.prove.study.mayNot}</WarningNote>;
   return (
     <Card title={hasOne ? text.again : text.title}>
-      <Choice
-        label={text.size}
-        value={size.value}
-        options={(Object.keys(SIZES) as Size[]).map((value) => ({ value, text: text.sizes[value] }))}
-        onChange={(value) => (size.value = value)}
-      />
+      <SizeChoice sizes={SIZES} value={size.value} onChange={(value) => (size.value = value)} />
       <p class="fine">
         {text.sizeHints[size.value]} {hasOne && seal.is_own !== false && text.replaced}
       </p>

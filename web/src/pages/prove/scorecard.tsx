@@ -4,6 +4,7 @@ import type { JSX } from "preact";
 import { Icon } from "../../ui/index.ts";
 import { formatNumber, formatPercent } from "../../words/format.ts";
 import { words } from "../../words/index.ts";
+import { Bar } from "./bar.tsx";
 import { missingIn, type Reading, readingsOf, reasonsOf, type Scorecard } from "./readings.ts";
 
 /** From this many pictures on, figures are no longer only a first look. */
@@ -42,7 +43,8 @@ export function ScorecardView({ card }: { card: Scorecard }): JSX.Element {
 
 function Figure({ reading }: { reading: Reading }): JSX.Element {
   const text = words.value.prove;
-  const { question, sentence, standing, interval } = reading;
+  const { question, sentence, standing, value, interval, ends } = reading;
+  const label = interval ? text.bar(shown(reading, value), shown(reading, interval[0]), shown(reading, interval[1])) : shown(reading, value);
   return (
     <div class={`prove-reading prove-${standing}`}>
       <h3>
@@ -50,7 +52,7 @@ function Figure({ reading }: { reading: Reading }): JSX.Element {
         <span class="prove-standing">{text.standings[standing]}</span>
       </h3>
       <p>{sentence}</p>
-      <Bar reading={reading} />
+      <Bar value={value} interval={interval} ends={ends} label={label} />
       {interval && <p class="fine">{text.interval(shown(reading, interval[0]), shown(reading, interval[1]))}</p>}
     </div>
   );
@@ -59,19 +61,4 @@ function Figure({ reading }: { reading: Reading }): JSX.Element {
 function shown(reading: Reading, value: number): string {
   const isShare = ["fidelity", "adherence", "leak", "drift"].includes(reading.key);
   return isShare ? formatPercent(value) : formatNumber(value, reading.key === "bleeding" ? 3 : 2);
-}
-
-/** The figure on its line, with the stretch where the true one very likely is. */
-function Bar({ reading }: { reading: Reading }): JSX.Element {
-  const text = words.value.prove;
-  const { value, interval, ends } = reading;
-  const x = (place: number): number => 100 * Math.min(1, Math.max(0, (place - ends[0]) / (ends[1] - ends[0])));
-  const label = interval ? text.bar(shown(reading, value), shown(reading, interval[0]), shown(reading, interval[1])) : shown(reading, value);
-  return (
-    <svg class="prove-bar" viewBox="0 0 100 10" preserveAspectRatio="none" role="img" aria-label={label}>
-      <rect class="prove-line" x="0" y="4" width="100" height="2" />
-      {interval && <rect class="prove-range" x={x(interval[0])} y="2" width={Math.max(0.8, x(interval[1]) - x(interval[0]))} height="6" />}
-      <rect class="prove-value" x={Math.min(99, Math.max(0, x(value) - 0.5))} y="0" width="1" height="10" />
-    </svg>
-  );
 }

@@ -15,6 +15,7 @@ import { Portrait } from "./pick.tsx";
 import { ScoreTab } from "./score.tsx";
 import { SweepTab } from "./sweep.tsx";
 import { PROVE_TABS } from "./tabs.ts";
+import { TogetherTab } from "./together.tsx";
 
 export function SealProof({ id }: { id: string }): JSX.Element {
   const text = words.value.prove;
@@ -49,6 +50,7 @@ export function SealProof({ id }: { id: string }): JSX.Element {
             {tab === "compare" && <CompareTab seal={seal.value} />}
             {tab === "attention" && <AttentionTab seal={seal.value} />}
             {tab === "sweep" && <SweepTab seal={seal.value} />}
+            {tab === "together" && <TogetherTab seal={seal.value} />}
           </Tabs>
         </>
       )}
