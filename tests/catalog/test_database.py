@@ -3,6 +3,7 @@
 import sqlite3
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Barrier
 
 import pytest
 from alembic.autogenerate import compare_metadata
@@ -43,6 +44,19 @@ def test_many_may_open_a_new_database_at_once(database_url: str, store_url: str)
         names = list(pool.map(opened, range(4)))
     with open_catalog(database_url, store_url) as catalog:
         assert [tenant.name for tenant in catalog.tenants.list()] == sorted(names)
+
+
+def test_a_new_file_opened_by_many_in_the_same_instant_is_refused_to_none(tmp_path: Path) -> None:
+    """What went wrong once in sixty files."""
+    ready = Barrier(6)
+
+    def opened(path: Path) -> None:
+        ready.wait()
+        Database(f"sqlite:///{path}").close()
+
+    with ThreadPoolExecutor(ready.parties) as pool:
+        for number in range(20):
+            list(pool.map(opened, [tmp_path / f"{number}.db"] * ready.parties))
 
 
 def test_a_newer_version_s_database_is_refused(database_url: str) -> None:

@@ -6,6 +6,8 @@ Not for: what is in the tables (tables.py) or how they came about (migrations/).
 """
 
 import hashlib
+import sqlite3
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -25,6 +27,8 @@ Clock = Callable[[], datetime]
 
 BUSY_TIMEOUT_MS = 30_000
 """How long a writer of SQLite waits for the others."""
+AGAIN_S = 0.005
+"""Between two tries of something that SQLite does not wait for by itself."""
 WRITES = "sealsmith_writes"
 POOL_SIZE, POOL_OVERFLOW = 8, 24
 """Connections that are kept, and how many more there may be at once."""
@@ -145,15 +149,29 @@ def _prepare_sqlite(engine: Engine) -> None:
     @event.listens_for(engine, "connect")
     def configure(connection: Any, _: object) -> None:
         connection.isolation_level = None  # SQLAlchemy begins transactions, not Python's driver
-        for pragma in (
-            f"busy_timeout = {BUSY_TIMEOUT_MS}",
-            "journal_mode = WAL",
-            "synchronous = FULL",
-            "foreign_keys = ON",
-        ):
+        connection.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}").close()
+        _write_ahead(connection)
+        for pragma in ("synchronous = FULL", "foreign_keys = ON"):
             connection.execute(f"PRAGMA {pragma}").close()
 
     @event.listens_for(engine, "begin")
     def begin(connection: Any) -> None:
         writes = connection.get_execution_options().get(WRITES, False)
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def _write_ahead(connection: sqlite3.Connection) -> None:
+    """Has the file's log written ahead, which it then stays.
+
+    Of two that ask this of a new file together SQLite refuses one without waiting, whatever its `busy_timeout`:
+    both hold what the other waits for. So who is refused asks again.
+    """
+    give_up_at = time.monotonic() + BUSY_TIMEOUT_MS / 1000
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL").close()
+            return
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > give_up_at:
+                raise
+        time.sleep(AGAIN_S)
