@@ -4,7 +4,7 @@
 #   make demo     the main job end to end: logo -> training -> pictures -> scorecard -> demo/index.html
 #   make serve    the studio, and pictures and trainings over HTTP, on 127.0.0.1:7860; the first start prints a key
 #   make studio   builds the studio from web/ into the package; needs Node 20.19 or newer, which nothing else does
-#   make test     everything: check, then the test suite
+#   make test     everything: check, then the test suite, on up to four cores
 #   make check    format, lint, types, and who imports whom
 #   make format   rewrites the code as `check` wants it
 #   make fuzz     100,000 randomly damaged seal files through the reader, ten minutes at most
@@ -79,8 +79,10 @@ format: $(READY)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+# Files keep their order: the studio's tests leave a browser's event loop open, beside which others cannot run their own.
 test: check
-	$(AMONG_OTHERS) $(BIN)/python -m pytest --durations=15
+	$(AMONG_OTHERS) OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile \
+	  --no-loadscope-reorder --durations=15
 
 fuzz: $(READY)
 	$(BIN)/python tests/adapters/fuzz.py --runs 100000 --seconds 600

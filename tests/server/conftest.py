@@ -51,7 +51,10 @@ def client(served: Running) -> Iterator[httpx2.Client]:
 @pytest.fixture(scope="session", autouse=True)
 def temporary_folder() -> Iterator[None]:
     """A folder for temporary files into which nothing else on this machine puts any. Its path is short: sockets."""
-    with tempfile.TemporaryDirectory(prefix="sealsmith-tests-") as folder, pytest.MonkeyPatch.context() as patch:
+    with (
+        tempfile.TemporaryDirectory(prefix="sealsmith-tests-") as folder,
+        pytest.MonkeyPatch.context() as patch,
+    ):
         patch.setenv("TMPDIR", folder)
         patch.setattr(tempfile, "tempdir", folder)
         yield
