@@ -48,5 +48,5 @@ def _shaped(down: Tensor, up: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
     return down.reshape(-1, *weight.shape[1:]), up.reshape(*up.shape, *ones)
 
 
-STARTS = {"pissa": Start(principal, 0.25), "olora": Start(orthonormal, 0.25)}
+STARTS = {"pissa": Start(principal, 0.5), "olora": Start(orthonormal, 0.5)}
 """By the name that `init` has; the others begin with a change of zero."""
