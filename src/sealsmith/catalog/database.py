@@ -163,8 +163,8 @@ def _prepare_sqlite(engine: Engine) -> None:
 def _write_ahead(connection: sqlite3.Connection) -> None:
     """Has the file's log written ahead, which it then stays.
 
-    Of two that ask this of a new file together SQLite refuses one without waiting, whatever its `busy_timeout`:
-    both hold what the other waits for. So who is refused asks again.
+    While another is about to write to a new file SQLite refuses this without waiting, whatever its `busy_timeout`.
+    So who is refused asks again.
     """
     give_up_at = time.monotonic() + BUSY_TIMEOUT_MS / 1000
     while True:
