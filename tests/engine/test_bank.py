@@ -14,6 +14,7 @@ from unet_probe import is_untouched, weights
 from sealsmith.adapters import Seal, attached
 from sealsmith.adapters.strength import parse_strength
 from sealsmith.bases import Base, Conditioning, concatenate
+from sealsmith.engine.adapted import Reading
 from sealsmith.engine.bank import Bank, Rows, Use
 from sealsmith.engine.pool import Pool
 
@@ -126,6 +127,34 @@ def test_a_history_of_batches_leaves_no_trace(small_studio: Studio) -> None:
     assert not any("forward" in vars(module) for module in studio.base.denoiser.modules())
     assert torch.equal(studio.predict([0, 1]), plain)
     assert all(lease.pins == 0 for lease in studio.leases)
+
+
+@pytest.mark.parametrize("fold_bytes", [0, 1 << 28])
+def test_one_picture_takes_another_s_place(small_studio: Studio, fold_bytes: int) -> None:
+    """What was made for those who stay is kept; the newcomer, of the same rank or another, is read as if alone."""
+    studio = small_studio
+    newcomers: list[Wish] = [((0, 0.5),), ((0, -1.0),), ((3, 1.0),), (), ((3, 0.5),), ((1, 1.0), (4, 0.5))]
+    wishes: list[Wish] = [((0, 0.9),), ((0, 0.7),), ((3, 0.8),)]
+    history = [list(wishes)]
+    for turn, newcomer in enumerate(newcomers):
+        wishes[turn % 3] = newcomer
+        history.append(list(wishes))
+    expected = []
+    for wishes in history:
+        with Bank(studio.base, studio.pool, "reference").composed(
+            [Rows(2, studio.use(wish)) for wish in wishes]
+        ):
+            expected.append(studio.predict(range(3)))
+    bank = Bank(studio.base, studio.pool, fold_bytes=fold_bytes)
+    seats = [Rows(2, studio.use(wish), Reading()) for wish in history[0]]
+    for turn, wishes in enumerate(history):
+        if turn:
+            seats[(turn - 1) % 3] = Rows(2, studio.use(wishes[(turn - 1) % 3]), Reading())
+        bank.compose(seats)
+        for again in range(2):
+            off = (studio.predict(range(3)) - expected[turn]).abs().max()
+            assert off <= EXACTNESS * max(1, float(expected[turn].abs().max())), (turn, again)
+    bank.clear()
 
 
 def test_strengths_may_differ_by_layer_and_step(small_studio: Studio) -> None:

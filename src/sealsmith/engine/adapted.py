@@ -87,12 +87,16 @@ class TextLayer:
         self._segments: Sequence[Segment] = ()
         self._readings: Sequence[Reading | None] = ()
         self._whole: Tensor | None = None
+        """What it last gave, where nobody else writes into that: the rows of `_joined`, one behind the other."""
+        self._joined: Sequence[Tensor] = ()
+        self._is_joined = False
+        """Whether those are the rows of the present arrangement."""
 
     def arrange(self, segments: Sequence[Segment], readings: Sequence[Reading | None]) -> None:
         """From now on the segments' rows are those of these pictures; None: read anew in every pass."""
         if (segments, readings) == (self._segments, self._readings):
             return
-        self._segments, self._readings, self._whole = segments, readings, None
+        self._segments, self._readings, self._is_joined = segments, readings, False
         self._own = self._own or _OwnForward(self._module)
         self._own.replace(self._forward)
 
@@ -102,17 +106,28 @@ class TextLayer:
             return
         self._own.restore()
         self._own = self._whole = None
-        self._segments, self._readings = (), ()
+        self._segments, self._readings, self._joined = (), (), ()
 
     def _forward(self, x: Tensor, *args: Any, **kwargs: Any) -> Tensor:
         check_rows(x, self._segments)
-        if self._whole is not None:
+        if self._whole is not None and self._is_joined:
             return self._whole
         pairs = zip(self._segments, self._readings, strict=True)
-        whole = torch.cat([self._rows(x, segment, reading) for segment, reading in pairs])
-        if None not in self._readings:  # else hooks may write into it
-            self._whole = whole
-        return whole
+        rows = [self._rows(x, segment, reading) for segment, reading in pairs]
+        if None in self._readings:  # hooks may write into it
+            return torch.cat(rows)
+        self._whole = self._join(rows)
+        self._joined, self._is_joined = rows, True
+        return self._whole
+
+    def _join(self, rows: Sequence[Tensor]) -> Tensor:
+        """All pictures' rows in one tensor; where only some are others than before, these are put in between."""
+        if self._whole is None or [each.shape for each in rows] != [each.shape for each in self._joined]:
+            return torch.cat([*rows])
+        for segment, new, old in zip(self._segments, rows, self._joined, strict=True):
+            if new is not old:
+                self._whole[segment.start : segment.stop] = new
+        return self._whole
 
     def _rows(self, x: Tensor, segment: Segment, reading: Reading | None) -> Tensor:
         if reading is None:

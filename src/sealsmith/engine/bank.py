@@ -13,7 +13,7 @@ cross-attention, are computed once a picture. Not for: text encoders, which run 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from itertools import groupby
+from itertools import accumulate
 
 from ..adapters.beside import Schedule
 from ..adapters.fit import adaptable
@@ -55,6 +55,12 @@ class Rows:
     """Where to keep what layers make of these rows' prompts, the same in all passes; None: nothing is kept."""
 
 
+_PartsOf = Mapping[str, tuple[Part, ...]]
+"""By layer. As long as rows are in the batch with the same uses, a layer's tuple is the same object."""
+_Share = tuple[int, int, _PartsOf, bool]
+"""Of one `Rows` in the batch: from row, to row, what acts on them, and whether that stays as it is."""
+
+
 class Bank:
     """The seals beside a base's denoiser, for one batch after the other."""
 
@@ -73,7 +79,8 @@ class Bank:
             for path in base.family.workings.text_layers(base)
         }
         self._batch: tuple[Rows, ...] = ()
-        self._parts: dict[tuple[Use, ...], Mapping[str, tuple[Part, ...]]] = {}
+        self._parts: dict[tuple[Use, ...], _PartsOf] = {}
+        self._frame: Sequence[_Share] = ()
 
     def compose(self, batch: Sequence[Rows]) -> None:
         """From the next pass on, the batch's rows are these, in this order.
@@ -87,6 +94,7 @@ class Bank:
         self._hold(wanted)
         self._parts = {rows.uses: self._parts.get(rows.uses) or _parts(rows.uses) for rows in wanted}
         self._batch = wanted
+        self._frame = _frame(wanted, self._parts)
         is_single = any(rows.reading for rows in wanted)
         kept = self._text_layers.keys() if is_single else set()
         changed = {path for parts in self._parts.values() for path in parts} - kept
@@ -136,22 +144,20 @@ class Bank:
 
     def _segments(self, path: str) -> tuple[Segment, ...]:
         """The batch as one layer sees it; neighbours with the same parts are one segment."""
-        single = self._single_segments(path)
-        runs = [
-            list(run) for _, run in groupby(single, key=lambda segment: (segment.parts, segment.is_lasting))
-        ]
-        return tuple(run[0] if len(run) == 1 else replace(run[0], stop=run[-1].stop) for run in runs)
+        segments: list[Segment] = []
+        for segment in self._single_segments(path):
+            last = segments[-1] if segments else None
+            if last and last.parts == segment.parts and last.is_lasting == segment.is_lasting:
+                segments[-1] = replace(last, stop=segment.stop)
+            else:
+                segments.append(segment)
+        return tuple(segments)
 
     def _single_segments(self, path: str) -> tuple[Segment, ...]:
         """A segment for each of the batch's `Rows`."""
-        single = []
-        start = 0
-        for rows in self._batch:
-            parts = self._parts[rows.uses].get(path, ())
-            lasting = all(use.is_lasting for use in rows.uses)
-            single.append(Segment(start, start + rows.num_rows, parts, lasting))
-            start += rows.num_rows
-        return tuple(single)
+        return tuple(
+            Segment(start, stop, parts.get(path, ()), lasts) for start, stop, parts, lasts in self._frame
+        )
 
 
 def _momentary(use: Use) -> Use:
@@ -159,7 +165,7 @@ def _momentary(use: Use) -> Use:
     return replace(use, step=0, num_steps=1) if use.is_lasting else use
 
 
-def _parts(uses: Sequence[Use]) -> Mapping[str, tuple[Part, ...]]:
+def _parts(uses: Sequence[Use]) -> _PartsOf:
     """Layer -> what acts on it now, in the order of the uses; layers of strength 0 are left out."""
     parts: dict[str, tuple[Part, ...]] = {}
     for use in uses:
@@ -167,6 +173,14 @@ def _parts(uses: Sequence[Use]) -> Mapping[str, tuple[Part, ...]]:
             if factor := use.factor(path):
                 parts[path] = (*parts.get(path, ()), Part(use.lease, path, factor * place.scale))
     return parts
+
+
+def _frame(batch: Sequence[Rows], parts: Mapping[tuple[Use, ...], _PartsOf]) -> list[_Share]:
+    ends = accumulate(rows.num_rows for rows in batch)
+    return [
+        (end - rows.num_rows, end, parts[rows.uses], all(use.is_lasting for use in rows.uses))
+        for rows, end in zip(batch, ends, strict=True)
+    ]
 
 
 def _leases(batch: Sequence[Rows]) -> tuple[Lease, ...]:

@@ -7,8 +7,9 @@ Elsewhere segments of one rank share the thin products (thin.py); no rank is pad
 layer's segments go is settled in the first pass after the batch was composed, and kept.
 """
 
-from collections.abc import Sequence
-from itertools import groupby, pairwise
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
 
 import torch
 from torch import Tensor, nn
@@ -17,6 +18,9 @@ from ..pool import Lease, Pool
 from ..segments import Part, Segment
 from . import Forward, check_rows, folds, slots
 from .thin import ConvolutionThin, LinearThin, Operand, thin_of
+
+MAX_ANSWERS = 256
+"""Kept by a layer of what is worth folding."""
 
 
 class CpuKernel:
@@ -50,6 +54,30 @@ class CpuKernel:
         return torch.cat([down for down, _ in pairs]), torch.cat(ups)
 
 
+@dataclass(frozen=True, eq=False)
+class _Acting:
+    """What acts on rows of one layer, for as long as they are in its batch; what is known of it is found once."""
+
+    parts: tuple[Part, ...]
+    num_rows: int
+    rank: int
+    """Of all parts together."""
+    key: slots.Key
+
+    @property
+    def kind(self) -> tuple[int, int]:
+        """What its way depends on."""
+        return self.num_rows, self.rank
+
+
+@dataclass(frozen=True)
+class _Product:
+    """Thin products, and whose operands they have, in order."""
+
+    members: Sequence[_Acting]
+    thin: LinearThin | ConvolutionThin
+
+
 class CpuLayer:
     def __init__(self, kernel: CpuKernel, path: str, module: nn.Module, base: Forward):
         self._kernel = kernel
@@ -57,18 +85,30 @@ class CpuLayer:
         self._module = module
         self._base = base
         self._can_fold = kernel.folds.limit_bytes > 0 and folds.can_fold(module)
+        self._is_worth: dict[tuple[tuple[int, ...], int], bool] = {}
+        """What `is_worth_folding` said of rows of a shape, and a rank."""
         self._slots: slots.Slots | None = None
         self._segments: Sequence[Segment] = ()
+        self._acting: Sequence[_Acting | None] = ()
+        """By segment; None: nothing."""
         self._shape: torch.Size | None = None
         """Of the input rows that the following were made for."""
         self._multiplied: Sequence[slots.Run] = ()
         self._convolved: Sequence[folds.Run] = ()
-        self._thin: Sequence[LinearThin | ConvolutionThin] = ()
+        self._products: Mapping[int, _Product] = {}
+        """By the row they begin at."""
 
     def arrange(self, segments: Sequence[Segment]) -> None:
+        before = {(id(each.parts), each.num_rows): each for each in self._acting if each}
         self._segments = segments
-        self._shape, self._multiplied, self._convolved, self._thin = None, (), (), ()
-        self._kernel.folds.use(self._path, {segment.parts for segment in segments if segment.parts})
+        self._acting = [
+            (before.get((id(segment.parts), segment.num_rows)) or _acting(segment)) if segment.parts else None
+            for segment in segments
+        ]
+        self._shape = None
+        self._kernel.folds.use(self._path, [each.key for each in self._acting if each])
+        if not segments:
+            self._multiplied, self._convolved, self._products = (), (), {}
 
     def forward(self, x: Tensor) -> Tensor:
         check_rows(x, self._segments)
@@ -81,46 +121,53 @@ class CpuLayer:
             y = folds.convolve(x, self._module, self._convolved)
         else:
             y = self._base(x)
-        for thin in self._thin:
-            thin.add(x, y)
+        for product in self._products.values():
+            product.thin.add(x, y)
         return y
 
     def _settle(self, x: Tensor) -> None:
         """Settles each segment's way, and makes what it takes; after an error nothing is settled."""
-        self._shape, self._multiplied, self._convolved, self._thin = None, (), (), ()
-        kinds = {_kind(segment) for segment in self._segments if segment.parts and segment.is_lasting}
-        folded_kinds = {kind for kind in kinds if self._is_to_be_folded(*kind, x)}
-        wanted = [
-            segment if segment.is_lasting and _kind(segment) in folded_kinds else None
-            for segment in self._segments
+        before, self._products = self._products, {}
+        self._shape, self._multiplied, self._convolved = None, (), ()
+        lasting = [
+            each if each and segment.is_lasting else None
+            for each, segment in zip(self._acting, self._segments, strict=True)
         ]
+        wanted = [each if each and self._is_to_be_folded(each, x) else None for each in lasting]
         if not any(wanted):
             folded = [False] * len(wanted)
         elif isinstance(self._module, nn.Conv2d):
-            own = [self._fold(self._module, segment, x) if segment else None for segment in wanted]
+            own = [self._fold(self._module, each, x) if each else None for each in wanted]
             folded = [each is not None for each in own]
             self._convolved = self._runs(own) if any(folded) else ()
         else:
             places = self._places(wanted)
             folded = [place is not None for place in places]
             self._multiplied = self._own_slots.runs(self._segments, places) if any(folded) else ()
-        pairs = zip(self._segments, folded, strict=True)
-        beside = [segment for segment, is_folded in pairs if segment.parts and not is_folded]
-        self._thin = self._products(beside, x)
+        triples = zip(self._segments, self._acting, folded, strict=True)
+        beside = [(segment, each) for segment, each, is_folded in triples if each and not is_folded]
+        self._products = {group[0][0].start: self._product(group, before, x) for group in _alike(beside)}
         self._shape = x.shape[1:]
 
-    def _is_to_be_folded(self, num_rows: int, rank: int, x: Tensor) -> bool:
-        return self._can_fold and folds.is_worth_folding(self._module, (num_rows, *x.shape[1:]), rank)
+    def _is_to_be_folded(self, acting: _Acting, x: Tensor) -> bool:
+        if not self._can_fold:
+            return False
+        question = (acting.num_rows, *x.shape[1:]), acting.rank
+        if question not in self._is_worth:
+            if len(self._is_worth) >= MAX_ANSWERS:
+                self._is_worth.clear()
+            self._is_worth[question] = folds.is_worth_folding(self._module, *question)
+        return self._is_worth[question]
 
-    def _fold(self, module: nn.Conv2d, segment: Segment, x: Tensor) -> folds.Fold | None:
-        """The convolution's weight with the segment's parts in it, if there is room for it."""
+    def _fold(self, module: nn.Conv2d, wanted: _Acting, x: Tensor) -> folds.Fold | None:
+        """The convolution's weight with these parts in it, if there is room for it."""
         store = self._kernel.folds
-        own = store.get(self._path, segment.parts)
+        own = store.get(self._path, wanted.key)
         if own is None and store.reserve(folds.bytes_of(module)):
             with store.reserved(folds.bytes_of(module)):
-                operand = self._kernel.operand(segment.parts)
-                own = folds.fold(module, *operand, (segment.num_rows, *x.shape[1:]))
-            store.put(self._path, segment.parts, own)
+                operand = self._kernel.operand(wanted.parts)
+                own = folds.fold(module, *operand, (wanted.num_rows, *x.shape[1:]))
+            store.put(self._path, wanted.key, own)
         return own
 
     def _runs(self, own: Sequence[folds.Fold | None]) -> list[folds.Run]:
@@ -137,40 +184,49 @@ class CpuLayer:
             self._slots = slots.Slots(self._module, self._kernel.folds)
         return self._slots
 
-    def _places(self, wanted: Sequence[Segment | None]) -> list[int | None]:
-        """The slots of the wanted segments' weights, as far as there is room."""
-        parts = {folds.contents(segment.parts): segment.parts for segment in wanted if segment}
-        keys = [folds.contents(segment.parts) for segment in wanted if segment]
+    def _places(self, wanted: Sequence[_Acting | None]) -> list[int | None]:
+        """The slots of the wanted weights, as far as there is room."""
+        parts = {each.key: each.parts for each in wanted if each}
+        keys = [each.key for each in wanted if each]
         places = iter(self._own_slots.place(keys, lambda key: self._kernel.operand(parts[key])))
-        return [next(places) if segment else None for segment in wanted]
+        return [next(places) if each else None for each in wanted]
 
-    def _products(self, segments: Sequence[Segment], x: Tensor) -> list[LinearThin | ConvolutionThin]:
-        """The thin products of these segments: one of each kind for neighbours of the same shape."""
-        groups: list[list[Segment]] = [list(segments[:1])] if segments else []
-        for before, segment in pairwise(segments):
-            if not _are_alike(before, segment):
-                groups.append([])
-            groups[-1].append(segment)
-        return [
-            thin_of(self._module, group[0].start, group[-1].stop, [self._operand(each, x) for each in group])
-            for group in groups
-        ]
+    def _product(
+        self, group: Sequence[tuple[Segment, _Acting]], before: Mapping[int, _Product], x: Tensor
+    ) -> _Product:
+        """The thin products of neighbours of one kind; where some were here before, the others join these."""
+        start, stop = group[0][0].start, group[-1][0].stop
+        members = [each for _, each in group]
+        was = before.get(start)
+        if was is not None and [each.kind for each in was.members] == [each.kind for each in members]:
+            changed = [i for i, each in enumerate(members) if each is not was.members[i]]
+            if not changed:
+                return was
+            if isinstance(was.thin, LinearThin) and was.thin.up.dtype == x.dtype:
+                for index in changed:
+                    was.thin.put(index, self._operand(members[index], x))
+                return _Product(members, was.thin)
+        operands = [self._operand(each, x) for each in members]
+        return _Product(members, thin_of(self._module, start, stop, operands))
 
-    def _operand(self, segment: Segment, x: Tensor) -> Operand:
-        down, up = self._kernel.operand(segment.parts)
+    def _operand(self, acting: _Acting, x: Tensor) -> Operand:
+        down, up = self._kernel.operand(acting.parts)
         return down.to(x.dtype), up.to(x.dtype)
 
 
-def _rank(segment: Segment) -> int:
-    return sum(part.place.rank for part in segment.parts)
+def _acting(segment: Segment) -> _Acting:
+    rank = sum(part.place.rank for part in segment.parts)
+    return _Acting(segment.parts, segment.num_rows, rank, folds.contents(segment.parts))
 
 
-def _kind(segment: Segment) -> tuple[int, int]:
-    """Rows and rank: what its way depends on."""
-    return segment.num_rows, _rank(segment)
-
-
-def _are_alike(before: Segment, segment: Segment) -> bool:
-    """Whether two segments lie side by side and have the same shape."""
-    is_next = before.stop == segment.start
-    return is_next and before.num_rows == segment.num_rows and _rank(before) == _rank(segment)
+def _alike(
+    acting: Sequence[tuple[Segment, _Acting]],
+) -> list[list[tuple[Segment, _Acting]]]:
+    """Cut where a segment does not lie beside the one before it, or is of another kind."""
+    groups: list[list[tuple[Segment, _Acting]]] = []
+    for segment, each in acting:
+        last = groups[-1][-1] if groups else None
+        if last is None or last[0].stop != segment.start or last[1].kind != each.kind:
+            groups.append([])
+        groups[-1].append((segment, each))
+    return groups

@@ -8,7 +8,7 @@ which nobody here touches (adapters/fuse.py does).
 
 import math
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -49,15 +49,14 @@ class Folds:
         self._folds: OrderedDict[_Key, Fold] = OrderedDict()
         self._used: dict[str, set[_Key]] = {}
 
-    def use(self, path: str, wanted: set[tuple[Part, ...]]) -> None:
+    def use(self, path: str, wanted: Iterable[Key]) -> None:
         """Says which copies of a layer the batch may use; these are not thrown away."""
-        self._used[path] = {_key(path, parts) for parts in wanted}
+        self._used[path] = {(path, key) for key in wanted}
 
-    def get(self, path: str, parts: tuple[Part, ...]) -> Fold | None:
-        key = _key(path, parts)
-        if key in self._folds:
-            self._folds.move_to_end(key)
-        return self._folds.get(key)
+    def get(self, path: str, key: Key) -> Fold | None:
+        if (path, key) in self._folds:
+            self._folds.move_to_end((path, key))
+        return self._folds.get((path, key))
 
     def reserve(self, num_bytes: int) -> bool:
         """Whether there is room for so many more bytes, once unused copies have gone; then they are taken."""
@@ -80,9 +79,9 @@ class Folds:
             self.num_bytes -= num_bytes
             raise
 
-    def put(self, path: str, parts: tuple[Part, ...], fold: Fold) -> None:
+    def put(self, path: str, key: Key, fold: Fold) -> None:
         """Keeps a copy, for whose bytes there was room."""
-        self._folds[_key(path, parts)] = fold
+        self._folds[path, key] = fold
 
 
 def can_fold(module: nn.Module) -> bool:
@@ -190,10 +189,6 @@ def _weight(module: nn.Module) -> Tensor:
 def bytes_of(module: nn.Module) -> int:
     """What one copy of its weight takes."""
     return _weight(module).nbytes
-
-
-def _key(path: str, parts: tuple[Part, ...]) -> _Key:
-    return path, contents(parts)
 
 
 def contents(parts: Sequence[Part]) -> Key:

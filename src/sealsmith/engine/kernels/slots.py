@@ -57,9 +57,10 @@ class Slots:
 
         Neighbours get neighbouring slots where these are free. `operand`: down [R, I] and up [R, O] of a new one.
         """
-        places = {key: slot for slot, key in enumerate(self._keys) if key in wanted}
+        distinct = set(wanted)
+        places = {key: slot for slot, key in enumerate(self._keys) if key in distinct}
         free = [slot for slot, key in enumerate(self._keys) if key not in places]
-        free += self._grown(len(set(wanted)) - len(places) - len(free))
+        free += self._grown(len(distinct) - len(places) - len(free))
         result: list[int | None] = []
         fresh: dict[int, Key] = {}
         for key in wanted:

@@ -33,6 +33,12 @@ class LinearThin:
     up: Tensor
     """[S, R, O]"""
 
+    def put(self, index: int, operand: Operand) -> None:
+        """Has another operand of the same rank in the place of one of the segments'."""
+        down, up = operand
+        self.down[index] = down.T
+        self.up[index] = up
+
     def add(self, x: Tensor, y: Tensor) -> None:
         """Adds what the seals do to the segments' rows of y, in place."""
         rows, num_segments = y[self.start : self.stop], len(self.up)
