@@ -37,21 +37,21 @@ def test_a_key_is_made_rotated_and_revoked(run: Run, opened: Callable[[], Catalo
     assert status == 0
     assert "the only time" in err
     with opened() as catalog:
-        caller = catalog.keys.authenticate(first.strip())
-        assert (caller.tenant.name, caller.key.name) == ("maker", "laptop")
-        assert caller.key.scopes == {Scope.TRAIN, Scope.GENERATE}
-    status, out, _ = run("keys", "rotate", caller.key.prefix, "--json")
+        key = catalog.keys.authenticate(first.strip())
+        assert (catalog.tenants.get(key.tenant).name, key.name) == ("maker", "laptop")
+        assert key.scopes == {Scope.TRAIN, Scope.GENERATE}
+    status, out, _ = run("keys", "rotate", key.prefix, "--json")
     rotated = json.loads(out)
     assert (status, rotated["scopes"], rotated["expires"]) == (
         0,
         ["generate", "train"],
-        caller.key.expires.isoformat(timespec="seconds"),  # type: ignore[union-attr]
+        key.expires.isoformat(timespec="seconds"),  # type: ignore[union-attr]
     )
     assert run("keys", "revoke", rotated["prefix"]) == (0, f"{rotated['prefix']}\n", "")
     status, out, _ = run("keys", "list", "--json")
     listed = json.loads(out)["keys"]
     assert {key["prefix"]: key["state"] for key in listed} == {
-        caller.key.prefix: "revoked",
+        key.prefix: "revoked",
         rotated["prefix"]: "revoked",
     }
     assert "key" not in listed[0]

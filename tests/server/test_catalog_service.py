@@ -113,6 +113,5 @@ def test_the_first_key_is_made_once(shared: Shared, catalog: Any) -> None:
     assert first_key(shared.catalog) is None
     new = first_key(catalog)
     assert new is not None
-    caller = catalog.keys.authenticate(new.token.get_secret_value())
-    assert caller.key.scopes == set(Scope)
+    assert catalog.keys.authenticate(new.token.get_secret_value()).scopes == set(Scope)
     assert first_key(catalog) is None

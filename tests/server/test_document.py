@@ -1,13 +1,16 @@
 """The OpenAPI document says all: every route, every limit, every need of a key; and docs/api.md is made of it."""
 
 from collections.abc import Iterator
+from inspect import iscoroutinefunction
 from pathlib import Path
 from typing import Any
 
 import pytest
+from fastapi.dependencies.models import Dependant
+from fastapi.routing import APIRoute
 
 from sealsmith.server import document
-from sealsmith.server.app import OPEN_PATHS
+from sealsmith.server.app import OPEN_PATHS, ROUTES
 
 DOCUMENT = document.document()
 PAGE = Path(__file__).parents[2] / "docs" / "api.md"
@@ -32,6 +35,25 @@ def test_every_route_is_on_the_page() -> None:
 def test_every_route_but_the_open_ones_wants_a_key() -> None:
     without = {path for path, _, operation in operations() if not operation.get("security")}
     assert without == OPEN_PATHS
+
+
+def test_what_routes_need_is_asked_in_the_loop() -> None:
+    """FastAPI asks for what is not async in a thread, once a request."""
+    routes = [route for module in ROUTES for route in module.router.routes if isinstance(route, APIRoute)]
+    assert len(routes) > 40
+    asked = {call for route in routes for call in calls(route.dependant)}
+    assert len(asked) > 5
+    assert not [call for call in asked if not is_async(call)]
+
+
+def calls(dependant: Dependant) -> Iterator[Any]:
+    for each in dependant.dependencies:
+        yield each.call
+        yield from calls(each)
+
+
+def is_async(call: Any) -> bool:
+    return iscoroutinefunction(call) or iscoroutinefunction(type(call).__call__)
 
 
 def test_every_route_says_how_it_fails() -> None:

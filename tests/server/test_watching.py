@@ -23,7 +23,7 @@ from sealsmith.jobs.values import JobState
 from sealsmith.server import long_work
 from sealsmith.server.long_work import job_watch
 from sealsmith.server.trainings import Trainings
-from sealsmith.server.watching import Watch
+from sealsmith.server.watching import Watch, Watched
 
 NUM_LISTENERS = 120
 NUM_JOBS = 6
@@ -243,7 +243,64 @@ def test_a_look_that_breaks_ends_what_is_listened_to() -> None:
         watch: Watch[str, None] = Watch(look, 60)
         asyncio.get_running_loop().set_exception_handler(lambda *_: None)
         with watch.of("x") as watched:
-            await watched.gone()
+            assert await watched.unless_gone(asyncio.Event().wait()) is None
         assert not watch.is_on
 
     asyncio.run(listen())
+
+
+def watched() -> Watched[str]:
+    return Watched("here")
+
+
+def test_what_comes_before_a_thing_is_gone_is_given() -> None:
+    async def wait() -> None:
+        thing = watched()
+        assert await thing.unless_gone(asyncio.sleep(0, "news")) == "news"
+        thing.tell(None)
+        assert await thing.unless_gone(asyncio.sleep(0, "news")) is None
+
+    asyncio.run(wait())
+
+
+def test_whatever_is_awaited_ends_when_the_thing_is_gone() -> None:
+    """All who wait for it, each in their own task, which goes on."""
+
+    async def waits(thing: Watched[str], ended: list[str]) -> str:
+        async def forever() -> None:
+            try:
+                await asyncio.Event().wait()
+            finally:
+                ended.append("cancelled")
+
+        assert await thing.unless_gone(forever()) is None
+        await asyncio.sleep(0)
+        return "goes on"
+
+    async def wait() -> None:
+        thing, ended = watched(), list[str]()
+        waiting = [asyncio.create_task(waits(thing, ended)) for _ in range(3)]
+        await asyncio.sleep(0)
+        thing.tell(None)
+        assert await asyncio.gather(*waiting) == ["goes on"] * 3
+        assert ended == ["cancelled"] * 3
+
+    asyncio.run(wait())
+
+
+def test_what_goes_wrong_meanwhile_is_not_taken_for_the_thing_s_end() -> None:
+    async def late() -> None:
+        raise TimeoutError("its own")
+
+    async def wait() -> None:
+        thing = watched()
+        with pytest.raises(TimeoutError, match="its own"):
+            await thing.unless_gone(late())
+        waiting = asyncio.create_task(thing.unless_gone(asyncio.Event().wait()))
+        await asyncio.sleep(0)
+        waiting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+        thing.tell(None)
+
+    asyncio.run(wait())

@@ -8,7 +8,6 @@ from .catalog import Catalog, open_catalog
 from .values import (
     Artefact,
     ArtefactKind,
-    Caller,
     Key,
     KeyState,
     NewArtefact,
@@ -27,7 +26,6 @@ from .verify import Lost, Verification
 __all__ = [
     "Artefact",
     "ArtefactKind",
-    "Caller",
     "Catalog",
     "Key",
     "KeyState",

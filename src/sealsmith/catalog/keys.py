@@ -9,18 +9,19 @@ import logging
 import secrets
 from collections.abc import Iterable
 from datetime import datetime, timedelta
+from typing import Any
 
 from pydantic import SecretStr
-from sqlalchemy import and_, or_, select, update
+from sqlalchemy import Row, and_, bindparam, or_, select, update
 from sqlalchemy.orm import Session
 
 from ..errors import AuthError, ConfigError, ConflictError, DatabaseError, FullError, MissingError
 from .database import Clock, Database
 from .ids import new_key_id
 from .paging import check_limit, check_mark, no_mark
-from .tables import NAME_CHARS, KeyRow, TenantRow
-from .tenants import lock_tenant, tenant_of
-from .values import Caller, Key, NewKey, Page, Scope
+from .tables import NAME_CHARS, KeyRow
+from .tenants import lock_tenant
+from .values import Key, NewKey, Page, Scope
 
 SECRET_BYTES = 32
 LAST_USED_STEP = timedelta(minutes=1)
@@ -29,6 +30,9 @@ MAX_ASKED = 500
 """Keys that one question is about."""
 NOBODY = "0" * 64
 """What a token is compared with when there is no such key, so that both take equally long."""
+KEYS = KeyRow.__table__
+KEY = select(KEYS).where(KEYS.c.id == bindparam("key"))
+"""What every request asks first: without mapping the row to an object it takes half the time."""
 
 log = logging.getLogger(__name__)
 
@@ -111,20 +115,18 @@ class Keys:
             row.revoked = row.revoked or self._clock()
             return _key(row)
 
-    def authenticate(self, token: str) -> Caller:
-        """Who sent this token. Raises: AuthError, which never says why it is not valid."""
+    def authenticate(self, token: str) -> Key:
+        """The key that this token is. Raises: AuthError, which never says why it is not valid."""
         now = self._clock()
         with self._database.reading() as session:
-            row = session.get(KeyRow, _id_in(token))
-            expected = NOBODY if row is None else row.secret_hash
-            is_right = hmac.compare_digest(_hash_of(token), expected)
-            if row is None or not is_right or not _is_valid(row, now):
-                raise AuthError("there is no valid key with this request", "send one that is valid")
-            tenant = session.get_one(TenantRow, row.tenant_id)
-            caller = Caller(tenant_of(tenant), _key(row))
+            row = session.execute(KEY, {"key": _id_in(token)}).one_or_none()
+        expected = NOBODY if row is None else row.secret_hash
+        is_right = hmac.compare_digest(_hash_of(token), expected)
+        if row is None or not is_right or not _is_valid(row, now):
+            raise AuthError("there is no valid key with this request", "send one that is valid")
         if row.last_used is None or now - row.last_used >= LAST_USED_STEP:
             self._note_use(row.id, now)
-        return caller
+        return _key(row)
 
     def still_valid(self, keys: Iterable[str]) -> tuple[Key, ...]:
         """Those of keys, by how they begin, that are valid now: for whoever has shown the whole key before."""
@@ -178,7 +180,7 @@ def _hash_of(token: str) -> str:
     return hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def _is_valid(row: KeyRow, now: datetime) -> bool:
+def _is_valid(row: KeyRow | Row[Any], now: datetime) -> bool:
     return row.revoked is None and (row.expires is None or now < row.expires)
 
 
@@ -189,7 +191,7 @@ def _found(session: Session, key: str) -> KeyRow:
     return row
 
 
-def _key(row: KeyRow) -> Key:
+def _key(row: KeyRow | Row[Any]) -> Key:
     return Key(
         id=row.id,
         tenant=row.tenant_id,

@@ -6,10 +6,10 @@ gone when they are drawn, so that they have a counter a day, raised only while i
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from datetime import datetime, time, timedelta
-from typing import Any
+from datetime import date, datetime, time, timedelta
+from typing import cast
 
-from sqlalchemy import func, select, update
+from sqlalchemy import Date, Integer, Table, bindparam, func, select, update
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.exc import IntegrityError
@@ -21,6 +21,20 @@ from .ids import new_id
 from .paging import check_limit, check_mark
 from .tables import NAME_CHARS, ArtefactRow, SealRow, TenantRow, UsageRow
 from .values import Page, Quota, Tenant, Usage
+
+USAGE = cast(Table, UsageRow.__table__)
+COUNT_MORE = (
+    update(USAGE)
+    .where(
+        USAGE.c.tenant_id == bindparam("tenant"),
+        USAGE.c.day == bindparam("today", type_=Date),
+        USAGE.c.pictures + bindparam("more", type_=Integer)
+        <= select(TenantRow.pictures_a_day).where(TenantRow.id == bindparam("tenant")).scalar_subquery(),
+    )
+    .values(pictures=USAGE.c.pictures + bindparam("more", type_=Integer))
+    .returning(USAGE.c.pictures)
+)
+"""One statement for all pictures but the first of a day."""
 
 
 class Tenants:
@@ -100,19 +114,15 @@ class Tenants:
         if num_pictures < 1:
             raise ConfigError(f"{num_pictures} pictures were asked for", "ask for one or more")
         now = self._clock()
+        today = now.date()
         with self._database.writing() as session:
+            if _is_counted(session, tenant, today, num_pictures):
+                return
             limit = found_tenant(session, tenant).pictures_a_day
-            today: dict[str, Any] = {"tenant_id": tenant, "day": now.date()}
             insert = sqlite_insert if self._database.is_sqlite else postgresql_insert
-            session.execute(insert(UsageRow).values(**today, pictures=0).on_conflict_do_nothing())
-            taken = session.scalar(
-                update(UsageRow)
-                .filter_by(**today)
-                .where(UsageRow.pictures + num_pictures <= limit)
-                .values(pictures=UsageRow.pictures + num_pictures)
-                .returning(UsageRow.pictures)
-            )
-            if taken is None:
+            first = insert(UsageRow).values(tenant_id=tenant, day=today, pictures=0)
+            session.execute(first.on_conflict_do_nothing())
+            if not _is_counted(session, tenant, today, num_pictures):
                 raise QuotaError(
                     f"{num_pictures} pictures more would be above {limit} a day",
                     "come again after midnight in UTC, or ask for a larger quota",
@@ -128,6 +138,12 @@ class Tenants:
                 .where(UsageRow.pictures >= num_pictures)
                 .values(pictures=UsageRow.pictures - num_pictures)
             )
+
+
+def _is_counted(session: Session, tenant: str, today: date, num_pictures: int) -> bool:
+    """Counts more pictures of a day; whether that was begun, and they are not too many."""
+    values = {"tenant": tenant, "today": today, "more": num_pictures}
+    return session.scalar(COUNT_MORE, values) is not None
 
 
 def found_tenant(session: Session, tenant: str) -> TenantRow:

@@ -8,8 +8,6 @@ from typing import Any, Generic, Literal, TypeVar
 
 from pydantic import SecretStr
 
-from ..errors import ForbiddenError
-
 T = TypeVar("T")
 KeyState = Literal["valid", "expired", "revoked"]
 
@@ -93,23 +91,6 @@ class NewKey:
 
     key: Key
     token: SecretStr
-
-
-@dataclass(frozen=True)
-class Caller:
-    """Who asks: a valid key and its tenant."""
-
-    tenant: Tenant
-    key: Key
-
-    def check(self, scope: Scope) -> None:
-        """Raises: ForbiddenError when the key lacks this scope."""
-        if scope not in self.key.scopes:
-            has = ", ".join(sorted(self.key.scopes))
-            raise ForbiddenError(
-                f"this needs a key with the scope {scope.value!r}, and {self.key.prefix} has {has}",
-                "use another key, or ask for one",
-            )
 
 
 @dataclass(frozen=True)

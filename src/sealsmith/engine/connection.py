@@ -5,7 +5,7 @@ Not for: its process (supervisor.py), or whom its messages are for and what foll
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import zmq
 import zmq.asyncio
@@ -25,6 +25,8 @@ from .messages import (
 from .process import HIGH_WATER
 from .supervisor import EngineProcess
 
+MAX_AT_ONCE = 64
+"""Messages heard before others have their turn."""
 LAST_WORDS_S = 0.1
 """How long after its death an engine's messages may still be on their way."""
 
@@ -82,16 +84,17 @@ class Connection:
                 await asyncio.wait(waits_for, timeout=patience_s, return_when=asyncio.FIRST_COMPLETED)
                 if receiving.done():
                     heard_at = clock()
-                    data, receiving = receiving.result(), asyncio.ensure_future(self._socket.recv())
-                    try:
-                        message = _understood(data)
-                    except EngineError as error:
-                        log.error("the engine is killed, for nobody knows what it is drawing: %s", error)
-                        await process.kill()
-                    else:
-                        hear(message)
-                        if isinstance(message, Drained):
-                            return True
+                    for data in (receiving.result(), *self._waiting()):
+                        try:
+                            message = _understood(data)
+                        except EngineError as error:
+                            log.error("the engine is killed, for nobody knows what it is drawing: %s", error)
+                            await process.kill()
+                        else:
+                            hear(message)
+                            if isinstance(message, Drained):
+                                return True
+                    receiving = asyncio.ensure_future(self._socket.recv())
                 elif is_dead:
                     return False
                 elif clock() - heard_at > self._max_silence_s:
@@ -102,6 +105,14 @@ class Connection:
         finally:
             receiving.cancel()
             dying.cancel()
+
+    def _waiting(self) -> Iterator[bytes]:
+        """What has come already: a pass says something of each of its pictures, which is heard in one turn."""
+        for _ in range(MAX_AT_ONCE):
+            try:
+                yield asyncio.ensure_future(self._socket.recv(zmq.DONTWAIT)).result()
+            except zmq.Again:
+                return
 
     def close(self) -> None:
         self._socket.close()

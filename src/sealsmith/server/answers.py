@@ -107,15 +107,15 @@ def answer(path: str, complaint: Complaint) -> JSONResponse:
 def add_error_answers(app: FastAPI) -> None:
     """Has every error of this app answered in its route's shape."""
 
-    def ours(request: Request, error: Exception) -> JSONResponse:
+    async def ours(request: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, SealsmithError)
         return answer(request.url.path, complaint_of(error, _request_id(request)))
 
-    def invalid(request: Request, error: Exception) -> JSONResponse:
+    async def invalid(request: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, RequestValidationError)
         return answer(request.url.path, _invalid(error, _request_id(request)))
 
-    def http(request: Request, error: Exception) -> JSONResponse:
+    async def http(request: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, HTTPException)
         return answer(request.url.path, _http(request, error))
 

@@ -95,7 +95,7 @@ def _routed() -> FastAPI:
     app.include_router(studio.router)
     for module in ROUTES:
         model = ERROR_BODIES.get(module.router.tags[0], ErrorBody)
-        app.include_router(module.router, responses=_errors(model), dependencies=list(SCHEMES))
+        app.include_router(module.router, responses=_errors(model))
     described = app.openapi
     app.openapi = lambda: _with_scopes(_without_422(described()))  # type: ignore[method-assign]
     return app
@@ -119,12 +119,18 @@ def _without_422(document: dict[str, Any]) -> dict[str, Any]:
 
 
 def _with_scopes(document: dict[str, Any]) -> dict[str, Any]:
-    """The document with what each operation's key must be for, as the routes themselves have it."""
+    """The document with how a key is sent and what it must be for, as the routes themselves have it.
+
+    FastAPI's own classes for this would be asked on every request, only to be described.
+    """
+    document["components"]["securitySchemes"] = SCHEMES
     routes = [route for module in ROUTES for route in module.router.routes if isinstance(route, APIRoute)]
     for route in routes:
         if (scope := scope_of(route.dependant)) is not None:
             for method in route.methods or ():
-                document["paths"][route.path_format][method.lower()]["x-scope"] = scope
+                operation = document["paths"][route.path_format][method.lower()]
+                operation["security"] = [{name: []} for name in SCHEMES]
+                operation["x-scope"] = scope
     return document
 
 

@@ -33,7 +33,7 @@ class CatalogLibrary:
         if key is None:
             raise AuthError("no key was given", "send `Authorization: Bearer KEY`")
         known = await asyncio.to_thread(self._catalog.keys.authenticate, key.get_secret_value())
-        return _caller(known.key)
+        return _caller(known)
 
     async def still(self, callers: Collection[Caller]) -> Collection[Caller]:
         valid = await asyncio.to_thread(self._catalog.keys.still_valid, {caller.key for caller in callers})

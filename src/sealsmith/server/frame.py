@@ -135,7 +135,8 @@ class _Answering:
                 own.append((b"connection", b"close"))
             message["headers"] = [*message.get("headers", []), *own]
         try:
-            await asyncio.wait_for(self._send(message), self._within_s)
+            async with asyncio.timeout(self._within_s):
+                await self._send(message)
         except TimeoutError as error:
             raise SlowClientError(f"the client took nothing for {self._within_s:g} s") from error
 
@@ -163,7 +164,8 @@ class _Body:
         if self.is_whole:  # what comes now is the client's going away, which may take as long as it likes
             return await self._receive()
         try:
-            message = await asyncio.wait_for(self._receive(), self._patience.pause_s)
+            async with asyncio.timeout(self._patience.pause_s):
+                message = await self._receive()
         except TimeoutError as error:
             raise SlowClientError(
                 f"nothing of the body came for {self._patience.pause_s:g} s", "send it at once"

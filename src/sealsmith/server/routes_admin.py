@@ -35,7 +35,7 @@ SECRET = {"cache-control": "no-store"}
 router = APIRouter(prefix="/v1/admin", tags=["admin"])
 
 
-def people_of(service: ServiceOf, caller: Admin) -> People:
+async def people_of(service: ServiceOf, caller: Admin) -> People:
     """Raises: MissingError where there is one person only."""
     if service.people is None:
         raise MissingError("a local service has no tenants and no keys", "serve without --local")

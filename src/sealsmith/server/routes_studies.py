@@ -44,7 +44,7 @@ FILE_ANSWER: dict[int | str, dict[str, Any]] = {
 router = APIRouter(prefix="/v1", tags=["studies"])
 
 
-def studies_of(service: ServiceOf, caller: Keeper) -> Studies:
+async def studies_of(service: ServiceOf, caller: Keeper) -> Studies:
     """Raises: MissingError where the service studies nothing."""
     if service.studies is None:
         raise MissingError(

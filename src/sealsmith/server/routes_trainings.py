@@ -30,7 +30,7 @@ FILE_ANSWER: dict[int | str, dict[str, Any]] = {
 router = APIRouter(prefix="/v1/trainings", tags=["trainings"])
 
 
-def trainings_of(service: ServiceOf, caller: Keeper) -> Trainings:
+async def trainings_of(service: ServiceOf, caller: Keeper) -> Trainings:
     """Raises: MissingError where the service trains nothing."""
     if service.trainings is None:
         raise MissingError(

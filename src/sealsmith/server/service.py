@@ -7,9 +7,8 @@ from dataclasses import dataclass, field
 from functools import cached_property, partial
 from typing import Annotated, Final, Literal
 
-from fastapi import Depends, Request, Security
+from fastapi import Depends, Request
 from fastapi.dependencies.models import Dependant
-from fastapi.security import HTTPBasic, HTTPBearer
 from pydantic import SecretStr
 
 from ..engine.client import EngineClient
@@ -32,15 +31,15 @@ from .workers import Worker
 
 ASK_AGAIN_S: Final = 2.0
 """Between two questions whether the keys of streams are still good."""
-SCHEMES = (
-    Security(HTTPBearer(auto_error=False, description="`Authorization: Bearer KEY`.")),
-    Security(
-        HTTPBasic(
-            auto_error=False, description="The key as the password, for clients that know no other way."
-        )
-    ),
-)
-"""How a key may be sent; for the document, since `_key` reads both."""
+SCHEMES: Final = {
+    "HTTPBearer": {"type": "http", "scheme": "bearer", "description": "`Authorization: Bearer KEY`."},
+    "HTTPBasic": {
+        "type": "http",
+        "scheme": "basic",
+        "description": "The key as the password, for clients that know no other way.",
+    },
+}
+"""How a key may be sent, as OpenAPI says it; `_key` reads both."""
 
 
 @dataclass(frozen=True)
@@ -103,10 +102,6 @@ def service_of(request: Request) -> Service:
     return service
 
 
-def request_id_of(request: Request) -> str:
-    return str(request.scope.get("request_id", ""))
-
-
 @dataclass(frozen=True)
 class CallerOf:
     """A dependency: who asks, if their key is for this; None: for anything."""
@@ -153,8 +148,17 @@ def _key(request: Request) -> SecretStr | None:
     raise AuthError(f"the authorization header begins with {kind[:20]!r}", "send `Authorization: Bearer KEY`")
 
 
-ServiceOf = Annotated[Service, Depends(service_of)]
-RequestId = Annotated[str, Depends(request_id_of)]
+async def _service(request: Request) -> Service:
+    """For routes; FastAPI asks what is not async in another thread, on every request."""
+    return service_of(request)
+
+
+async def _request_id(request: Request) -> str:
+    return str(request.scope.get("request_id", ""))
+
+
+ServiceOf = Annotated[Service, Depends(_service)]
+RequestId = Annotated[str, Depends(_request_id)]
 Anybody = Annotated[Caller, Depends(CallerOf(None))]
 """Who has a key at all."""
 Drawer = Annotated[Caller, Depends(CallerOf("generate"))]

@@ -4,7 +4,6 @@ A key is asked for when a stream is opened, and again every few seconds, all key
 revoked or expires ends its streams. Who comes again with another key and `Last-Event-ID` misses nothing.
 """
 
-import asyncio
 import json
 from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Annotated, Any, Final
@@ -66,18 +65,11 @@ async def while_allowed(
 ) -> AsyncIterator[ServerSentEvent]:
     """The events, until they end or the caller is gone: their key is no longer what it was."""
     with callers.of(caller) as watched:
-        going = asyncio.ensure_future(watched.gone())
-        coming = asyncio.ensure_future(anext(events, None))
         try:
-            while True:
-                await asyncio.wait([coming, going], return_when=asyncio.FIRST_COMPLETED)
-                if going.done() or (event := coming.result()) is None:
-                    return
+            while (
+                not watched.is_gone and (event := await watched.unless_gone(anext(events, None))) is not None
+            ):
                 yield event
-                coming = asyncio.ensure_future(anext(events, None))
         finally:
-            for each in (coming, going):
-                each.cancel()
             with CancelScope(shield=True):  # whoever went away cancels this task again and again
-                await asyncio.wait([coming, going])
                 await events.aclose()

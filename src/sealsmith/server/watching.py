@@ -18,6 +18,7 @@ from typing import Generic, TypeVar
 
 K = TypeVar("K")
 V = TypeVar("V")
+T = TypeVar("T")
 
 Look = Callable[[Mapping[K, V | None]], Awaitable[Mapping[K, V]]]
 """What has become of things, by what was known of each, None at first; what is left out is gone."""
@@ -33,11 +34,22 @@ class Watched(Generic[V]):
     news: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when the value is another or it is gone; then there is another one to wait for."""
     num_listeners: int = 0
+    _waits: set[asyncio.Timeout] = field(default_factory=set)
+    """Of those who wait for something else, until it is gone."""
 
-    async def gone(self) -> None:
-        """Returns when it is gone."""
-        while not self.is_gone:
-            await self.news.wait()
+    async def unless_gone(self, coming: Awaitable[T]) -> T | None:
+        """What is awaited, in this task; None when the thing is gone before, which cancels what was awaited."""
+        wait = asyncio.timeout(None)
+        try:
+            async with wait:
+                self._waits.add(wait)
+                found = await coming
+        except TimeoutError:
+            if not wait.expired():
+                raise
+        finally:
+            self._waits.discard(wait)
+        return None if self.is_gone else found
 
     def tell(self, value: V | None) -> None:
         """What was found, None where it is gone; wakes those who listen, where that is news."""
@@ -45,6 +57,9 @@ class Watched(Generic[V]):
             self.value, self.is_gone = value, value is None
             self.news.set()
             self.news = asyncio.Event()
+        if self.is_gone:
+            while self._waits:
+                self._waits.pop().reschedule(0)
 
 
 class Watch(Generic[K, V]):
