@@ -15,7 +15,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
-from itertools import islice
+from itertools import islice, takewhile
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -50,12 +50,14 @@ class ServePlan:
     """A word that `open_base` knows; None: a tiny random one of sealworld's kind."""
     num_tenants: int = 8
     seals_each: int = 4
-    num_steps: int = 20
-    pictures_a_round: int = 32
+    num_steps: int = 0
+    """Of a picture; 0: as the base has it."""
+    num_customers: int = 32
+    """At once: who has a picture orders the next."""
+    pictures_a_round: int = 96
+    """Of the pace."""
     repeats: int = 5
     """Rounds of each side, in turn, after one that is not counted."""
-    num_customers: int = 32
-    """At once, in the soak."""
     minutes: float = 10.0
     """Of the soak."""
     num_streams: int = 1000
@@ -67,10 +69,9 @@ class ServePlan:
     def quick(cls) -> "ServePlan":
         """Three minutes on two free cores."""
         return cls(
-            num_steps=8,
-            pictures_a_round=16,
-            repeats=3,
             num_customers=16,
+            pictures_a_round=32,
+            repeats=2,
             minutes=0.5,
             hold_s=10.0,
             storm=Storm(num_requests=100),
@@ -102,6 +103,7 @@ def measure_serving(plan: ServePlan, command: str, say: Callable[[str], None]) -
         tiny = write_sealworld(folder / "tiny")
         word = plan.base or str(tiny)
         base = open_base(word)
+        plan = replace(plan, num_steps=plan.num_steps or base.family.num_steps)
         say("the stage: tenants, keys, seals")
         stage = set_stage(folder / "stage", base, plan.num_tenants, plan.seals_each, plan.num_further)
         pace, soak, streams, health = asyncio.run(_served(plan, stage, word, say))
@@ -139,7 +141,8 @@ async def _served(
 ) -> tuple[Pace, Soak, Streams, list[float]]:
     with serving(stage, base) as server:
         say(
-            f"pace: {plan.repeats} rounds of {plan.pictures_a_round} pictures over HTTP and by an engine alone"
+            f"pace: {plan.num_customers} customers, {plan.repeats} rounds of {plan.pictures_a_round} pictures "
+            "over HTTP and by an engine alone"
         )
         pace = await _pace(plan, stage, base, server)
         say(f"soak: {plan.num_customers} customers for {plan.minutes:g} minutes")
@@ -150,15 +153,15 @@ async def _served(
 
 async def _pace(plan: ServePlan, stage: Stage, base: str, server: Serving) -> Pace:
     """The two sides in turn, the same pictures."""
-    found = Pace(plan.pictures_a_round, plan.num_steps)
+    found = Pace(plan.num_customers, plan.pictures_a_round, plan.num_steps)
     config = {"base": base, "store": stage.store}
     launch = Launch("sealsmith.engine.core:open_core", config, BESIDE_OTHERS)
     async with EngineClient(launch) as engine, customers(server.url) as client:
         for number in range(plan.repeats + 1):
             first = number * plan.pictures_a_round
             asked = [*islice(wanted_of(stage, plan.num_steps, first), plan.pictures_a_round)]
-            over_http = await round_over_http(client, asked)
-            alone = await round_by_engine(engine, asked, f"round {number}")
+            over_http = await round_over_http(client, asked, plan.num_customers)
+            alone = await round_by_engine(engine, asked, plan.num_customers, f"round {number}")
             if number:
                 found.http_s.append(over_http)
                 found.alone_s.append(alone)
@@ -179,10 +182,8 @@ async def _soak(plan: ServePlan, stage: Stage, server: Serving) -> Soak:
     async with customers(server.url) as client, _probed(server.url, found.health_ms):
         watching, until = asyncio.create_task(watch()), time.monotonic() + 60 * plan.minutes
         try:
-            coming = wanted_of(stage, plan.num_steps)
-            found.num_drawn = await keep_ordering(
-                client, coming, plan.num_customers, lambda: time.monotonic() > until
-            )
+            coming = takewhile(lambda _: time.monotonic() < until, wanted_of(stage, plan.num_steps))
+            found.num_drawn = await keep_ordering(client, coming, plan.num_customers)
         finally:
             watching.cancel()
     return found

@@ -5,7 +5,7 @@ A customer places an order, listens to its events to the end, fetches the pictur
 
 import asyncio
 import itertools
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -82,41 +82,46 @@ def check(answer: httpx2.Response, status: int) -> None:
         raise DrawingError(f"the service answered {answer.status_code} instead of {status}: {what}")
 
 
-async def round_over_http(client: httpx2.AsyncClient, asked: Sequence[Wanted]) -> float:
-    """Seconds until all of them have their pictures."""
-    return await _timed([ordered(client, wanted) for wanted in asked])
+async def round_over_http(client: httpx2.AsyncClient, asked: Sequence[Wanted], num_customers: int) -> float:
+    """Seconds until so many customers, each with one order at a time, have had all these pictures."""
+    return await _timed(keep_ordering(client, iter(asked), num_customers))
 
 
-async def round_by_engine(engine: EngineClient, asked: Sequence[Wanted], name: str) -> float:
+async def round_by_engine(
+    engine: EngineClient, asked: Sequence[Wanted], num_customers: int, name: str
+) -> float:
     """The same of an engine without HTTP."""
-    return await _timed(
-        [engine.picture(wanted.draw(f"{name}-{index}")) for index, wanted in enumerate(asked)]
-    )
+
+    async def drawn(index: int, wanted: Wanted) -> None:
+        await engine.picture(wanted.draw(f"{name}-{index}"))
+
+    coming = (drawn(index, wanted) for index, wanted in enumerate(asked))
+    return await _timed(_in_turn(coming, num_customers))
 
 
-async def keep_ordering(
-    client: httpx2.AsyncClient,
-    coming: "itertools.chain[Wanted]",
-    num_customers: int,
-    is_over: Callable[[], bool],
-) -> int:
+async def keep_ordering(client: httpx2.AsyncClient, coming: Iterator[Wanted], num_customers: int) -> int:
     """So many customers at once, each ordering again when it has its picture; how many were drawn."""
-    num_drawn = 0
-
-    async def customer() -> None:
-        nonlocal num_drawn
-        while not is_over():
-            await ordered(client, next(coming))
-            num_drawn += 1
-
-    await asyncio.gather(*(customer() for _ in range(num_customers)))
-    return num_drawn
+    return await _in_turn((ordered(client, wanted) for wanted in coming), num_customers)
 
 
-async def _timed(works: Sequence[Any]) -> float:
+async def _in_turn(works: Iterator[Awaitable[Any]], num_at_once: int) -> int:
+    """Does all of them, at most so many at once; how many there were."""
+    num_done = 0
+
+    async def worker() -> None:
+        nonlocal num_done
+        for work in works:
+            await work
+            num_done += 1
+
+    await asyncio.gather(*(worker() for _ in range(num_at_once)))
+    return num_done
+
+
+async def _timed(work: Awaitable[Any]) -> float:
     loop = asyncio.get_running_loop()
     began = loop.time()
-    await asyncio.gather(*works)
+    await work
     return loop.time() - began
 
 

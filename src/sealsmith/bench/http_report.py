@@ -22,6 +22,8 @@ MAX_GROWTH = 0.02
 class Pace:
     """Seconds of rounds, in turn."""
 
+    num_customers: int
+    """At once, each with one order at a time."""
     num_pictures: int
     """Of a round."""
     num_steps: int
@@ -119,7 +121,7 @@ def _pace(report: ServeReport) -> list[Row]:
             f"≥ {MIN_PACE:g} of it",
             f"{found['ratio']:.3f}: {found['http_pictures_per_s']:.2f} of {found['alone_pictures_per_s']:.2f} a "
             f"second, {report.pace.num_steps} steps, {len(report.pace.http_s)} rounds of "
-            f"{report.pace.num_pictures} each",
+            f"{report.pace.num_pictures} each, {report.pace.num_customers} customers",
             found["ratio"] >= MIN_PACE if report.has_goals else None,
         )
     ]
