@@ -13,7 +13,7 @@
 #   make soak     2,000 requests of many tenants through the engine beside `generate`, seals coming and going; its
 #                 memory, fairness and cold seals: half an hour at most; SOAK="--tiny --minutes 15" for some of it
 #   make bench-engine  our engine beside stock diffusers' ways to serve many seals: hours; ENGINE=--quick draws one
-#                 workload in few steps, three minutes
+#                 workload, three minutes
 #   make kill-workers  workers SIGKILLed at work 50 times and more: each training ends once, with the same seal
 #   make bench-serve  the service under load: its pace beside the engine alone, 1,000 listeners, memory, isolation of
 #                 tenants: half an hour; SERVE=--quick takes three minutes

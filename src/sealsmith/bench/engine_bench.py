@@ -43,7 +43,8 @@ class EnginePlan:
 
     num_requests: int = 8
     """Of a workload; all come at once."""
-    num_steps: int = 10
+    num_steps: int = 0
+    """Of a picture; 0: as the base has it."""
     repeats: int = 5
     """Rounds; each arm has a turn in each, after one uncounted."""
     share: int = 0
@@ -60,14 +61,16 @@ class EnginePlan:
     scale: ScalePlan = field(default_factory=ScalePlan)
 
     def __post_init__(self) -> None:
-        for name in ("num_requests", "num_steps", "repeats", "exact_requests", "arriving_requests"):
+        for name in ("num_requests", "repeats", "exact_requests", "arriving_requests"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"the plan's {name} is {getattr(self, name)}", "give at least 1")
+        if self.num_steps < 0:
+            raise ConfigError(f"the plan's num_steps is {self.num_steps}", "give 0 or more")
 
     @classmethod
     def quick(cls) -> "EnginePlan":
-        """Distinct seals alone, in four steps: within three minutes of two cores."""
-        return cls(num_steps=4, share=2, exact_requests=3, is_whole=False)
+        """Distinct seals alone: within three minutes of two cores."""
+        return cls(share=1, exact_requests=3, is_whole=False)
 
     def workloads(self, base: Base) -> tuple[Workload, ...]:
         """What is drawn; the first is the one whose ratios stand on top.
@@ -102,7 +105,7 @@ def measure_engine(word: str, plan: EnginePlan, command: str, say: Callable[[str
             f"the engine suite compares with {PEERS_PIPELINE}, and {ours.name} is a {ours.family.pipeline}",
             "measure on sealworld or a Stable Diffusion 1 or 2 base",
         )
-    terms = Terms(plan.num_steps, ours.family.guidance, plan.settings)
+    terms = Terms(plan.num_steps or ours.family.num_steps, ours.family.guidance, plan.settings)
     run = _Run(plan, terms, ours, open_base(word), say)
     with _threads(plan.num_threads or torch.get_num_threads()):
         figures, arrivals = run.workloads()

@@ -2,15 +2,14 @@
 
 import { useSignal } from "@preact/signals";
 import type { JSX } from "preact";
-import { startStudy } from "../../api/studies.ts";
 import type { Seal, Study } from "../../api/types.ts";
 import { isRecord } from "../../state/drafts.ts";
-import { may } from "../../state/session.ts";
-import { AuthImage, Button, Card, Compare, complain, Slider, TextField, WarningNote } from "../../ui/index.ts";
+import { AuthImage, Compare, Slider, TextField } from "../../ui/index.ts";
 import { formatPercent } from "../../words/format.ts";
 import { words } from "../../words/index.ts";
 import { type Looks, LooksView, useLooks } from "./looks.tsx";
 import { pathOf } from "./files.ts";
+import { StudyForm } from "./study-form.tsx";
 import { number, part } from "./told.ts";
 
 /** Changes of the spread below this are none to speak of. */
@@ -46,30 +45,13 @@ function Ask({ seal, looks }: { seal: Seal; looks: Looks }): JSX.Element {
   const text = words.value.prove.attention;
   const prompt = useSignal(`a red ${seal.trigger} ${seal.class_noun || "emblem"} on wood`);
   const strength = useSignal(1);
-  const isBusy = useSignal(false);
-  const start = async (event: Event): Promise<void> => {
-    event.preventDefault();
-    if (!prompt.value.trim() || isBusy.value) return;
-    isBusy.value = true;
-    const seals = [{ name: seal.id, strength: strength.value }];
-    const answer = await startStudy("attention", { prompt: prompt.value.trim(), seals });
-    isBusy.value = false;
-    if (answer.ok) looks.add(answer.value);
-    else complain(answer.problem);
-  };
-  if (!may("train")) return <WarningNote>{words.value.prove.study.mayNot}</WarningNote>;
+  const written = prompt.value.trim();
+  const asked = written ? { prompt: written, seals: [{ name: seal.id, strength: strength.value }] } : null;
   return (
-    <Card>
-      <form class="prove-form" onSubmit={(event) => void start(event)}>
-        <TextField label={text.prompt} hint={text.promptHint} value={prompt.value} onInput={(value) => (prompt.value = value)} maxLength={2000} />
-        <Slider label={text.strength} value={strength.value} min={0} max={1.5} step={0.05} onInput={(value) => (strength.value = value)} />
-        <div class="actions">
-          <Button kind="primary" type="submit" icon="prove" isBusy={isBusy.value}>
-            {text.start}
-          </Button>
-        </div>
-      </form>
-    </Card>
+    <StudyForm kind="attention" looks={looks} asked={asked} start={text.start}>
+      <TextField label={text.prompt} hint={text.promptHint} value={prompt.value} onInput={(value) => (prompt.value = value)} maxLength={2000} />
+      <Slider label={text.strength} value={strength.value} min={0} max={1.5} step={0.05} onInput={(value) => (strength.value = value)} />
+    </StudyForm>
   );
 }
 

@@ -2,15 +2,14 @@
 
 import { useSignal } from "@preact/signals";
 import type { JSX } from "preact";
-import { startStudy } from "../../api/studies.ts";
 import type { Seal } from "../../api/types.ts";
-import { may } from "../../state/session.ts";
-import { Button, Card, complain, EmptyState, WarningNote } from "../../ui/index.ts";
+import { EmptyState } from "../../ui/index.ts";
 import { words } from "../../words/index.ts";
 import { type Looks, LooksView, useLooks } from "./looks.tsx";
 import { scorecardOf } from "./readings.ts";
 import { ScorecardView } from "./scorecard.tsx";
 import { SizeChoice } from "./size.tsx";
+import { StudyForm } from "./study-form.tsx";
 
 const SIZES = {
   quick: { num_prompts: 2, num_seeds: 1 },
@@ -52,26 +51,14 @@ export function ScoreTab({ seal, onMeasured }: { seal: Seal; onMeasured: () => v
 function Measure({ seal, looks, hasOne }: { seal: Seal; looks: Looks; hasOne: boolean }): JSX.Element {
   const text = words.value.prove.measure;
   const size = useSignal<keyof typeof SIZES>("usual");
-  const isBusy = useSignal(false);
-  const start = async (): Promise<void> => {
-    isBusy.value = true;
-    const answer = await startStudy("score", { seal: seal.id, ...SIZES[size.value] });
-    isBusy.value = false;
-    if (answer.ok) looks.add(answer.value);
-    else complain(answer.problem);
-  };
-  if (!may("train")) return <WarningNote>{words.value.prove.study.mayNot}</WarningNote>;
+  const asked = { seal: seal.id, ...SIZES[size.value] };
+  const title = hasOne ? text.again : text.title;
   return (
-    <Card title={hasOne ? text.again : text.title}>
+    <StudyForm kind="score" looks={looks} asked={asked} start={title} title={title}>
       <SizeChoice sizes={SIZES} value={size.value} onChange={(value) => (size.value = value)} />
       <p class="fine">
         {text.sizeHints[size.value]} {hasOne && seal.is_own !== false && text.replaced}
       </p>
-      <div class="actions">
-        <Button kind="primary" icon="prove" isBusy={isBusy.value} onClick={() => void start()}>
-          {hasOne ? text.again : text.title}
-        </Button>
-      </div>
-    </Card>
+    </StudyForm>
   );
 }

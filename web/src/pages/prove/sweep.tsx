@@ -3,16 +3,15 @@
 import { useSignal } from "@preact/signals";
 import type { JSX } from "preact";
 import { blobOf, saveAs } from "../../api/blobs.ts";
-import { startStudy } from "../../api/studies.ts";
 import type { Seal, Study } from "../../api/types.ts";
 import { hrefOf } from "../../router.ts";
 import { isRecord } from "../../state/drafts.ts";
-import { may } from "../../state/session.ts";
-import { AuthImage, Badge, Button, Card, complain, Icon, LinkButton, NumberField, WarningNote } from "../../ui/index.ts";
+import { AuthImage, Badge, Button, complain, Icon, LinkButton, NumberField } from "../../ui/index.ts";
 import { formatNumber, formatPercent } from "../../words/format.ts";
 import { words } from "../../words/index.ts";
 import { type Looks, LooksView, useLooks } from "./looks.tsx";
 import { pathOf } from "./files.ts";
+import { StudyForm } from "./study-form.tsx";
 
 const MAX_VALUES = 12;
 const SHARES = ["fidelity", "adherence", "leak"] as const;
@@ -39,41 +38,24 @@ export function SweepTab({ seal }: { seal: Seal }): JSX.Element {
 function Ask({ seal, looks }: { seal: Seal; looks: Looks }): JSX.Element {
   const text = words.value.prove.sweep;
   const [from, to, by] = [useSignal<number | null>(0.4), useSignal<number | null>(1.2), useSignal<number | null>(0.2)];
-  const isBusy = useSignal(false);
   const values = valuesOf(from.value, to.value, by.value);
   const error = values === null ? text.badRange : values.length > MAX_VALUES ? text.tooMany : undefined;
-  const start = async (event: Event): Promise<void> => {
-    event.preventDefault();
-    if (!values || error || isBusy.value) return;
-    isBusy.value = true;
-    const answer = await startStudy("sweep", { seal: seal.id, axis: "strength", values });
-    isBusy.value = false;
-    if (answer.ok) looks.add(answer.value);
-    else complain(answer.problem);
-  };
-  if (!may("train")) return <WarningNote>{words.value.prove.study.mayNot}</WarningNote>;
+  const asked = values && !error ? { seal: seal.id, axis: "strength", values } : null;
   return (
-    <Card>
-      <form class="prove-form" onSubmit={(event) => void start(event)}>
-        <div class="prove-numbers">
-          <NumberField label={text.from} value={from.value} step="any" onInput={(value) => (from.value = value)} />
-          <NumberField label={text.to} value={to.value} step="any" onInput={(value) => (to.value = value)} />
-          <NumberField label={text.by} value={by.value} step="any" onInput={(value) => (by.value = value)} />
-        </div>
-        {error ? (
-          <p class="field-error" role="alert">
-            {error}
-          </p>
-        ) : (
-          <p class="fine">{(values ?? []).map((value) => formatNumber(value, 2)).join(" · ")}</p>
-        )}
-        <div class="actions">
-          <Button kind="primary" type="submit" icon="prove" isBusy={isBusy.value} isDisabled={error !== undefined}>
-            {text.start}
-          </Button>
-        </div>
-      </form>
-    </Card>
+    <StudyForm kind="sweep" looks={looks} asked={asked} start={text.start} isDisabled={error !== undefined}>
+      <div class="prove-numbers">
+        <NumberField label={text.from} value={from.value} step="any" onInput={(value) => (from.value = value)} />
+        <NumberField label={text.to} value={to.value} step="any" onInput={(value) => (to.value = value)} />
+        <NumberField label={text.by} value={by.value} step="any" onInput={(value) => (by.value = value)} />
+      </div>
+      {error ? (
+        <p class="field-error" role="alert">
+          {error}
+        </p>
+      ) : (
+        <p class="fine">{(values ?? []).map((value) => formatNumber(value, 2)).join(" · ")}</p>
+      )}
+    </StudyForm>
   );
 }
 

@@ -3,17 +3,16 @@
 import { useSignal } from "@preact/signals";
 import type { JSX } from "preact";
 import { useEffect } from "preact/hooks";
-import { startStudy } from "../../api/studies.ts";
 import type { Seal, Study } from "../../api/types.ts";
 import { loadSeals, sealOf, seals, sealsProblem } from "../../state/seals.ts";
-import { may } from "../../state/session.ts";
-import { Button, Card, complain, EmptyState, ErrorNote, Select, Waiting, WarningNote } from "../../ui/index.ts";
+import { EmptyState, ErrorNote, Select, Waiting } from "../../ui/index.ts";
 import { formatList } from "../../words/format.ts";
 import { words } from "../../words/index.ts";
 import { type Looks, LooksView, useLooks } from "./looks.tsx";
 import { meetingOf } from "./meeting.ts";
 import { MeetingView } from "./meeting-view.tsx";
 import { SizeChoice } from "./size.tsx";
+import { StudyForm } from "./study-form.tsx";
 
 const SIZES = {
   quick: { num_prompts: 3, num_seeds: 1, num_search: 2 },
@@ -53,38 +52,21 @@ function Ask({ seal, looks }: { seal: Seal; looks: Looks }): JSX.Element {
   const text = words.value.prove.together;
   const chosen = useSignal("");
   const size = useSignal<keyof typeof SIZES>("usual");
-  const isBusy = useSignal(false);
-  if (!may("train")) return <WarningNote>{words.value.prove.study.mayNot}</WarningNote>;
   if (!seals.value) return sealsProblem.value ? <ErrorNote problem={sealsProblem.value} onRetry={() => void loadSeals()} /> : <Waiting />;
   const others = seals.value.filter((one) => one.id !== seal.id && one.trigger && one.trigger !== seal.trigger);
   const other = others.find((one) => one.id === chosen.value) ?? others[0];
   if (!other || !seal.trigger) return <EmptyState title={text.none} text={text.noneText} />;
-  const start = async (event: Event): Promise<void> => {
-    event.preventDefault();
-    if (isBusy.value) return;
-    isBusy.value = true;
-    const answer = await startStudy("conflicts", { seals: [seal.id, other.id], ...SIZES[size.value] });
-    isBusy.value = false;
-    if (answer.ok) looks.add(answer.value);
-    else complain(answer.problem);
-  };
+  const asked = { seals: [seal.id, other.id], ...SIZES[size.value] };
   return (
-    <Card>
-      <form class="prove-form" onSubmit={(event) => void start(event)}>
-        <Select
-          label={text.other}
-          value={other.id}
-          options={others.map((one) => ({ value: one.id, text: `${one.name} (${one.trigger})` }))}
-          onChange={(value) => (chosen.value = value)}
-        />
-        <SizeChoice sizes={SIZES} value={size.value} onChange={(value) => (size.value = value)} />
-        <p class="fine">{text.sizeHints[size.value]}</p>
-        <div class="actions">
-          <Button kind="primary" type="submit" icon="prove" isBusy={isBusy.value}>
-            {text.start}
-          </Button>
-        </div>
-      </form>
-    </Card>
+    <StudyForm kind="conflicts" looks={looks} asked={asked} start={text.start}>
+      <Select
+        label={text.other}
+        value={other.id}
+        options={others.map((one) => ({ value: one.id, text: `${one.name} (${one.trigger})` }))}
+        onChange={(value) => (chosen.value = value)}
+      />
+      <SizeChoice sizes={SIZES} value={size.value} onChange={(value) => (size.value = value)} />
+      <p class="fine">{text.sizeHints[size.value]}</p>
+    </StudyForm>
   );
 }
