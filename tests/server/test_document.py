@@ -1,7 +1,7 @@
 """The OpenAPI document says all: every route, every limit, every need of a key; and docs/api.md is made of it."""
 
 from collections.abc import Iterator
-from inspect import isasyncgenfunction, iscoroutinefunction
+from inspect import iscoroutinefunction
 from pathlib import Path
 from typing import Any
 
@@ -53,8 +53,7 @@ def calls(dependant: Dependant) -> Iterator[Any]:
 
 
 def is_async(call: Any) -> bool:
-    is_called = iscoroutinefunction(call) or iscoroutinefunction(type(call).__call__)
-    return is_called or isasyncgenfunction(call)
+    return iscoroutinefunction(call) or iscoroutinefunction(type(call).__call__)
 
 
 def test_every_route_says_how_it_fails() -> None:

@@ -46,7 +46,7 @@ class UploadedPictures:
         return on_disk(self.file or self.files[0], MAX_PICTURE_SET_BYTES)
 
 
-def uploaded_pictures(
+async def uploaded_pictures(
     file: Annotated[
         PictureSetFile | None,
         File(description=f"A zip of pictures, a picture, or a logo; {MAX_PICTURE_SET_BYTES} bytes at most."),
