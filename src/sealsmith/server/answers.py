@@ -109,11 +109,11 @@ def add_error_answers(app: FastAPI) -> None:
 
     async def ours(request: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, SealsmithError)
-        return answer(request.url.path, complaint_of(error, _request_id(request)))
+        return answer(request.url.path, complaint_of(error, request_id_of(request)))
 
     async def invalid(request: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, RequestValidationError)
-        return answer(request.url.path, _invalid(error, _request_id(request)))
+        return answer(request.url.path, _invalid(error, request_id_of(request)))
 
     async def http(request: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, HTTPException)
@@ -141,18 +141,22 @@ def _http(request: Request, error: HTTPException) -> Complaint:
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, SealsmithError):
-            return complaint_of(cause, _request_id(request))
+            return complaint_of(cause, request_id_of(request))
         cause = cause.__cause__
     if is_full(error):
-        return complaint_of_unexpected(error, _request_id(request))
+        return complaint_of_unexpected(error, request_id_of(request))
     code = CODES_OF_STATUS.get(error.status_code, ConfigError.code)
     what = f"{request.method} {request.url.path[:MAX_SHOWN_CHARACTERS]}: {error.detail}"
     return Complaint(
-        error.status_code, code, what, "GET /openapi.json lists every route", request_id=_request_id(request)
+        error.status_code,
+        code,
+        what,
+        "GET /openapi.json lists every route",
+        request_id=request_id_of(request),
     )
 
 
-def _request_id(request: Request) -> str:
+def request_id_of(request: Request) -> str:
     return str(request.scope.get("request_id", ""))
 
 

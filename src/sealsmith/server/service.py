@@ -14,6 +14,7 @@ from pydantic import SecretStr
 from ..engine.client import EngineClient
 from ..engine.messages import Welcome
 from ..errors import AuthError, BusyError, EngineError, SealsmithError
+from .answers import request_id_of
 from .inspector import Inspector
 from .library import Caller, Library, Scope
 from .metrics import Metrics
@@ -154,7 +155,7 @@ async def _service(request: Request) -> Service:
 
 
 async def _request_id(request: Request) -> str:
-    return str(request.scope.get("request_id", ""))
+    return request_id_of(request)
 
 
 ServiceOf = Annotated[Service, Depends(_service)]

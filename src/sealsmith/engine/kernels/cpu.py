@@ -19,9 +19,6 @@ from ..segments import Part, Segment
 from . import Forward, check_rows, folds, slots
 from .thin import ConvolutionThin, LinearThin, Operand, thin_of
 
-MAX_ANSWERS = 256
-"""Kept by a layer of what is worth folding."""
-
 
 class CpuKernel:
     name = "cpu"
@@ -85,8 +82,6 @@ class CpuLayer:
         self._module = module
         self._base = base
         self._can_fold = kernel.folds.limit_bytes > 0 and folds.can_fold(module)
-        self._is_worth: dict[tuple[tuple[int, ...], int], bool] = {}
-        """What `is_worth_folding` said of rows of a shape, and a rank."""
         self._slots: slots.Slots | None = None
         self._segments: Sequence[Segment] = ()
         self._acting: Sequence[_Acting | None] = ()
@@ -133,7 +128,9 @@ class CpuLayer:
             each if each and segment.is_lasting else None
             for each, segment in zip(self._acting, self._segments, strict=True)
         ]
-        wanted = [each if each and self._is_to_be_folded(each, x) else None for each in lasting]
+        kinds = {each.kind for each in lasting if each}
+        folded_kinds = {kind for kind in kinds if self._is_to_be_folded(*kind, x)}
+        wanted = [each if each and each.kind in folded_kinds else None for each in lasting]
         if not any(wanted):
             folded = [False] * len(wanted)
         elif isinstance(self._module, nn.Conv2d):
@@ -149,15 +146,8 @@ class CpuLayer:
         self._products = {group[0][0].start: self._product(group, before, x) for group in _alike(beside)}
         self._shape = x.shape[1:]
 
-    def _is_to_be_folded(self, acting: _Acting, x: Tensor) -> bool:
-        if not self._can_fold:
-            return False
-        question = (acting.num_rows, *x.shape[1:]), acting.rank
-        if question not in self._is_worth:
-            if len(self._is_worth) >= MAX_ANSWERS:
-                self._is_worth.clear()
-            self._is_worth[question] = folds.is_worth_folding(self._module, *question)
-        return self._is_worth[question]
+    def _is_to_be_folded(self, num_rows: int, rank: int, x: Tensor) -> bool:
+        return self._can_fold and folds.is_worth_folding(self._module, (num_rows, *x.shape[1:]), rank)
 
     def _fold(self, module: nn.Conv2d, wanted: _Acting, x: Tensor) -> folds.Fold | None:
         """The convolution's weight with these parts in it, if there is room for it."""
