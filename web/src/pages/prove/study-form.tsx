@@ -32,7 +32,7 @@ export function StudyForm<K extends StudyKind>({ kind, looks, asked, start, titl
     if (answer.ok) looks.add(answer.value);
     else complain(answer.problem);
   };
-  if (!may("train")) return <WarningNote>{words.value.prove.study.mayNot}</WarningNote>;
+  if (!may("train")) return <MayNot />;
   return (
     <Card title={title}>
       <form class="prove-form" onSubmit={(event) => void begin(event)}>
@@ -45,4 +45,9 @@ export function StudyForm<K extends StudyKind>({ kind, looks, asked, start, titl
       </form>
     </Card>
   );
+}
+
+/** What stands in the form's place for whoever may not have studies made. */
+export function MayNot(): JSX.Element {
+  return <WarningNote>{words.value.prove.study.mayNot}</WarningNote>;
 }

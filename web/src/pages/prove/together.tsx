@@ -5,6 +5,7 @@ import type { JSX } from "preact";
 import { useEffect } from "preact/hooks";
 import type { Seal, Study } from "../../api/types.ts";
 import { loadSeals, sealOf, seals, sealsProblem } from "../../state/seals.ts";
+import { may } from "../../state/session.ts";
 import { EmptyState, ErrorNote, Select, Waiting } from "../../ui/index.ts";
 import { formatList } from "../../words/format.ts";
 import { words } from "../../words/index.ts";
@@ -12,7 +13,7 @@ import { type Looks, LooksView, useLooks } from "./looks.tsx";
 import { meetingOf } from "./meeting.ts";
 import { MeetingView } from "./meeting-view.tsx";
 import { SizeChoice } from "./size.tsx";
-import { StudyForm } from "./study-form.tsx";
+import { MayNot, StudyForm } from "./study-form.tsx";
 
 const SIZES = {
   quick: { num_prompts: 3, num_seeds: 1, num_search: 2 },
@@ -52,6 +53,7 @@ function Ask({ seal, looks }: { seal: Seal; looks: Looks }): JSX.Element {
   const text = words.value.prove.together;
   const chosen = useSignal("");
   const size = useSignal<keyof typeof SIZES>("usual");
+  if (!may("train")) return <MayNot />;
   if (!seals.value) return sealsProblem.value ? <ErrorNote problem={sealsProblem.value} onRetry={() => void loadSeals()} /> : <Waiting />;
   const others = seals.value.filter((one) => one.id !== seal.id && one.trigger && one.trigger !== seal.trigger);
   const other = others.find((one) => one.id === chosen.value) ?? others[0];
