@@ -24,6 +24,8 @@ from sealsmith.cli import main
         (["speed", "--threads", "1"], "--threads is not for the suite speed"),
         (["engine", "--variants"], "--variants is not for the suite engine"),
         (["engine", "--steps", "0"], "the plan's num_steps is 0"),
+        (["serve", "--steps", "0"], "the plan's num_steps is 0"),
+        (["serve", "--repeats", "0"], "the plan's repeats is 0"),
         (["training", "--demo"], "--demo is not for the suite training"),
         (["training", "--repeats", "9"], "num_emblems is 9"),
         (["training", "--steps", "0"], "num_steps is 0"),

@@ -23,6 +23,7 @@ from .engine_rounds import arriving, rounds
 from .engine_scale import Scale, ScalePlan
 from .exactness import measure_exactness
 from .machine import commit, machine
+from .plans import check_counts
 from .speed import PEERS_PIPELINE
 from .workload import DISTINCT, EQUAL_RANKS, IDENTICAL, MIXED_RANKS, UNIFORM, ZIPF, Workload, gamma_arrivals
 
@@ -43,8 +44,8 @@ class EnginePlan:
 
     num_requests: int = 8
     """Of a workload; all come at once."""
-    num_steps: int = 0
-    """Of a picture; 0: as the base has it."""
+    num_steps: int | None = None
+    """Of a picture; None: as the base has it."""
     repeats: int = 5
     """Rounds; each arm has a turn in each, after one uncounted."""
     share: int = 0
@@ -61,11 +62,9 @@ class EnginePlan:
     scale: ScalePlan = field(default_factory=ScalePlan)
 
     def __post_init__(self) -> None:
-        for name in ("num_requests", "repeats", "exact_requests", "arriving_requests"):
-            if getattr(self, name) < 1:
-                raise ConfigError(f"the plan's {name} is {getattr(self, name)}", "give at least 1")
-        if self.num_steps < 0:
-            raise ConfigError(f"the plan's num_steps is {self.num_steps}", "give 0 or more")
+        check_counts(
+            self, "num_requests", "num_steps", "repeats", "exact_requests", "arriving_requests", "num_threads"
+        )
 
     @classmethod
     def quick(cls) -> "EnginePlan":

@@ -19,7 +19,7 @@ from itertools import islice, takewhile
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from ..bases import open_base
+from ..bases import Base, open_base
 from ..engine.client import EngineClient
 from ..engine.supervisor import Launch
 from ..errors import DrawingError
@@ -33,6 +33,7 @@ from .http_server import Serving, Stage, serving, set_stage
 from .http_streams import MARGIN, Audience, Listener, Streams
 from .isolation import Isolation, Storm, isolation
 from .machine import commit, machine
+from .plans import check_counts
 from .tiny_bases import write_sealworld
 
 SAMPLE_S = 1.0
@@ -44,14 +45,14 @@ TINY_LONG = {"steps": 150, "width": 256, "height": 256}
 
 @dataclass(frozen=True)
 class ServePlan:
-    """What is done, and for how long."""
+    """What is done, and for how long. Raises: ConfigError for counts below one."""
 
     base: str | None = "sealworld"
     """A word that `open_base` knows; None: a tiny random one of sealworld's kind."""
     num_tenants: int = 8
     seals_each: int = 4
-    num_steps: int = 0
-    """Of a picture; 0: as the base has it."""
+    num_steps: int | None = None
+    """Of a picture; None: as the base has it."""
     num_customers: int = 32
     """At once: who has a picture orders the next."""
     pictures_a_round: int = 96
@@ -64,6 +65,9 @@ class ServePlan:
     hold_s: float = 30.0
     """For which all streams are held."""
     storm: Storm = field(default_factory=Storm)
+
+    def __post_init__(self) -> None:
+        check_counts(self, "num_steps", "repeats", "num_streams")
 
     @classmethod
     def quick(cls) -> "ServePlan":
@@ -103,27 +107,27 @@ def measure_serving(plan: ServePlan, command: str, say: Callable[[str], None]) -
         tiny = write_sealworld(folder / "tiny")
         word = plan.base or str(tiny)
         base = open_base(word)
-        plan = replace(plan, num_steps=plan.num_steps or base.family.num_steps)
         say("the stage: tenants, keys, seals")
         stage = set_stage(folder / "stage", base, plan.num_tenants, plan.seals_each, plan.num_further)
         pace, soak, streams, health = asyncio.run(_served(plan, stage, word, say))
         say(f"isolation: {plan.storm.num_requests} requests on a tiny base")
         apart = asyncio.run(isolation(folder / "isolation", str(tiny), plan.storm, say))
-        return _report(plan, command, base.name, (pace, soak, streams, health, apart), began)
+        return _report(plan, command, base, (pace, soak, streams, health, apart), began)
 
 
 def _report(
     plan: ServePlan,
     command: str,
-    base: str,
+    base: Base,
     found: tuple[Pace, Soak, Streams, list[float], Isolation],
     began: float,
 ) -> ServeReport:
     pace, soak, streams, health, apart = found
     return ServeReport(
-        base=base if plan.base else "a tiny random base",
+        base=base.name if plan.base else "a tiny random base",
         has_goals=plan.base is not None,
         num_requests=plan.storm.num_requests,
+        num_steps=plan.num_steps or base.family.num_steps,
         pace=pace,
         soak=soak,
         streams=streams,
@@ -153,7 +157,7 @@ async def _served(
 
 async def _pace(plan: ServePlan, stage: Stage, base: str, server: Serving) -> Pace:
     """The two sides in turn, the same pictures."""
-    found = Pace(plan.num_customers, plan.pictures_a_round, plan.num_steps)
+    found = Pace(plan.num_customers, plan.pictures_a_round)
     config = {"base": base, "store": stage.store}
     launch = Launch("sealsmith.engine.core:open_core", config, BESIDE_OTHERS)
     async with EngineClient(launch) as engine, customers(server.url) as client:

@@ -30,13 +30,14 @@ class Wanted:
     """Number among the tenant's."""
     prompt: str
     seed: int
-    num_steps: int
+    num_steps: int | None
+    """None: as the base has it."""
 
     @property
     def body(self) -> dict[str, Any]:
         """As `POST /v1/images` takes it."""
-        tag = f" <lora:mark-{self.seal}:1>"
-        return {"prompt": self.prompt + tag, "seed": self.seed, "steps": self.num_steps}
+        steps = {} if self.num_steps is None else {"steps": self.num_steps}
+        return {"prompt": f"{self.prompt} <lora:mark-{self.seal}:1>", "seed": self.seed, **steps}
 
     def draw(self, name: str) -> Draw:
         """As the engine takes it."""
@@ -44,7 +45,7 @@ class Wanted:
         return Draw(name, self.prompt, self.tenant.id, seals=seals, seed=self.seed, num_steps=self.num_steps)
 
 
-def wanted_of(stage: Stage, num_steps: int, first: int = 0) -> "itertools.chain[Wanted]":
+def wanted_of(stage: Stage, num_steps: int | None, first: int = 0) -> "itertools.chain[Wanted]":
     """Pictures without end, of all tenants in turn, with all their seals."""
     return itertools.chain.from_iterable(
         (_wanted(stage, number, num_steps),) for number in itertools.count(first)
@@ -125,7 +126,7 @@ async def _timed(work: Awaitable[Any]) -> float:
     return loop.time() - began
 
 
-def _wanted(stage: Stage, number: int, num_steps: int) -> Wanted:
+def _wanted(stage: Stage, number: int, num_steps: int | None) -> Wanted:
     tenant = stage.tenants[number % len(stage.tenants)]
     turn = number // len(stage.tenants)
     return Wanted(tenant, turn % len(tenant.seals), SCENES[number % len(SCENES)], number, num_steps)
