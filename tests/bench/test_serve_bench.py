@@ -21,8 +21,7 @@ def report(**changed: object) -> ServeReport:
         "base": "sealworld",
         "has_goals": True,
         "num_requests": 100,
-        "num_steps": 8,
-        "pace": Pace(32, 96, [10.0, 11.0], [9.8, 10.6]),
+        "pace": Pace(32, 96, 8, [10.0, 11.0], [9.8, 10.6]),
         "soak": Soak(32, 500, [2.0] * 99 + [90.0], flat, flat),
         "streams": Streams(1000, most_open=1010, fewest_open=990, num_events=5000, num_ended=12),
         "stream_health_ms": [5.0] * 100,
@@ -48,7 +47,7 @@ def test_a_run_in_which_all_is_kept_says_so() -> None:
 @pytest.mark.parametrize(
     "broken",
     [
-        {"pace": Pace(32, 96, [10.0], [9.0])},
+        {"pace": Pace(32, 96, 8, [10.0], [9.0])},
         {"soak": Soak(32, 500, [101.0] * 100, [100.0] * 40, [100.0] * 40)},
         {"soak": Soak(32, 500, [1.0] * 100, [100.0 + step for step in range(40)], [100.0] * 40)},
         {"soak": Soak(32, 500, [1.0] * 100, [100.0] * 40, [100.0 + step for step in range(40)])},
@@ -67,7 +66,7 @@ def test_a_promise_that_is_not_kept_is_shown(broken: dict[str, object]) -> None:
 
 
 def test_a_tiny_base_has_no_goal_for_its_pace() -> None:
-    assert report(has_goals=False, pace=Pace(32, 96, [10.0], [1.0])).is_met
+    assert report(has_goals=False, pace=Pace(32, 96, 8, [10.0], [1.0])).is_met
 
 
 @pytest.mark.timeout(1800)

@@ -157,6 +157,37 @@ def test_one_picture_takes_another_s_place(small_studio: Studio, fold_bytes: int
     bank.clear()
 
 
+@pytest.mark.parametrize("fold_bytes", [0, 1 << 20, 1 << 28])
+def test_any_history_of_comers_and_goers(small_studio: Studio, fold_bytes: int) -> None:
+    """Four seats, one or two taken anew each turn, or by the neighbour's seal; room for all or few."""
+    studio, draw = small_studio, random.Random(5)
+    wishes: list[Wish] = [()] * 4
+    history: list[tuple[list[Wish], list[int]]] = []
+    for _ in range(30):
+        taken = draw.sample(range(4), draw.choice((1, 1, 2)))
+        for seat in taken:
+            own = ((draw.randrange(6), draw.choice((1.0, 0.5))),)
+            wishes[seat] = draw.choice((own, own, own, wishes[seat - 1], ()))
+        history.append((list(wishes), taken))
+    expected = []
+    for wished, _ in history:
+        with Bank(studio.base, studio.pool, "reference").composed(
+            [Rows(2, studio.use(wish)) for wish in wished]
+        ):
+            expected.append(studio.predict(range(4)))
+    bank = Bank(studio.base, studio.pool, fold_bytes=fold_bytes)
+    seats = [Rows(2, (), Reading()) for _ in range(4)]
+    for turn, (wished, taken) in enumerate(history):
+        for seat in taken:
+            seats[seat] = Rows(2, studio.use(wished[seat]), Reading())
+        bank.compose(seats)
+        if draw.random() < 0.2:
+            continue  # a composition that no pass followed
+        off = (studio.predict(range(4)) - expected[turn]).abs().max()
+        assert off <= EXACTNESS * max(1, float(expected[turn].abs().max())), turn
+    bank.clear()
+
+
 def test_strengths_may_differ_by_layer_and_step(small_studio: Studio) -> None:
     """Two requests with schedules, each at a step of its own, as if each were alone at that step."""
     studio = small_studio

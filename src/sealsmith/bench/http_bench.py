@@ -19,7 +19,7 @@ from itertools import islice, takewhile
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from ..bases import Base, open_base
+from ..bases import open_base
 from ..engine.client import EngineClient
 from ..engine.supervisor import Launch
 from ..errors import DrawingError
@@ -27,9 +27,9 @@ from ..server.drawing_service import BESIDE_OTHERS
 from ..server.limits import MAX_WAITING_PICTURES
 from ..server.listening import allow_many_connections
 from ..server.log import set_up_log
-from .http_load import customers, keep_ordering, round_by_engine, round_over_http, wanted_of
+from .http_load import Orders, keep_ordering, round_by_engine, round_over_http
 from .http_report import Pace, ServeReport, Soak
-from .http_server import Serving, Stage, serving, set_stage
+from .http_server import Serving, serving, set_stage
 from .http_streams import MARGIN, Audience, Listener, Streams
 from .isolation import Isolation, Storm, isolation
 from .machine import commit, machine
@@ -52,7 +52,7 @@ class ServePlan:
     num_tenants: int = 8
     seals_each: int = 4
     num_steps: int | None = None
-    """Of a picture; None: as the base has it."""
+    """Of a picture, on average; None: as the base has it."""
     num_customers: int = 32
     """At once: who has a picture orders the next."""
     pictures_a_round: int = 96
@@ -109,25 +109,25 @@ def measure_serving(plan: ServePlan, command: str, say: Callable[[str], None]) -
         base = open_base(word)
         say("the stage: tenants, keys, seals")
         stage = set_stage(folder / "stage", base, plan.num_tenants, plan.seals_each, plan.num_further)
-        pace, soak, streams, health = asyncio.run(_served(plan, stage, word, say))
+        orders = Orders(stage, plan.num_steps or base.family.num_steps)
+        pace, soak, streams, health = asyncio.run(_served(plan, orders, word, say))
         say(f"isolation: {plan.storm.num_requests} requests on a tiny base")
         apart = asyncio.run(isolation(folder / "isolation", str(tiny), plan.storm, say))
-        return _report(plan, command, base, (pace, soak, streams, health, apart), began)
+        return _report(plan, command, base.name, (pace, soak, streams, health, apart), began)
 
 
 def _report(
     plan: ServePlan,
     command: str,
-    base: Base,
+    base: str,
     found: tuple[Pace, Soak, Streams, list[float], Isolation],
     began: float,
 ) -> ServeReport:
     pace, soak, streams, health, apart = found
     return ServeReport(
-        base=base.name if plan.base else "a tiny random base",
+        base=base if plan.base else "a tiny random base",
         has_goals=plan.base is not None,
         num_requests=plan.storm.num_requests,
-        num_steps=plan.num_steps or base.family.num_steps,
         pace=pace,
         soak=soak,
         streams=streams,
@@ -141,30 +141,30 @@ def _report(
 
 
 async def _served(
-    plan: ServePlan, stage: Stage, base: str, say: Callable[[str], None]
+    plan: ServePlan, orders: Orders, base: str, say: Callable[[str], None]
 ) -> tuple[Pace, Soak, Streams, list[float]]:
-    with serving(stage, base) as server:
+    with serving(orders.stage, base) as server:
         say(
             f"pace: {plan.num_customers} customers, {plan.repeats} rounds of {plan.pictures_a_round} pictures "
             "over HTTP and by an engine alone"
         )
-        pace = await _pace(plan, stage, base, server)
+        pace = await _pace(plan, orders, base, server)
         say(f"soak: {plan.num_customers} customers for {plan.minutes:g} minutes")
-        soak = await _soak(plan, stage, server)
+        soak = await _soak(plan, orders, server)
         say(f"streams: {plan.num_streams} people wait for pictures")
-        return pace, soak, *await _listened(plan, stage, server)
+        return pace, soak, *await _listened(plan, orders, server)
 
 
-async def _pace(plan: ServePlan, stage: Stage, base: str, server: Serving) -> Pace:
+async def _pace(plan: ServePlan, orders: Orders, base: str, server: Serving) -> Pace:
     """The two sides in turn, the same pictures."""
-    found = Pace(plan.num_customers, plan.pictures_a_round)
-    config = {"base": base, "store": stage.store}
+    found = Pace(plan.num_customers, plan.pictures_a_round, orders.num_steps)
+    config = {"base": base, "store": orders.stage.store}
     launch = Launch("sealsmith.engine.core:open_core", config, BESIDE_OTHERS)
-    async with EngineClient(launch) as engine, customers(server.url) as client:
+    async with EngineClient(launch) as engine:
         for number in range(plan.repeats + 1):
             first = number * plan.pictures_a_round
-            asked = [*islice(wanted_of(stage, plan.num_steps, first), plan.pictures_a_round)]
-            over_http = await round_over_http(client, asked, plan.num_customers)
+            asked = [*islice(orders.starting(first), plan.pictures_a_round)]
+            over_http = await round_over_http(server.url, asked, plan.num_customers)
             alone = await round_by_engine(engine, asked, plan.num_customers, f"round {number}")
             if number:
                 found.http_s.append(over_http)
@@ -172,7 +172,7 @@ async def _pace(plan: ServePlan, stage: Stage, base: str, server: Serving) -> Pa
     return found
 
 
-async def _soak(plan: ServePlan, stage: Stage, server: Serving) -> Soak:
+async def _soak(plan: ServePlan, orders: Orders, server: Serving) -> Soak:
     """Customers who order again and again, while memory and health are watched."""
     found = Soak(plan.num_customers)
 
@@ -183,19 +183,19 @@ async def _soak(plan: ServePlan, stage: Stage, server: Serving) -> Soak:
             found.engine_mib.append(others)
             await asyncio.sleep(SAMPLE_S)
 
-    async with customers(server.url) as client, _probed(server.url, found.health_ms):
+    async with _probed(server.url, found.health_ms):
         watching, until = asyncio.create_task(watch()), time.monotonic() + 60 * plan.minutes
         try:
-            coming = takewhile(lambda _: time.monotonic() < until, wanted_of(stage, plan.num_steps))
-            found.num_drawn = await keep_ordering(client, coming, plan.num_customers)
+            coming = takewhile(lambda _: time.monotonic() < until, orders.starting())
+            found.num_drawn = await keep_ordering(server.url, coming, plan.num_customers)
         finally:
             watching.cancel()
     return found
 
 
-async def _listened(plan: ServePlan, stage: Stage, server: Serving) -> tuple[Streams, list[float]]:
+async def _listened(plan: ServePlan, orders: Orders, server: Serving) -> tuple[Streams, list[float]]:
     """So many people, each with an order of their own."""
-    wanted = islice(wanted_of(stage.further, plan.num_steps), plan.num_listeners)
+    wanted = islice(orders.further.starting(), plan.num_listeners)
     long = LONG if plan.base else TINY_LONG
     listeners = [Listener(each.tenant, each.body | long) for each in wanted]
     where, health = urlsplit(server.url), list[float]()

@@ -5,20 +5,20 @@ A customer places an order, listens to its events to the end, fetches the pictur
 
 import asyncio
 import itertools
-from collections.abc import AsyncIterator, Awaitable, Iterator, Sequence
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
+import json
+from collections.abc import Awaitable, Coroutine, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
-
-import httpx2
 
 from ..engine.client import EngineClient
 from ..engine.messages import Draw, SealAt
 from ..errors import DrawingError
+from .http_caller import Answer, Caller
 from .http_server import Stage, Tenant
 
-PATIENCE_S = 600.0
 SCENES = ("a red wax seal on wood", "a gold coin on sand", "a blue ink stamp on paper", "a mark on leather")
+SPREAD = 2
+"""Steps that a picture may have more or fewer than the average."""
 
 
 @dataclass(frozen=True)
@@ -30,14 +30,13 @@ class Wanted:
     """Number among the tenant's."""
     prompt: str
     seed: int
-    num_steps: int | None
-    """None: as the base has it."""
+    num_steps: int
 
     @property
     def body(self) -> dict[str, Any]:
         """As `POST /v1/images` takes it."""
-        steps = {} if self.num_steps is None else {"steps": self.num_steps}
-        return {"prompt": f"{self.prompt} <lora:mark-{self.seal}:1>", "seed": self.seed, **steps}
+        tag = f" <lora:mark-{self.seal}:1>"
+        return {"prompt": self.prompt + tag, "seed": self.seed, "steps": self.num_steps}
 
     def draw(self, name: str) -> Draw:
         """As the engine takes it."""
@@ -45,78 +44,93 @@ class Wanted:
         return Draw(name, self.prompt, self.tenant.id, seals=seals, seed=self.seed, num_steps=self.num_steps)
 
 
-def wanted_of(stage: Stage, num_steps: int | None, first: int = 0) -> "itertools.chain[Wanted]":
-    """Pictures without end, of all tenants in turn, with all their seals."""
-    return itertools.chain.from_iterable(
-        (_wanted(stage, number, num_steps),) for number in itertools.count(first)
-    )
+@dataclass(frozen=True)
+class Orders:
+    """What is ordered: by all tenants in turn, with all their seals."""
+
+    stage: Stage
+    num_steps: int
+    """Of a picture, on average: `steps_of` has them end one by one, whoever they began with."""
+
+    @property
+    def further(self) -> "Orders":
+        """Those of the others alone."""
+        return replace(self, stage=self.stage.further)
+
+    def starting(self, first: int = 0) -> Iterator[Wanted]:
+        """Without end, from a certain one on."""
+        return map(self._wanted, itertools.count(first))
+
+    def _wanted(self, number: int) -> Wanted:
+        tenant = self.stage.tenants[number % len(self.stage.tenants)]
+        turn = number // len(self.stage.tenants)
+        scene = SCENES[number % len(SCENES)]
+        return Wanted(tenant, turn % len(tenant.seals), scene, number, steps_of(number, self.num_steps))
 
 
-@asynccontextmanager
-async def customers(url: str) -> AsyncIterator[httpx2.AsyncClient]:
-    """The client of them all."""
-    limits = httpx2.Limits(max_connections=None, max_keepalive_connections=64)
-    async with httpx2.AsyncClient(base_url=url, timeout=PATIENCE_S, limits=limits) as client:
-        yield client
+def steps_of(number: int, average: int) -> int:
+    """Of the order of this number."""
+    return max(1, average + number % (2 * SPREAD + 1) - SPREAD)
 
 
-async def ordered(client: httpx2.AsyncClient, wanted: Wanted) -> bytes:
-    """The PNG, in the customer's way. Raises: DrawingError."""
-    headers = {"authorization": f"Bearer {wanted.tenant.key}"}
-    placed = await client.post("/v1/images", json=wanted.body, headers=headers)
-    check(placed, 202)
+async def ordered(caller: Caller, wanted: Wanted) -> bytes:
+    """The PNG, in the customer's way. Raises: DrawingError; OSError and EOFError when the connection breaks."""
+    key = wanted.tenant.key
+    placed = await _asked(caller, 202, "POST", "/v1/images", key, json.dumps(wanted.body).encode())
     url = placed.headers["location"]
-    async with client.stream("GET", f"{url}/events", headers=headers) as events:
-        check(events, 200)
-        async for _ in events.aiter_raw():
-            pass
-    picture = await client.get(f"{url}/pictures/0", headers=headers)
-    check(picture, 200)
-    check(await client.delete(url, headers=headers), 204)
-    return picture.content
+    await _asked(caller, 200, "GET", f"{url}/events", key)
+    picture = await _asked(caller, 200, "GET", f"{url}/pictures/0", key)
+    await _asked(caller, 204, "DELETE", url, key)
+    return picture.body
 
 
-def check(answer: httpx2.Response, status: int) -> None:
+async def _asked(caller: Caller, status: int, method: str, path: str, key: str, body: bytes = b"") -> Answer:
     """Raises: DrawingError for an answer of another status."""
-    if answer.status_code != status:
-        what = answer.text[:300] if answer.is_closed else "see the server's log"
-        raise DrawingError(f"the service answered {answer.status_code} instead of {status}: {what}")
+    answer = await caller.ask(method, path, key, body)
+    if answer.status != status:
+        said = answer.body[:300].decode(errors="replace")
+        raise DrawingError(f"the service answered {answer.status} instead of {status}: {said}")
+    return answer
 
 
-async def round_over_http(client: httpx2.AsyncClient, asked: Sequence[Wanted], num_customers: int) -> float:
+async def round_over_http(url: str, asked: Sequence[Wanted], num_customers: int) -> float:
     """Seconds until so many customers, each with one order at a time, have had all these pictures."""
-    return await _timed(keep_ordering(client, iter(asked), num_customers))
+    return await _timed(keep_ordering(url, iter(asked), num_customers))
 
 
 async def round_by_engine(
     engine: EngineClient, asked: Sequence[Wanted], num_customers: int, name: str
 ) -> float:
     """The same of an engine without HTTP."""
+    coming = enumerate(asked)
 
-    async def drawn(index: int, wanted: Wanted) -> None:
-        await engine.picture(wanted.draw(f"{name}-{index}"))
+    async def customer() -> int:
+        num_drawn = 0
+        for index, wanted in coming:
+            await engine.picture(wanted.draw(f"{name}-{index}"))
+            num_drawn += 1
+        return num_drawn
 
-    coming = (drawn(index, wanted) for index, wanted in enumerate(asked))
-    return await _timed(_in_turn(coming, num_customers))
+    return await _timed(_all(customer() for _ in range(num_customers)))
 
 
-async def keep_ordering(client: httpx2.AsyncClient, coming: Iterator[Wanted], num_customers: int) -> int:
+async def keep_ordering(url: str, coming: Iterator[Wanted], num_customers: int) -> int:
     """So many customers at once, each ordering again when it has its picture; how many were drawn."""
-    return await _in_turn((ordered(client, wanted) for wanted in coming), num_customers)
+
+    async def customer() -> int:
+        num_drawn = 0
+        async with Caller(url) as caller:
+            for wanted in coming:
+                await ordered(caller, wanted)
+                num_drawn += 1
+        return num_drawn
+
+    return await _all(customer() for _ in range(num_customers))
 
 
-async def _in_turn(works: Iterator[Awaitable[Any]], num_at_once: int) -> int:
-    """Does all of them, at most so many at once; how many there were."""
-    num_done = 0
-
-    async def worker() -> None:
-        nonlocal num_done
-        for work in works:
-            await work
-            num_done += 1
-
-    await asyncio.gather(*(worker() for _ in range(num_at_once)))
-    return num_done
+async def _all(customers: Iterable[Coroutine[Any, Any, int]]) -> int:
+    """How many pictures they have had together."""
+    return sum(await asyncio.gather(*customers))
 
 
 async def _timed(work: Awaitable[Any]) -> float:
@@ -124,9 +138,3 @@ async def _timed(work: Awaitable[Any]) -> float:
     began = loop.time()
     await work
     return loop.time() - began
-
-
-def _wanted(stage: Stage, number: int, num_steps: int | None) -> Wanted:
-    tenant = stage.tenants[number % len(stage.tenants)]
-    turn = number // len(stage.tenants)
-    return Wanted(tenant, turn % len(tenant.seals), SCENES[number % len(SCENES)], number, num_steps)

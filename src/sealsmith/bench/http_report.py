@@ -26,6 +26,8 @@ class Pace:
     """At once, each with one order at a time."""
     num_pictures: int
     """Of a round."""
+    num_steps: int
+    """Of a picture, on average."""
     http_s: list[float] = field(default_factory=list)
     alone_s: list[float] = field(default_factory=list)
 
@@ -71,8 +73,6 @@ class ServeReport:
     has_goals: bool
     """A tiny base draws too fast for its pace to say anything of HTTP's share."""
     num_requests: int
-    num_steps: int
-    """Of a picture of the pace."""
     pace: Pace
     soak: Soak
     streams: Streams
@@ -95,7 +95,7 @@ class ServeReport:
     def to_dict(self) -> dict[str, Any]:
         return {
             **report_head(self),
-            "pace": {**self.pace.to_dict(), "num_steps": self.num_steps},
+            "pace": self.pace.to_dict(),
             "soak": self.soak.to_dict(),
             "streams": {**vars(self.streams), "health_ms": health_figures(self.stream_health_ms)},
             "isolation": self.isolation.to_dict(),
@@ -121,7 +121,7 @@ def _pace(report: ServeReport) -> list[Row]:
             "pictures a second over HTTP, beside the engine alone",
             f"≥ {MIN_PACE:g} of it",
             f"{found['ratio']:.3f}: {found['http_pictures_per_s']:.2f} of {found['alone_pictures_per_s']:.2f} a "
-            f"second, {report.num_steps} steps, {len(report.pace.http_s)} rounds of "
+            f"second, some {report.pace.num_steps} steps, {len(report.pace.http_s)} rounds of "
             f"{report.pace.num_pictures} each, {report.pace.num_customers} customers",
             found["ratio"] >= MIN_PACE if report.has_goals else None,
         )

@@ -25,7 +25,6 @@ from ..server.app import create_app
 from ..server.catalog_service import catalog_service
 from ..server.drawing_service import EngineSettings
 from ..server.listening import listening
-from .http_load import customers
 from .http_server import Tenant, set_stage
 from .made_seals import made_seal
 
@@ -33,6 +32,7 @@ PROMPT = "a red wax seal on wood"
 REMOVALS = 0.2
 """Share of changes that remove a seal; what is gone comes back with the next one."""
 TARGETS = ("attention", "feed-forward")
+PATIENCE_S = 600.0
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,10 @@ async def isolation(folder: Path, base: str, storm: Storm, say: Callable[[str], 
         settings = EngineSettings(
             base, deterministic=True, engine=room, memory_bytes=storm.resident * largest
         )
-        async with _listening(settings, catalog, where.store) as url, customers(url) as client:
+        async with (
+            _listening(settings, catalog, where.store) as url,
+            httpx2.AsyncClient(base_url=url, timeout=PATIENCE_S) as client,
+        ):
             run = _Run(client, catalog, stage.tenants, seals, storm, say)
             await run.draw_alone()
             await run.share_some()

@@ -12,8 +12,8 @@ cross-attention, are computed once a picture. Not for: text encoders, which run 
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from itertools import accumulate
+from dataclasses import dataclass, field, replace
+from itertools import accumulate, pairwise
 
 from ..adapters.beside import Schedule
 from ..adapters.fit import adaptable
@@ -57,8 +57,23 @@ class Rows:
 
 _PartsOf = Mapping[str, tuple[Part, ...]]
 """By layer. As long as rows are in the batch with the same uses, a layer's tuple is the same object."""
-_Share = tuple[int, int, _PartsOf, bool]
-"""Of one `Rows` in the batch: from row, to row, what acts on them, and whether that stays as it is."""
+
+
+@dataclass(frozen=True, eq=False)
+class _Share:
+    """One `Rows` in the batch: from row, to row, what acts on them, and whether that stays as it is."""
+
+    start: int
+    stop: int
+    parts: _PartsOf
+    is_lasting: bool
+    segments: dict[str, Segment] = field(default_factory=dict)
+    """What a layer sees of it, by the layer: one object as long as the rows stay where they are."""
+
+    def segment(self, path: str) -> Segment:
+        if path not in self.segments:
+            self.segments[path] = Segment(self.start, self.stop, self.parts.get(path, ()), self.is_lasting)
+        return self.segments[path]
 
 
 class Bank:
@@ -81,6 +96,8 @@ class Bank:
         self._batch: tuple[Rows, ...] = ()
         self._parts: dict[tuple[Use, ...], _PartsOf] = {}
         self._frame: Sequence[_Share] = ()
+        self._has_twins = False
+        """Whether neighbours in it have a seal in common."""
 
     def compose(self, batch: Sequence[Rows]) -> None:
         """From the next pass on, the batch's rows are these, in this order.
@@ -94,7 +111,8 @@ class Bank:
         self._hold(wanted)
         self._parts = {rows.uses: self._parts.get(rows.uses) or _parts(rows.uses) for rows in wanted}
         self._batch = wanted
-        self._frame = _frame(wanted, self._parts)
+        self._frame = _frame(wanted, self._parts, self._frame)
+        self._has_twins = any(_share_a_seal(one, other) for one, other in pairwise(wanted))
         is_single = any(rows.reading for rows in wanted)
         kept = self._text_layers.keys() if is_single else set()
         changed = {path for parts in self._parts.values() for path in parts} - kept
@@ -144,8 +162,11 @@ class Bank:
 
     def _segments(self, path: str) -> tuple[Segment, ...]:
         """The batch as one layer sees it; neighbours with the same parts are one segment."""
+        single = self._single_segments(path)
+        if not self._has_twins:
+            return single
         segments: list[Segment] = []
-        for segment in self._single_segments(path):
+        for segment in single:
             last = segments[-1] if segments else None
             if last and last.parts == segment.parts and last.is_lasting == segment.is_lasting:
                 segments[-1] = replace(last, stop=segment.stop)
@@ -155,9 +176,7 @@ class Bank:
 
     def _single_segments(self, path: str) -> tuple[Segment, ...]:
         """A segment for each of the batch's `Rows`."""
-        return tuple(
-            Segment(start, stop, parts.get(path, ()), lasts) for start, stop, parts, lasts in self._frame
-        )
+        return tuple([share.segment(path) for share in self._frame])
 
 
 def _momentary(use: Use) -> Use:
@@ -175,12 +194,22 @@ def _parts(uses: Sequence[Use]) -> _PartsOf:
     return parts
 
 
-def _frame(batch: Sequence[Rows], parts: Mapping[tuple[Use, ...], _PartsOf]) -> list[_Share]:
-    ends = accumulate(rows.num_rows for rows in batch)
-    return [
-        (end - rows.num_rows, end, parts[rows.uses], all(use.is_lasting for use in rows.uses))
-        for rows, end in zip(batch, ends, strict=True)
-    ]
+def _frame(
+    batch: Sequence[Rows], parts: Mapping[tuple[Use, ...], _PartsOf], before: Sequence[_Share]
+) -> list[_Share]:
+    """The batch's shares; what stays where it was is the object it was before."""
+    found = {(share.start, share.stop, id(share.parts)): share for share in before}
+    frame = []
+    for rows, stop in zip(batch, accumulate(rows.num_rows for rows in batch), strict=True):
+        own = parts[rows.uses]
+        share = found.get((stop - rows.num_rows, stop, id(own)))
+        is_lasting = all(use.is_lasting for use in rows.uses)
+        frame.append(share or _Share(stop - rows.num_rows, stop, own, is_lasting))
+    return frame
+
+
+def _share_a_seal(rows: Rows, others: Rows) -> bool:
+    return not {use.lease for use in rows.uses}.isdisjoint(use.lease for use in others.uses)
 
 
 def _leases(batch: Sequence[Rows]) -> tuple[Lease, ...]:

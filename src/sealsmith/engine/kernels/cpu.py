@@ -4,10 +4,11 @@ In narrow layers with many pixels the thin products are not thin at all (at 96 c
 to a linear layer's multiplications, and more to its time). There, while the strengths last, the change is put into
 a copy of the layer's weight once (folds.py, slots.py), and from then on the segment costs what the base costs.
 Elsewhere segments of one rank share the thin products (thin.py); no rank is padded to a neighbour's. Which way a
-layer's segments go is settled in the first pass after the batch was composed, and kept.
+layer's segments go is settled in the first pass after the batch was composed, and kept; a newcomer of the same kind
+as the one whose rows it takes goes the same way, and only its own numbers are put in place.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
@@ -71,7 +72,7 @@ class _Acting:
 class _Product:
     """Thin products, and whose operands they have, in order."""
 
-    members: Sequence[_Acting]
+    members: list[_Acting]
     thin: LinearThin | ConvolutionThin
 
 
@@ -87,27 +88,38 @@ class CpuLayer:
         self._acting: Sequence[_Acting | None] = ()
         """By segment; None: nothing."""
         self._shape: torch.Size | None = None
-        """Of the input rows that the following were made for."""
+        """Of the input rows that the following were made for; None: they are to be made anew."""
+        self._stale: set[int] = set()
+        """Segments that go the way of the ones before them, whose numbers still stand there."""
+        self._slot_of: Sequence[int | None] = ()
+        """By segment; None: its weight is in no slot."""
         self._multiplied: Sequence[slots.Run] = ()
         self._convolved: Sequence[folds.Run] = ()
         self._products: Mapping[int, _Product] = {}
         """By the row they begin at."""
 
     def arrange(self, segments: Sequence[Segment]) -> None:
-        before = {(id(each.parts), each.num_rows): each for each in self._acting if each}
+        segments_before, before = self._segments, self._acting
+        known = {(id(each.parts), each.num_rows): each for each in before if each}
         self._segments = segments
         self._acting = [
-            (before.get((id(segment.parts), segment.num_rows)) or _acting(segment)) if segment.parts else None
+            (known.get((id(segment.parts), segment.num_rows)) or _acting(segment)) if segment.parts else None
             for segment in segments
         ]
-        self._shape = None
-        self._kernel.folds.use(self._path, [each.key for each in self._acting if each])
+        if isinstance(self._module, nn.Conv2d):
+            self._shape = None
+            self._kernel.folds.use(self._path, [each.key for each in self._acting if each])
+        elif _are_alike(segments, segments_before):
+            pairs = zip(self._acting, before, strict=True)
+            self._stale |= {index for index, (each, old) in enumerate(pairs) if each is not old}
+        else:
+            self._shape = None
         if not segments:
             self._multiplied, self._convolved, self._products = (), (), {}
 
     def forward(self, x: Tensor) -> Tensor:
         check_rows(x, self._segments)
-        if x.shape[1:] != self._shape:
+        if x.shape[1:] != self._shape or (self._stale and not self._renew(x)):
             self._settle(x)
         if self._multiplied:
             y = slots.multiply(x, self._module, self._multiplied)
@@ -120,10 +132,45 @@ class CpuLayer:
             product.thin.add(x, y)
         return y
 
+    def _renew(self, x: Tensor) -> bool:
+        """Puts newcomers' numbers where their predecessors' stand. False where all has to be settled anew."""
+        shape, self._shape = self._shape, None  # after an error nothing is settled
+        stale, self._stale = sorted(self._stale), set()
+        newcomers = [(index, each) for index in stale if (each := self._acting[index])]
+        fresh = [(slot, each) for index, each in newcomers if (slot := self._slot_of[index]) is not None]
+        beside = [(index, each) for index, each in newcomers if self._slot_of[index] is None]
+        if not all(self._is_to_be_folded(*each.kind, x) for _, each in fresh) or not self._refill(fresh):
+            return False
+        for index, each in beside:
+            if self._is_to_be_folded(*each.kind, x) or not self._put(index, each, x):
+                return False
+        self._shape = shape
+        return True
+
+    def _refill(self, fresh: Sequence[tuple[int, _Acting]]) -> bool:
+        """Has slots hold other weights. False where one of these is there already, or others go by the slot too."""
+        if any(self._slot_of.count(slot) > 1 for slot, _ in fresh):
+            return False
+        wanted = {slot: each.key for slot, each in fresh}
+        return not wanted or self._own_slots.refill(wanted, self._operands([each for _, each in fresh]))
+
+    def _put(self, index: int, newcomer: _Acting, x: Tensor) -> bool:
+        """Has a segment's thin products done with other matrices; False where these are of another rank."""
+        start = self._segments[index].start
+        product = next(each for each in self._products.values() if each.thin.start <= start < each.thin.stop)
+        member = (start - product.thin.start) // newcomer.num_rows
+        if product.members[member].kind != newcomer.kind or product.thin.up.dtype != x.dtype:
+            return False
+        assert isinstance(product.thin, LinearThin)
+        product.thin.put(member, self._operand(newcomer, x))
+        product.members[member] = newcomer
+        return True
+
     def _settle(self, x: Tensor) -> None:
         """Settles each segment's way, and makes what it takes; after an error nothing is settled."""
         before, self._products = self._products, {}
         self._shape, self._multiplied, self._convolved = None, (), ()
+        self._stale = set()
         lasting = [
             each if each and segment.is_lasting else None
             for each, segment in zip(self._acting, self._segments, strict=True)
@@ -131,6 +178,7 @@ class CpuLayer:
         kinds = {each.kind for each in lasting if each}
         folded_kinds = {kind for kind in kinds if self._is_to_be_folded(*kind, x)}
         wanted = [each if each and each.kind in folded_kinds else None for each in lasting]
+        self._slot_of = [None] * len(wanted)
         if not any(wanted):
             folded = [False] * len(wanted)
         elif isinstance(self._module, nn.Conv2d):
@@ -140,6 +188,7 @@ class CpuLayer:
         else:
             places = self._places(wanted)
             folded = [place is not None for place in places]
+            self._slot_of = places
             self._multiplied = self._own_slots.runs(self._segments, places) if any(folded) else ()
         triples = zip(self._segments, self._acting, folded, strict=True)
         beside = [(segment, each) for segment, each, is_folded in triples if each and not is_folded]
@@ -176,26 +225,24 @@ class CpuLayer:
 
     def _places(self, wanted: Sequence[_Acting | None]) -> list[int | None]:
         """The slots of the wanted weights, as far as there is room."""
-        parts = {each.key: each.parts for each in wanted if each}
-        keys = [each.key for each in wanted if each]
-        places = iter(self._own_slots.place(keys, lambda key: self._kernel.operand(parts[key])))
+        acting = [each for each in wanted if each]
+        places = iter(self._own_slots.place([each.key for each in acting], self._operands(acting)))
         return [next(places) if each else None for each in wanted]
+
+    def _operands(self, acting: Sequence[_Acting]) -> Callable[[slots.Key], Operand]:
+        """The matrices of these, by what is in the weight."""
+        parts = {each.key: each.parts for each in acting}
+        return lambda key: self._kernel.operand(parts[key])
 
     def _product(
         self, group: Sequence[tuple[Segment, _Acting]], before: Mapping[int, _Product], x: Tensor
     ) -> _Product:
-        """The thin products of neighbours of one kind; where some were here before, the others join these."""
+        """The thin products of neighbours of one kind; those of before, where they are the same neighbours."""
         start, stop = group[0][0].start, group[-1][0].stop
         members = [each for _, each in group]
         was = before.get(start)
-        if was is not None and [each.kind for each in was.members] == [each.kind for each in members]:
-            changed = [i for i, each in enumerate(members) if each is not was.members[i]]
-            if not changed:
-                return was
-            if isinstance(was.thin, LinearThin) and was.thin.up.dtype == x.dtype:
-                for index in changed:
-                    was.thin.put(index, self._operand(members[index], x))
-                return _Product(members, was.thin)
+        if was is not None and was.members == members:
+            return was
         operands = [self._operand(each, x) for each in members]
         return _Product(members, thin_of(self._module, start, stop, operands))
 
@@ -207,6 +254,18 @@ class CpuLayer:
 def _acting(segment: Segment) -> _Acting:
     rank = sum(part.place.rank for part in segment.parts)
     return _Acting(segment.parts, segment.num_rows, rank, folds.contents(segment.parts))
+
+
+def _are_alike(segments: Sequence[Segment], others: Sequence[Segment]) -> bool:
+    """Whether each can go the way of the other at its place, as far as this does not depend on ranks."""
+    return len(segments) == len(others) and all(
+        one is other
+        or (
+            (one.start, one.stop, one.is_lasting) == (other.start, other.stop, other.is_lasting)
+            and bool(one.parts) is bool(other.parts)
+        )
+        for one, other in zip(segments, others, strict=True)
+    )
 
 
 def _alike(

@@ -68,13 +68,18 @@ class Slots:
                 next_one = -1 if not result or result[-1] is None else result[-1] + 1
                 slot = next_one if next_one in free else free[0]
                 free.remove(slot)
-                self._keys[slot] = None  # until it is filled
                 places[key], fresh[slot] = slot, key
             result.append(places.get(key))
-        self._fill({slot: operand(fresh[slot]) for slot in sorted(fresh)})
-        for slot, key in fresh.items():
-            self._keys[slot] = key
+        self._put(fresh, operand)
         return result
+
+    def refill(self, fresh: Mapping[int, Key], operand: Callable[[Key], tuple[Tensor, Tensor]]) -> bool:
+        """Has these slots hold other weights; False, and nothing done, where one weight would be in two slots."""
+        keys = fresh.values()
+        if len(set(keys)) < len(keys) or any(key in self._keys for key in keys):
+            return False
+        self._put(fresh, operand)
+        return True
 
     def runs(self, segments: Sequence[Segment], slots: Sequence[int | None]) -> list[Run]:
         """The batch cut into as few products as there can be; each segment's slot, None: the layer's own weight."""
@@ -111,6 +116,13 @@ class Slots:
             self._stack[: len(old)] = old
             self._keys += [None] * num_new
         return [*range(len(self._keys) - num_new, len(self._keys))]
+
+    def _put(self, fresh: Mapping[int, Key], operand: Callable[[Key], tuple[Tensor, Tensor]]) -> None:
+        for slot in fresh:
+            self._keys[slot] = None  # until it is filled
+        self._fill({slot: operand(fresh[slot]) for slot in sorted(fresh)})
+        for slot, key in fresh.items():
+            self._keys[slot] = key
 
     def _fill(self, operands: Mapping[int, tuple[Tensor, Tensor]]) -> None:
         """Makes the weights of these slots, in rising order: neighbours of one rank in one product."""
