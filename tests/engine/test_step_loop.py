@@ -29,6 +29,10 @@ from sealsmith.generate import Request, generate
 REQUEST = Request("a red wax seal on wood", "blue ink", seed=5, num_steps=3, guidance=3.5)
 
 
+FIRST_SEED = 20
+"""With seed 1 this random base stands at an edge: a last bit moves its picture 30 times as far as others."""
+
+
 def orders_of_every_kind(base: Base) -> list[Order]:
     """Orders that differ in everything an order may differ in."""
     flows = base.family.objective == "flow"
@@ -54,7 +58,7 @@ def orders_of_every_kind(base: Base) -> list[Order]:
     return [
         Order(
             f"order {number}",
-            dataclasses.replace(REQUEST, seed=number, **changes),
+            dataclasses.replace(REQUEST, seed=FIRST_SEED + number, **changes),
             seals,
             f"tenant {number % 3}",
         )

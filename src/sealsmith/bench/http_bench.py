@@ -27,7 +27,7 @@ from ..server.drawing_service import BESIDE_OTHERS
 from ..server.limits import MAX_WAITING_PICTURES
 from ..server.listening import allow_many_connections
 from ..server.log import set_up_log
-from .http_load import Orders, keep_ordering, round_by_engine, round_over_http
+from .http_load import Orders, Wanted, keep_ordering, round_by_engine, round_over_http
 from .http_report import Pace, ServeReport, Soak
 from .http_server import Serving, serving, set_stage
 from .http_streams import MARGIN, Audience, Listener, Streams
@@ -55,10 +55,10 @@ class ServePlan:
     """Of a picture, on average; None: as the base has it."""
     num_customers: int = 32
     """At once: who has a picture orders the next."""
-    pictures_a_round: int = 96
+    pictures_a_round: int = 48
     """Of the pace."""
-    repeats: int = 5
-    """Rounds of each side, in turn, after one that is not counted."""
+    repeats: int = 10
+    """Rounds of each side after one that is not counted; which side begins alternates, for machines that tire."""
     minutes: float = 10.0
     """Of the soak."""
     num_streams: int = 1000
@@ -161,14 +161,19 @@ async def _pace(plan: ServePlan, orders: Orders, base: str, server: Serving) -> 
     config = {"base": base, "store": orders.stage.store}
     launch = Launch("sealsmith.engine.core:open_core", config, BESIDE_OTHERS)
     async with EngineClient(launch) as engine:
+
+        async def http(asked: Sequence[Wanted]) -> None:
+            found.http_s.append(await round_over_http(server.url, asked, plan.num_customers))
+
+        async def alone(asked: Sequence[Wanted]) -> None:
+            name = f"round {len(found.alone_s)}"
+            found.alone_s.append(await round_by_engine(engine, asked, plan.num_customers, name))
+
         for number in range(plan.repeats + 1):
-            first = number * plan.pictures_a_round
-            asked = [*islice(orders.starting(first), plan.pictures_a_round)]
-            over_http = await round_over_http(server.url, asked, plan.num_customers)
-            alone = await round_by_engine(engine, asked, plan.num_customers, f"round {number}")
-            if number:
-                found.http_s.append(over_http)
-                found.alone_s.append(alone)
+            asked = [*islice(orders.starting(number * plan.pictures_a_round), plan.pictures_a_round)]
+            for side in (http, alone) if number % 2 else (alone, http):
+                await side(asked)
+    del found.http_s[0], found.alone_s[0]
     return found
 
 

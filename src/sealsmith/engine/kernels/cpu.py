@@ -3,9 +3,9 @@
 In narrow layers with many pixels the thin products are not thin at all (at 96 channels and rank 8 they add a sixth
 to a linear layer's multiplications, and more to its time). There, while the strengths last, the change is put into
 a copy of the layer's weight once (folds.py, slots.py), and from then on the segment costs what the base costs.
-Elsewhere segments of one rank share the thin products (thin.py); no rank is padded to a neighbour's. Which way a
-layer's segments go is settled in the first pass after the batch was composed, and kept; a newcomer of the same kind
-as the one whose rows it takes goes the same way, and only its own numbers are put in place.
+Elsewhere segments of one width share the thin products (thin.py). Which way a layer's segments go is settled in the
+first pass after the batch was composed, and kept; a newcomer that goes the same way as the one whose rows it takes
+has only its own numbers put in place.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from ..pool import Lease, Pool
 from ..segments import Part, Segment
 from . import Forward, check_rows, folds, slots
-from .thin import ConvolutionThin, LinearThin, Operand, thin_of
+from .thin import ConvolutionThin, LinearThin, Operand, thin_of, width_of
 
 
 class CpuKernel:
@@ -58,14 +58,14 @@ class _Acting:
 
     parts: tuple[Part, ...]
     num_rows: int
-    rank: int
-    """Of all parts together."""
+    width: int
+    """Of its thin products."""
     key: slots.Key
 
     @property
     def kind(self) -> tuple[int, int]:
         """What its way depends on."""
-        return self.num_rows, self.rank
+        return self.num_rows, self.width
 
 
 @dataclass(frozen=True)
@@ -91,6 +91,8 @@ class CpuLayer:
         """Of the input rows that the following were made for; None: they are to be made anew."""
         self._stale: set[int] = set()
         """Segments that go the way of the ones before them, whose numbers still stand there."""
+        self._ways: dict[tuple[int, int], bool] = {}
+        """Whether segments of a kind go by weights of their own, where there is room for these."""
         self._slot_of: Sequence[int | None] = ()
         """By segment; None: its weight is in no slot."""
         self._multiplied: Sequence[slots.Run] = ()
@@ -103,7 +105,7 @@ class CpuLayer:
         known = {(id(each.parts), each.num_rows): each for each in before if each}
         self._segments = segments
         self._acting = [
-            (known.get((id(segment.parts), segment.num_rows)) or _acting(segment)) if segment.parts else None
+            known.get((id(segment.parts), segment.num_rows)) or self._act(segment) if segment.parts else None
             for segment in segments
         ]
         if isinstance(self._module, nn.Conv2d):
@@ -136,14 +138,18 @@ class CpuLayer:
         """Puts newcomers' numbers where their predecessors' stand. False where all has to be settled anew."""
         shape, self._shape = self._shape, None  # after an error nothing is settled
         stale, self._stale = sorted(self._stale), set()
-        newcomers = [(index, each) for index in stale if (each := self._acting[index])]
-        fresh = [(slot, each) for index, each in newcomers if (slot := self._slot_of[index]) is not None]
-        beside = [(index, each) for index, each in newcomers if self._slot_of[index] is None]
-        if not all(self._is_to_be_folded(*each.kind, x) for _, each in fresh) or not self._refill(fresh):
-            return False
-        for index, each in beside:
-            if self._is_to_be_folded(*each.kind, x) or not self._put(index, each, x):
+        fresh: list[tuple[int, _Acting]] = []
+        for index in stale:
+            each, slot = self._acting[index], self._slot_of[index]
+            way = each and self._segments[index].is_lasting and self._ways.get(each.kind)
+            if each is None or way is None or way != (slot is not None):
                 return False
+            if slot is not None:
+                fresh.append((slot, each))
+            elif not self._put(index, each, x):
+                return False
+        if fresh and not self._refill(fresh):
+            return False
         self._shape = shape
         return True
 
@@ -152,10 +158,10 @@ class CpuLayer:
         if any(self._slot_of.count(slot) > 1 for slot, _ in fresh):
             return False
         wanted = {slot: each.key for slot, each in fresh}
-        return not wanted or self._own_slots.refill(wanted, self._operands([each for _, each in fresh]))
+        return self._own_slots.refill(wanted, self._operands([each for _, each in fresh]))
 
     def _put(self, index: int, newcomer: _Acting, x: Tensor) -> bool:
-        """Has a segment's thin products done with other matrices; False where these are of another rank."""
+        """Has a segment's thin products done with other matrices; False where these are of another width."""
         start = self._segments[index].start
         product = next(each for each in self._products.values() if each.thin.start <= start < each.thin.stop)
         member = (start - product.thin.start) // newcomer.num_rows
@@ -175,9 +181,10 @@ class CpuLayer:
             each if each and segment.is_lasting else None
             for each, segment in zip(self._acting, self._segments, strict=True)
         ]
-        kinds = {each.kind for each in lasting if each}
-        folded_kinds = {kind for kind in kinds if self._is_to_be_folded(*kind, x)}
-        wanted = [each if each and each.kind in folded_kinds else None for each in lasting]
+        self._ways = {
+            kind: self._is_to_be_folded(*kind, x) for kind in {each.kind for each in lasting if each}
+        }
+        wanted = [each if each and self._ways[each.kind] else None for each in lasting]
         self._slot_of = [None] * len(wanted)
         if not any(wanted):
             folded = [False] * len(wanted)
@@ -195,8 +202,8 @@ class CpuLayer:
         self._products = {group[0][0].start: self._product(group, before, x) for group in _alike(beside)}
         self._shape = x.shape[1:]
 
-    def _is_to_be_folded(self, num_rows: int, rank: int, x: Tensor) -> bool:
-        return self._can_fold and folds.is_worth_folding(self._module, (num_rows, *x.shape[1:]), rank)
+    def _is_to_be_folded(self, num_rows: int, width: int, x: Tensor) -> bool:
+        return self._can_fold and folds.is_worth_folding(self._module, (num_rows, *x.shape[1:]), width)
 
     def _fold(self, module: nn.Conv2d, wanted: _Acting, x: Tensor) -> folds.Fold | None:
         """The convolution's weight with these parts in it, if there is room for it."""
@@ -246,14 +253,14 @@ class CpuLayer:
         operands = [self._operand(each, x) for each in members]
         return _Product(members, thin_of(self._module, start, stop, operands))
 
+    def _act(self, segment: Segment) -> _Acting:
+        rank = sum(part.place.rank for part in segment.parts)
+        width = width_of(self._module, rank)
+        return _Acting(segment.parts, segment.num_rows, width, folds.contents(segment.parts))
+
     def _operand(self, acting: _Acting, x: Tensor) -> Operand:
         down, up = self._kernel.operand(acting.parts)
         return down.to(x.dtype), up.to(x.dtype)
-
-
-def _acting(segment: Segment) -> _Acting:
-    rank = sum(part.place.rank for part in segment.parts)
-    return _Acting(segment.parts, segment.num_rows, rank, folds.contents(segment.parts))
 
 
 def _are_alike(segments: Sequence[Segment], others: Sequence[Segment]) -> bool:

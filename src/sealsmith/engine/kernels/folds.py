@@ -20,11 +20,14 @@ from torch.nn import functional
 from ..segments import Part
 from .slots import Key
 
-LINEAR_COST, POINTWISE_COST, CONVOLUTION_COST = 2.5, 20.0, 17.0
-"""What one more weight costs a pass, in multiplications of the thin products: is what folding loses and saves."""
+LINEAR_COST, POINTWISE_COST, CONVOLUTION_COST = 60.0, 20.0, 17.0
+"""What one more weight costs a pass, in multiplications of the thin products: is what folding loses and saves.
+A linear layer's has in it what it costs to be made, once in some eight passes."""
+LINEAR_READ_COST = 80.0
+"""What the thin products of a linear layer take for each number they read and write, whatever the rank."""
 SMALL_CONVOLUTION_COST = 50.0
-"""The same for every pixel of each input: a convolution of few rows is slower. All measured on one core (AVX-512,
-float32), where a multiplication of thin products takes 20 to 60 ps (docs/log.md)."""
+"""The same for every pixel of each input: a convolution of few rows is slower. All measured on one core (float32),
+where a multiplication of thin products takes 15 to 60 ps (docs/log.md)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,13 +110,13 @@ def is_worth_folding(module: nn.Module, x_shape: Sequence[int], rank: int) -> bo
     outputs, *inputs = _weight(module).shape
     num_weights = outputs * math.prod(inputs)
     if not isinstance(module, nn.Conv2d):
-        pixels, cost = math.prod(x_shape[:-1]), LINEAR_COST * num_weights
+        pixels = math.prod(x_shape[:-1])
+        return pixels * (rank + LINEAR_READ_COST) * (inputs[0] + outputs) > LINEAR_COST * num_weights
+    pixels = x_shape[0] * x_shape[2] * x_shape[3] // math.prod(module.stride)
+    if is_pointwise(module):
+        cost = POINTWISE_COST * num_weights
     else:
-        pixels = x_shape[0] * x_shape[2] * x_shape[3] // math.prod(module.stride)
-        if is_pointwise(module):
-            cost = POINTWISE_COST * num_weights
-        else:
-            cost = CONVOLUTION_COST * num_weights + SMALL_CONVOLUTION_COST * pixels * inputs[0]
+        cost = CONVOLUTION_COST * num_weights + SMALL_CONVOLUTION_COST * pixels * inputs[0]
     return pixels * rank * (math.prod(inputs) + outputs) > cost
 
 

@@ -135,6 +135,10 @@ class Slots:
                 groups.append([])
             groups[-1].append(slot)
         for group in groups:
+            if len(group) == 1:
+                down, up = operands[group[0]]
+                torch.addmm(self._weight, up.T, down, out=self._stack[group[0]])
+                continue
             down = torch.stack([operands[slot][0] for slot in group])
             up = torch.stack([operands[slot][1] for slot in group])
             torch.baddbmm(self._weight, up.mT, down, out=self._stack[group[0] : group[-1] + 1])

@@ -6,7 +6,10 @@ and each call turns the whole input into another layout. Instead every pixel is 
 
     x [B, I, H, W]  ->  [B, R kh kw, H W]  ->  col2im  ->  [B, R, h, w]  ->  times up, added to y [B, O, h, w]
 
-Shape letters: S segments of P rows each, B = S P, N tokens (or pixels).
+A linear layer's thin products cost what they read and write, hardly what they multiply: there ranks are filled up
+with zeros to the next multiple of 16, so that seals of different ranks share one product.
+
+Shape letters: S segments of P rows each, B = S P, N tokens (or pixels), R rank, W rank filled up.
 """
 
 from collections.abc import Sequence
@@ -18,26 +21,28 @@ from torch.nn import functional
 
 from ..segments import shrink
 
+RANK_STEP = 16
 Operand = tuple[Tensor, Tensor]
 """down [R, ...] and up [R, O] of all parts of a segment, one behind the other, the factors in `up`."""
 
 
 @dataclass(frozen=True)
 class LinearThin:
-    """Of segments side by side, all of one rank and number of rows."""
+    """Of segments side by side, all of one width and number of rows."""
 
     start: int
     stop: int
     down: Tensor
-    """[S, I, R]"""
+    """[S, I, W]"""
     up: Tensor
-    """[S, R, O]"""
+    """[S, W, O]"""
 
     def put(self, index: int, operand: Operand) -> None:
-        """Has another operand of the same rank in the place of one of the segments'."""
+        """Has an operand of the same width in the place of one of the segments'."""
         down, up = operand
-        self.down[index] = down.T
-        self.up[index] = up
+        rank = len(up)
+        self.down[index, :, :rank], self.up[index, :rank] = down.T, up
+        self.down[index, :, rank:], self.up[index, rank:] = 0, 0
 
     def add(self, x: Tensor, y: Tensor) -> None:
         """Adds what the seals do to the segments' rows of y, in place."""
@@ -86,17 +91,29 @@ class ConvolutionThin:
 def thin_of(
     module: nn.Module, start: int, stop: int, operands: Sequence[Operand]
 ) -> LinearThin | ConvolutionThin:
-    """The products for segments from row `start` to `stop`, with operands of one rank."""
-    up = torch.stack([up for _, up in operands])
+    """The products for segments from row `start` to `stop`, with operands of one width."""
     if not isinstance(module, nn.Conv2d):
-        down = torch.stack([down.T for down, _ in operands])
-        return LinearThin(start, stop, down, up)
+        down, up = operands[0]
+        width = width_of(module, len(up))
+        shape = len(operands), down.shape[1], width
+        linear = LinearThin(
+            start, stop, down.new_empty(shape), up.new_empty(len(operands), width, up.shape[1])
+        )
+        for index, operand in enumerate(operands):
+            linear.put(index, operand)
+        return linear
+    up = torch.stack([up for _, up in operands])
     num_rows = (stop - start) // len(operands)
     downs = torch.stack([down for down, _ in operands])
     if is_spread(module):
         reverse = downs.flip(3, 4).permute(0, 1, 3, 4, 2)  # [S, R, kh, kw, I]
         downs = reverse.flatten(1, 3).repeat_interleave(num_rows, 0)
     return ConvolutionThin(start, stop, module, downs, up.mT.repeat_interleave(num_rows, 0))
+
+
+def width_of(module: nn.Module, rank: int) -> int:
+    """Of the thin products for parts of this rank together: segments of one width share them."""
+    return rank if isinstance(module, nn.Conv2d) else -(-rank // RANK_STEP) * RANK_STEP
 
 
 def is_spread(module: nn.Conv2d) -> bool:
