@@ -11,7 +11,7 @@
 #   make bench    this machine's speed beside stock diffusers', and how soon a training is there, thanks to what: half
 #                 an hour; TRAINING=--quick leaves the ingredients out, ten minutes
 #   make soak     2,000 requests of many tenants through the engine beside `generate`, seals coming and going; its
-#                 memory, fairness and cold seals: half an hour at most; SOAK="--tiny --minutes 15" for some of it
+#                 memory, fairness and cold seals: 90 minutes at most; SOAK="--tiny --minutes 15" for some of it
 #   make bench-engine  our engine beside stock diffusers' ways to serve many seals: hours; ENGINE=--quick draws one
 #                 workload, three minutes
 #   make kill-workers  workers SIGKILLed at work 50 times and more: each training ends once, with the same seal

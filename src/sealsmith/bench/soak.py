@@ -29,7 +29,7 @@ class SoakPlan:
 
     base: str | None = "sealworld"
     """A word that `open_base` knows; None: a tiny random one of sealworld's kind."""
-    minutes: float = 30.0
+    minutes: float = 90.0
     """After so long nothing new is begun; what was begun is finished."""
     traffic: Traffic = field(default_factory=Traffic)
     cycle: Cycle = field(default_factory=Cycle)

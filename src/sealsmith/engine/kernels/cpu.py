@@ -111,7 +111,7 @@ class CpuLayer:
         if isinstance(self._module, nn.Conv2d):
             self._shape = None
             self._kernel.folds.use(self._path, [each.key for each in self._acting if each])
-        elif _are_alike(segments, segments_before):
+        elif _have_same_places(segments, segments_before):
             pairs = zip(self._acting, before, strict=True)
             self._stale |= {index for index, (each, old) in enumerate(pairs) if each is not old}
         else:
@@ -199,7 +199,7 @@ class CpuLayer:
             self._multiplied = self._own_slots.runs(self._segments, places) if any(folded) else ()
         triples = zip(self._segments, self._acting, folded, strict=True)
         beside = [(segment, each) for segment, each, is_folded in triples if each and not is_folded]
-        self._products = {group[0][0].start: self._product(group, before, x) for group in _alike(beside)}
+        self._products = {group[0][0].start: self._product(group, before, x) for group in _groups(beside)}
         self._shape = x.shape[1:]
 
     def _is_to_be_folded(self, num_rows: int, width: int, x: Tensor) -> bool:
@@ -263,7 +263,7 @@ class CpuLayer:
         return down.to(x.dtype), up.to(x.dtype)
 
 
-def _are_alike(segments: Sequence[Segment], others: Sequence[Segment]) -> bool:
+def _have_same_places(segments: Sequence[Segment], others: Sequence[Segment]) -> bool:
     """Whether each can go the way of the other at its place, as far as this does not depend on ranks."""
     return len(segments) == len(others) and all(
         one is other
@@ -275,7 +275,7 @@ def _are_alike(segments: Sequence[Segment], others: Sequence[Segment]) -> bool:
     )
 
 
-def _alike(
+def _groups(
     acting: Sequence[tuple[Segment, _Acting]],
 ) -> list[list[tuple[Segment, _Acting]]]:
     """Cut where a segment does not lie beside the one before it, or is of another kind."""
