@@ -18,7 +18,7 @@ async def held(num_listeners: int, num_wanted: int) -> Streams:
     async with await asyncio.start_server(endless, "127.0.0.1", 0) as server:
         host, port = server.sockets[0].getsockname()
         listeners = [Listener(Tenant("ann", "key", ()), training="0" * 32)] * num_listeners
-        return await Audience(host, port, num_wanted).hold(listeners, 0.01)
+        return await Audience(f"http://{host}:{port}", num_wanted).hold(listeners, 0.01)
 
 
 def test_streams_that_are_closed_at_the_end_were_open_till_then() -> None:

@@ -17,7 +17,6 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from itertools import islice, takewhile
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from ..bases import open_base
 from ..engine.client import EngineClient
@@ -67,7 +66,10 @@ class ServePlan:
     storm: Storm = field(default_factory=Storm)
 
     def __post_init__(self) -> None:
-        check_counts(self, "num_steps", "repeats", "num_streams")
+        check_counts(
+            self, "num_tenants", "seals_each", "num_steps", "num_customers", "pictures_a_round", "repeats",
+            "num_streams",
+        )  # fmt: skip
 
     @classmethod
     def quick(cls) -> "ServePlan":
@@ -203,8 +205,7 @@ async def _listened(plan: ServePlan, orders: Orders, server: Serving) -> tuple[S
     wanted = islice(orders.further.starting(), plan.num_listeners)
     long = LONG if plan.base else TINY_LONG
     listeners = [Listener(each.tenant, each.body | long) for each in wanted]
-    where, health = urlsplit(server.url), list[float]()
-    audience = Audience(where.hostname or "", where.port or 0, plan.num_streams)
+    audience, health = Audience(server.url, plan.num_streams), list[float]()
     return await _held(audience, listeners, plan.hold_s, server.url, health), health
 
 

@@ -1,4 +1,4 @@
-"""One customer's connection to a service: requests one after another, answers read whole.
+"""One customer's connection to a service: requests one after another.
 
 Plain HTTP/1.1 on a socket: on cores that it shares with the service, a client library would be half of what is
 measured. Not for: servers other than ours.
@@ -41,6 +41,16 @@ class Caller:
 
     async def ask(self, method: str, path: str, key: str, body: bytes = b"") -> Answer:
         """The whole answer, a stream of events to its end. Raises: OSError, EOFError when the connection breaks."""
+        answer = await _read(await self.send(method, path, key, body))
+        if answer.headers.get("connection") == "close":
+            await self._close()
+        return answer
+
+    async def send(self, method: str, path: str, key: str, body: bytes = b"") -> asyncio.StreamReader:
+        """Where the answer comes; it is for the caller to read, to its end before the next request.
+
+        Raises: OSError when there is no connection.
+        """
         if self._streams is None:
             self._streams = await asyncio.open_connection(*self._where)
         reader, writer = self._streams
@@ -49,10 +59,7 @@ class Caller:
             f"content-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n".encode()
             + body
         )
-        answer = await _read(reader)
-        if answer.headers.get("connection") == "close":
-            await self._close()
-        return answer
+        return reader
 
     async def _close(self) -> None:
         streams, self._streams = self._streams, None

@@ -6,9 +6,11 @@ A customer places an order, listens to its events to the end, fetches the pictur
 import asyncio
 import itertools
 import json
-from collections.abc import Awaitable, Coroutine, Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
 from ..engine.client import EngineClient
 from ..engine.messages import Draw, SealAt
@@ -16,6 +18,7 @@ from ..errors import DrawingError
 from .http_caller import Answer, Caller
 from .http_server import Stage, Tenant
 
+_T = TypeVar("_T")
 SCENES = ("a red wax seal on wood", "a gold coin on sand", "a blue ink stamp on paper", "a mark on leather")
 SPREAD = 2
 """Steps that a picture may have more or fewer than the average."""
@@ -102,35 +105,32 @@ async def round_by_engine(
     engine: EngineClient, asked: Sequence[Wanted], num_customers: int, name: str
 ) -> float:
     """The same of an engine without HTTP."""
-    coming = enumerate(asked)
 
-    async def customer() -> int:
-        num_drawn = 0
-        for index, wanted in coming:
-            await engine.picture(wanted.draw(f"{name}-{index}"))
-            num_drawn += 1
-        return num_drawn
+    async def draw(numbered: tuple[int, Wanted]) -> None:
+        index, wanted = numbered
+        await engine.picture(wanted.draw(f"{name}-{index}"))
 
-    return await _timed(_all(customer() for _ in range(num_customers)))
+    return await _timed(_in_turn(enumerate(asked), [draw] * num_customers))
 
 
 async def keep_ordering(url: str, coming: Iterator[Wanted], num_customers: int) -> int:
     """So many customers at once, each ordering again when it has its picture; how many were drawn."""
-
-    async def customer() -> int:
-        num_drawn = 0
-        async with Caller(url) as caller:
-            for wanted in coming:
-                await ordered(caller, wanted)
-                num_drawn += 1
-        return num_drawn
-
-    return await _all(customer() for _ in range(num_customers))
+    async with AsyncExitStack() as opened:
+        callers = [await opened.enter_async_context(Caller(url)) for _ in range(num_customers)]
+        return await _in_turn(coming, [partial(ordered, caller) for caller in callers])
 
 
-async def _all(customers: Iterable[Coroutine[Any, Any, int]]) -> int:
-    """How many pictures they have had together."""
-    return sum(await asyncio.gather(*customers))
+async def _in_turn(coming: Iterator[_T], takers: Iterable[Callable[[_T], Awaitable[Any]]]) -> int:
+    """Whoever is free takes the next one, until there are no more; how many there were."""
+
+    async def work(take: Callable[[_T], Awaitable[Any]]) -> int:
+        num_done = 0
+        for each in coming:
+            await take(each)
+            num_done += 1
+        return num_done
+
+    return sum(await asyncio.gather(*map(work, takers)))
 
 
 async def _timed(work: Awaitable[Any]) -> float:

@@ -1,7 +1,6 @@
 """A thousand people, each of whom has ordered a picture and listens to it, while the pictures are drawn.
 
-Who has theirs orders again, so that so many streams stay open. Plain sockets: a client library's own cost would be
-most of what is measured.
+Who has theirs orders again, so that so many streams stay open.
 """
 
 import asyncio
@@ -11,6 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
+from .http_caller import Caller
 from .http_server import Tenant
 
 AT_ONCE = 32
@@ -40,9 +40,9 @@ class Streams:
 class Audience:
     """Everybody who listens."""
 
-    def __init__(self, host: str, port: int, num_wanted: int):
+    def __init__(self, url: str, num_wanted: int):
         self.found = Streams(num_wanted)
-        self._where = host, port
+        self._url = url
         self._door = asyncio.Semaphore(AT_ONCE)
         self.is_full = asyncio.Event()
         self._is_over = False
@@ -64,17 +64,15 @@ class Audience:
 
     async def _listen(self, listener: "Listener") -> None:
         while True:
-            async with self._door:
-                url = await listener.place(self._where)
-                reader, writer = await asyncio.open_connection(*self._where)
-                writer.write(listener.request("GET", url))
-                status = await reader.readuntil(b"\r\n")
-            self._count(1)
-            try:
-                is_whole = b" 200 " in status and await self._to_the_end(reader)
-            finally:
-                self._count(-1)
-                writer.close()
+            async with Caller(self._url) as caller:
+                async with self._door:
+                    reader = await caller.send("GET", await listener.place(caller), listener.tenant.key)
+                    status = await reader.readuntil(b"\r\n")
+                self._count(1)
+                try:
+                    is_whole = b" 200 " in status and await self._to_the_end(reader)
+                finally:
+                    self._count(-1)
             self.found.num_ended += is_whole
             self.found.num_broken += not is_whole
 
@@ -108,23 +106,11 @@ class Listener:
     body: dict[str, Any] | None = None
     training: str = ""
 
-    async def place(self, where: tuple[str, int]) -> str:
+    async def place(self, caller: Caller) -> str:
         """The path of the events to listen to."""
         if self.body is None:
             return f"/v1/trainings/{self.training}/events"
-        reader, writer = await asyncio.open_connection(*where)
-        try:
-            writer.write(self.request("POST", "/v1/images", json.dumps(self.body).encode()))
-            answer = await reader.read()
-        finally:
-            writer.close()
-        head, _, body = answer.partition(b"\r\n\r\n")
-        assert b" 202 " in head.partition(b"\r\n")[0], answer[:500]
-        return str(json.loads(body)["events_url"])
-
-    def request(self, method: str, path: str, body: bytes = b"") -> bytes:
-        head = (
-            f"{method} {path} HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {self.tenant.key}\r\n"
-            f"content-type: application/json\r\ncontent-length: {len(body)}\r\nconnection: close\r\n\r\n"
-        )
-        return head.encode() + body
+        order = json.dumps(self.body).encode()
+        answer = await caller.ask("POST", "/v1/images", self.tenant.key, order)
+        assert answer.status == 202, answer.body[:500]
+        return str(json.loads(answer.body)["events_url"])

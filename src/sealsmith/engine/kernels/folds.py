@@ -102,8 +102,8 @@ def can_fold(module: nn.Module) -> bool:
     return True
 
 
-def is_worth_folding(module: nn.Module, x_shape: Sequence[int], rank: int) -> bool:
-    """Whether the thin products of that rank for rows of this shape cost more than reading another weight.
+def is_worth_folding(module: nn.Module, x_shape: Sequence[int], width: int) -> bool:
+    """Whether the thin products of that width for rows of this shape cost more than reading another weight.
 
     A question of the rows' own shape alone, so that the answer is the same in every company.
     """
@@ -111,13 +111,13 @@ def is_worth_folding(module: nn.Module, x_shape: Sequence[int], rank: int) -> bo
     num_weights = outputs * math.prod(inputs)
     if not isinstance(module, nn.Conv2d):
         pixels = math.prod(x_shape[:-1])
-        return pixels * (rank + LINEAR_READ_COST) * (inputs[0] + outputs) > LINEAR_COST * num_weights
+        return pixels * (width + LINEAR_READ_COST) * (inputs[0] + outputs) > LINEAR_COST * num_weights
     pixels = x_shape[0] * x_shape[2] * x_shape[3] // math.prod(module.stride)
     if is_pointwise(module):
         cost = POINTWISE_COST * num_weights
     else:
         cost = CONVOLUTION_COST * num_weights + SMALL_CONVOLUTION_COST * pixels * inputs[0]
-    return pixels * rank * (math.prod(inputs) + outputs) > cost
+    return pixels * width * (math.prod(inputs) + outputs) > cost
 
 
 def is_pointwise(module: nn.Conv2d) -> bool:
