@@ -1,10 +1,13 @@
 """How the service is: what is counted is what is there, for `/metrics` without a name of anybody."""
 
+import errno
 import re
+from collections.abc import Iterator
 from typing import Any
 
 import httpx2
 import pytest
+import structlog
 from shared import Shared
 
 from sealsmith.catalog import Scope
@@ -51,6 +54,34 @@ def test_status_and_metrics_count_what_is_there(shared: Shared, seal_bytes: byte
     for stage in ("queue", "load", "draw", "encode", "total"):
         assert values[f'sealsmith_stage_seconds_count{{stage="{stage}"}}'] >= 1
     assert seal["id"][:12] not in str(values)
+
+
+def full_disk(*_: Any) -> Any:
+    raise OSError(errno.ENOSPC, "no space left on device")
+
+
+@pytest.fixture
+def full_log() -> Iterator[None]:
+    """Where the log goes, the disk is full."""
+    before = structlog.get_config()
+    structlog.configure(processors=[full_disk])
+    try:
+        yield
+    finally:
+        structlog.configure(**before)
+
+
+@pytest.mark.usefixtures("full_log")
+def test_a_log_that_cannot_be_written_fails_no_request(shared: Shared, seal_bytes: bytes) -> None:
+    shared.tenant("unlogged")
+    with shared.running.client(headers=shared.key("unlogged")) as http:
+        for _ in range(3):
+            assert http.get("/v1/seals").json()["seals"] == []
+        assert http.post("/v1/seals", files={"file": ("x.safetensors", b"no seal")}).status_code == 400
+        assert http.get("/v1/none").status_code == 404
+        order = http.post("/v1/images", json={"prompt": "x", "steps": 1}).json()
+        with http.stream("GET", order["events_url"]) as events:
+            assert "event: done" in events.read().decode()
 
 
 def test_metrics_name_nobody(shared: Shared) -> None:

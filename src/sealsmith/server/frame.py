@@ -10,13 +10,13 @@ import time
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 
-import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from structlog.contextvars import bound_contextvars
 
 from ..errors import BodySizeError, ForbiddenError, HeaderSizeError, SealsmithError, SlowClientError
 from .answers import Complaint, answer, complaint_of, complaint_of_unexpected
 from .limits import BODY_PAUSE_S, MAX_HEADER_BYTES, MIN_BODY_BYTES_S, SEND_WITHIN_S, max_body_bytes
+from .log import Log
 from .metrics import Metrics
 from .tracing import NO_TRACING, Span, Tracing
 
@@ -26,7 +26,7 @@ TRACE_HEADERS = ("traceparent", "tracestate")
 """In which W3C's trace context comes."""
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
-log = structlog.get_logger("sealsmith.http")
+log = Log("sealsmith.http")
 
 
 @dataclass(frozen=True)

@@ -2,8 +2,30 @@
 
 import logging
 import sys
+from contextlib import suppress
+from typing import Any
 
 import structlog
+
+
+class Log:
+    """A log of structlog's, for a server: a line it cannot write, its disk full, is lost, and fails no request."""
+
+    def __init__(self, name: str):
+        self._log = structlog.get_logger(name)
+
+    def info(self, event: str, **facts: Any) -> None:
+        with suppress(OSError):
+            self._log.info(event, **facts)
+
+    def warning(self, event: str, **facts: Any) -> None:
+        with suppress(OSError):
+            self._log.warning(event, **facts)
+
+    def exception(self, event: str, **facts: Any) -> None:
+        """With the error that is being handled."""
+        with suppress(OSError):
+            self._log.exception(event, **facts)
 
 
 def set_up_log(level: int = logging.INFO) -> None:

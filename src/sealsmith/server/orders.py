@@ -12,7 +12,6 @@ from collections.abc import Callable
 from contextlib import aclosing
 
 import msgspec
-import structlog
 
 from ..catalog import Page
 from ..catalog.paging import check_limit, number_in
@@ -20,13 +19,14 @@ from ..engine import messages
 from ..engine.client import EngineClient
 from ..errors import BusyError, Cancelled, OrderMissingError, SealsmithError
 from .limits import MAX_KEPT_BYTES, MAX_KEPT_ORDERS, MAX_WAITING_PICTURES
+from .log import Log
 from .metrics import Metrics
 from .order import Drawn, GiveBack, Order
 from .picture_bytes import picture_png, preview_png
 from .tracing import NO_TRACING, Span, Tracing
 from .wishes import Wish
 
-log = structlog.get_logger("sealsmith.orders")
+log = Log("sealsmith.orders")
 
 
 class OrderBook:

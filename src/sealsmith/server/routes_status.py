@@ -1,6 +1,5 @@
 """`/healthz`, `/readyz`, `/metrics`: for whoever runs the server, without a key."""
 
-import structlog
 from fastapi import APIRouter
 from fastapi.responses import Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
@@ -8,10 +7,11 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from .. import __version__
 from ..errors import DatabaseError, EngineError
 from ..jobs import Backlog
+from .log import Log
 from .schema import HealthBody, ReadyBody
 from .service import Service, ServiceOf
 
-log = structlog.get_logger("sealsmith.status")
+log = Log("sealsmith.status")
 
 router = APIRouter()
 

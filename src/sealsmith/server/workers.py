@@ -11,9 +11,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
-import structlog
-
 from ..catalog.places import Places
+from .log import Log
 
 PAUSE_S, MAX_PAUSE_S = 1.0, 60.0
 """Before a worker that died is started again: at first, and at most, when it dies again and again."""
@@ -23,7 +22,7 @@ DRAIN_WITHIN_S: Final = 75.0
 """For a worker to save its job: more than its own patience with the job's process."""
 STDERR: Final = 2
 
-log = structlog.get_logger("sealsmith.workers")
+log = Log("sealsmith.workers")
 
 
 @dataclass(frozen=True)
