@@ -8,7 +8,10 @@ from seal_examples import changed, random_seal
 from unet_probe import is_untouched, predict, weights
 
 from sealsmith.adapters import LowRank, Seal, attach, attached, detach, is_attached
+from sealsmith.adapters.changes import has_effect
+from sealsmith.adapters.fit import adaptable, adaptable_at
 from sealsmith.bases import Base
+from sealsmith.bases.architectures import full_size
 from sealsmith.errors import (
     BaseMismatchError,
     ConfigError,
@@ -144,3 +147,29 @@ def test_a_base_carries_one_set_of_seals_at_a_time(tiny_base: Base) -> None:
     seals = [(random_seal(tiny_base, ATTENTION), 1.0)]
     with attached(tiny_base, seals), pytest.raises(ConfigError, match="already carries adapters"):
         attach(tiny_base, seals)
+
+
+@pytest.mark.parametrize("family", ["sd1", "sd2", "sdxl", "flux"])
+def test_a_layer_is_found_by_its_path_as_by_a_walk(family: str) -> None:
+    for component in full_size(family).values():
+        layers = adaptable(component)
+        assert all(adaptable_at(component, path) is layer for path, layer in layers.items())
+        for path in (
+            *(f"text_model.{path}" for path in layers),
+            "",
+            "forward",
+            "base_model",
+            "x.y",
+            "config",
+        ):
+            assert adaptable_at(component, path) is layers.get(path)
+
+
+def test_an_effect_is_found_wherever_it_is() -> None:
+    down, up = torch.zeros(2, 6), torch.zeros(4, 2)
+    assert not has_effect(LowRank(down, up, 2.0))
+    down[1, 5], up[3, 1] = 1e-3, 1e-3  # nothing in the first column
+    assert has_effect(LowRank(down, up, 2.0))
+    down[1, 0], down[1, 5] = 1e-3, 0.0
+    assert has_effect(LowRank(down, up, 2.0))
+    assert not has_effect(LowRank(down * 1e-4, up, 2.0))

@@ -338,7 +338,16 @@ def has_effect(change: Change) -> bool:
     """Whether the change is large enough to reach a picture: more than `SMALLEST_RMS` a weight."""
     if isinstance(change, Decomposed):
         return True  # the magnitude alone may change the weight
-    return float(norm(change)) > SMALLEST_RMS * math.sqrt(math.prod(change.shape))
+    smallest = SMALLEST_RMS * math.sqrt(math.prod(change.shape))
+    if isinstance(change, LowRank) and _first_column(change) > 2 * smallest:
+        return True
+    return float(norm(change)) > smallest
+
+
+def _first_column(change: LowRank) -> float:
+    """The norm of the change's first column: no more than the whole's, and found without a product of matrices."""
+    column = change.down.flatten(1)[:, 0].float()
+    return float(change.scale * (change.up.flatten(1).float() * column).sum(1).norm())
 
 
 def reshaped(change: Change, shape: tuple[int, ...]) -> Change | None:

@@ -61,7 +61,7 @@ class Fit:
 
 def fit_seal(components: Mapping[str, nn.Module], family: str, seal: Seal) -> Fit:
     """`seal` held against the components (by their names in a pipeline) of a base of `family`."""
-    finding = _Finding({name: adaptable(module) for name, module in components.items()})
+    finding = _Finding(components)
     changes = {
         path: fitting for path, change in seal.layers.items() if (fitting := finding.layer(path, change))
     }
@@ -95,9 +95,8 @@ def fit_seal(components: Mapping[str, nn.Module], family: str, seal: Seal) -> Fi
 class _Finding:
     """Looks a seal's parts up in a base, and notes those that have no place in it."""
 
-    def __init__(self, places: Mapping[str, Mapping[str, nn.Module]]):
-        """`places`: component -> path in it -> layer."""
-        self._places = places
+    def __init__(self, components: Mapping[str, nn.Module]):
+        self._components = components
         self.modules: dict[str, nn.Module] = {}
         self.unmatched: list[str] = []
         self.misshapen: dict[str, tuple[tuple[int, ...], tuple[int, ...]]] = {}
@@ -132,7 +131,8 @@ class _Finding:
 
     def _module(self, path: str) -> nn.Module | None:
         component, _, inner = path.partition(".")
-        module = self._places.get(component, {}).get(inner)
+        whole = self._components.get(component)
+        module = None if whole is None else adaptable_at(whole, inner)
         if module is None:
             self.unmatched.append(path)
         return module
@@ -154,6 +154,25 @@ def adaptable(component: nn.Module) -> dict[str, nn.Module]:
         for path, module in component.named_modules()
         if has_matrix(module)
     }
+
+
+def adaptable_at(component: nn.Module, path: str) -> nn.Module | None:
+    """The layer that `adaptable` has at `path`, without a walk through all of them."""
+    if path.startswith("text_model."):
+        return None
+    roots = (component._modules.get("text_model"), component)
+    return next(
+        (found for root in roots if (found := _at(root, path)) is not None and has_matrix(found)), None
+    )
+
+
+def _at(module: nn.Module | None, path: str) -> nn.Module | None:
+    """By registered names alone: attributes may lead elsewhere."""
+    for name in path.split("."):
+        if module is None:
+            return None
+        module = module._modules.get(name)
+    return module
 
 
 def has_matrix(module: nn.Module) -> bool:

@@ -59,6 +59,11 @@ def parse_seal(data: bytes | bytearray, name: str = "seal") -> Seal:
     return _seal_of(file, file.metadata, name)
 
 
+def proven_hash(seal: Seal) -> str:
+    """The hash of its tensors that reading a file of ours has proved, 64 hex digits; "" for another's."""
+    return seal.metadata.get(HASH_KEY, "").removeprefix("0x") if OWN_KEY in seal.metadata else ""
+
+
 def _seal_of(file: TensorFile, metadata: Mapping[str, str], name: str) -> Seal:
     own = OWN_KEY in metadata  # others edit tensors and leave the hash as it was
     if own and metadata.get(HASH_KEY) not in (None, f"0x{file.tensor_hash()}"):

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import torch
+from threadpoolctl import threadpool_limits
 
 from ..bases import Base, open_base
 from ..engine.allocation import keep_freed_memory
@@ -106,7 +107,7 @@ def measure_engine(word: str, plan: EnginePlan, command: str, say: Callable[[str
         )
     terms = Terms(plan.num_steps or ours.family.num_steps, ours.family.guidance, plan.settings)
     run = _Run(plan, terms, ours, open_base(word), say)
-    with _threads(plan.num_threads or torch.get_num_threads()):
+    with _threads(plan.num_threads):
         figures, arrivals = run.workloads()
         scale = None
         if plan.is_whole:
@@ -116,13 +117,11 @@ def measure_engine(word: str, plan: EnginePlan, command: str, say: Callable[[str
 
 
 @contextmanager
-def _threads(number: int) -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(number)
-    try:
+def _threads(number: int | None) -> Iterator[None]:
+    """Of this thread: torch's own number would hold for MKL in every thread, those that prepare seals included."""
+    torch.get_num_threads()  # torch sets a thread's number when it is first asked for
+    with threadpool_limits(number, user_api="openmp"):
         yield
-    finally:
-        torch.set_num_threads(before)
 
 
 @dataclass(frozen=True)

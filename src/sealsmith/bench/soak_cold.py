@@ -179,7 +179,8 @@ class _Run:
     def _submit(self, digest: str) -> str:
         self._count += 1
         order_id = str(self._count)
-        request = Request("a red wax seal", seed=self._count, num_steps=self._num_steps, guidance=4.0)
+        prompt = f"a red wax seal number {self._count}"  # read anew, whichever seal: nobody sends what another sent
+        request = Request(prompt, seed=self._count, num_steps=self._num_steps, guidance=4.0)
         self._rig.engine.submit(Order(order_id, request, ((digest, 0.8),)))
         return order_id
 

@@ -22,6 +22,7 @@ from typing import Generic, TypeVar
 from ..errors import BusyError, EngineError, SealFormatError, SealSizeError, SealsmithError, StoreError
 from .disk_cache import DiskCache
 from .ledger import Ledger
+from .side_threads import compute_alone
 from .store import SealStore
 
 T = TypeVar("T")
@@ -85,7 +86,7 @@ class Exchange(Generic[T]):
         self.counts = Counts()
         self._is_closed = False
         self._loop = asyncio.new_event_loop()
-        self._loop.set_default_executor(ThreadPoolExecutor(THREADS, "sealsmith-exchange"))
+        self._loop.set_default_executor(ThreadPoolExecutor(THREADS, "sealsmith-exchange", compute_alone))
         self._fetching = asyncio.Semaphore(FETCHES_AT_ONCE)
         self._preparing = asyncio.Semaphore(PREPARED_AT_ONCE)
         self._door = asyncio.Lock()

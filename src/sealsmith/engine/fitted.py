@@ -101,14 +101,15 @@ def fitted(base: Base, key: str, seal: Seal, use: SealUse | None = None) -> Fitt
     texts = {path: change for path, change in changes.items() if not path.startswith(ours)}
     text = replace(seal, layers=texts, networks={}, embeddings=fit.embeddings)
     denoiser = replace(seal, layers=layers, networks=networks, embeddings={})
-    way = path_of(base, denoiser)
+    own_fit = replace(fit, changes=layers, networks=networks, embeddings={})
+    way = path_of(base, own_fit)
     return FittedSeal(
         key,
         seal,
         report,
         text=text if text.components else None,
         denoiser=denoiser if denoiser.components else None,
-        fit=replace(fit, changes=layers, networks=networks, embeddings={}),
+        fit=own_fit,
         use=use or seal_use(seal, 1.0),
         packed=packed(way.layers, base.dtype) if isinstance(way, Batched) else None,
         can_merge=not networks and _are_fusible({path: fit.modules[path] for path in layers}),

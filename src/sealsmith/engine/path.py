@@ -8,8 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ..adapters.changes import Change, Hadamard, Kronecker, LowRank, reshaped
-from ..adapters.fit import fit_seal
-from ..adapters.seal import Seal
+from ..adapters.fit import Fit
 from ..bases import Base
 
 
@@ -28,27 +27,27 @@ class Merged:
     reason: str
 
 
-def path_of(base: Base, seal: Seal) -> Batched | Merged:
-    """The path of a seal that `adapters.check_base` has let pass. Layers the base does not have are left out."""
+def path_of(base: Base, fit: Fit) -> Batched | Merged:
+    """The path of a seal, by what of it has its place in the base."""
     prefix = f"{base.family.denoiser}."
-    if any(path.startswith(prefix) for path in seal.networks):
+    if any(path.startswith(prefix) for path in fit.networks):
         return Merged("a hypernetwork changes what layers read, not their weights")
-    fit = fit_seal(base.components, base.family.name, seal)
     layers: dict[str, LowRank] = {}
     for path, change in fit.changes.items():
         if not path.startswith(prefix):
             continue
-        low = _low_rank(seal.layers[path], change.shape)
+        low = _low_rank(change)
         if low is None:
             return Merged(f"{path} is changed by a {change.kind} of no low rank")
         layers[path] = low
     return Batched(layers)
 
 
-def _low_rank(change: Change, shape: tuple[int, ...]) -> LowRank | None:
-    """The change as up and down for a weight of `shape`, without loss, if that is fewer numbers than the weight."""
+def _low_rank(change: Change) -> LowRank | None:
+    """The change as up and down, without loss, if that is fewer numbers than the weight."""
     if not isinstance(change, LowRank | Hadamard | Kronecker):
         return None
+    shape = change.shape
     low = reshaped(change.as_low_rank(), shape)
     assert isinstance(low, LowRank)
     outputs, inputs = shape[0], math.prod(shape[1:])

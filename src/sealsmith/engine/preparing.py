@@ -10,6 +10,7 @@ import torch
 
 from ..adapters import LowRank, Seal, parse_seal, tensor_hash
 from ..adapters.changes import Change, tensors
+from ..adapters.seal_file import proven_hash
 from ..bases import Base
 from ..generate.recipe import SealUse
 from .exchange import Prepare
@@ -28,7 +29,7 @@ def preparing(base: Base) -> Prepare[FittedSeal]:
 
     def prepare(digest: str, data: bytearray) -> tuple[FittedSeal, int]:
         seal = parse_seal(data, f"seal {digest[:12]}")
-        use = SealUse(seal.name, 1.0, seal.header.trigger, digest, tensor_hash(data))
+        use = SealUse(seal.name, 1.0, seal.header.trigger, digest, proven_hash(seal) or tensor_hash(data))
         seal, num_bytes = in_precision(seal, base.dtype, len(data))
         ready = fitted(base, digest, seal, use)
         return ready, num_bytes + _copied_bytes(ready) + OVERHEAD_BYTES

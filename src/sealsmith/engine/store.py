@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from obstore.store import ClientConfig, ObjectStore, RetryConfig
 
 MAX_SEAL_BYTES = 2 << 30
-CHUNK_BYTES = 4 << 20
 CLIENT: "ClientConfig" = {"allow_http": True, "connect_timeout": timedelta(seconds=5)}
 RETRY: "RetryConfig" = {"max_retries": 3}
 
@@ -75,10 +74,10 @@ class SealStore:
         try:
             found = await obstore.get_async(self._store, path_of(digest))
             self._check_size(digest, int(found.meta["size"]))
-            data = bytearray()
-            async for chunk in found.stream(CHUNK_BYTES):
-                data += chunk
-                self._check_size(digest, len(data))
+            data = bytearray(
+                await found.bytes_async()
+            )  # a stream of a folder's file comes in pieces of 8 KiB
+            self._check_size(digest, len(data))
         except FileNotFoundError as error:
             raise SealMissingError(f"the store has no seal {digest[:12]}", "import it again") from error
         except (ObstoreError, OSError, ValueError) as error:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 from torch import Tensor
 
@@ -9,8 +10,11 @@ from .names import diffusers_place, kohya_place, original_place
 from .parts import COMMON, OLD, PEFT, XLABS, Endings, Part, split_name
 from .place import Place
 
+KNOWN_NAMES = 1 << 15
+"""Of tensors, which seals of one kind have in common: what they mean is kept."""
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, eq=False)
 class NamedDialect:
     """A way of spelling modules, and the endings its files put behind them."""
 
@@ -25,11 +29,18 @@ class NamedDialect:
         """
         found = {}
         for name, tensor in tensors.items():
-            split = split_name(name, self.endings)
-            place = self.place(split[0]) if split else None
-            if split and place and not (split[1] == "diff" and tensor.ndim < 2):
-                found[name] = Part(place, split[1], self.name)
+            part = _part(self, name)
+            if part and not (part.role == "diff" and tensor.ndim < 2):
+                found[name] = part
         return found
+
+
+@lru_cache(KNOWN_NAMES)
+def _part(dialect: NamedDialect, name: str) -> Part | None:
+    """What a tensor of this name is to the dialect."""
+    split = split_name(name, dialect.endings)
+    place = dialect.place(split[0]) if split else None
+    return Part(place, split[1], dialect.name) if split and place else None
 
 
 KOHYA = NamedDialect("kohya", kohya_place, COMMON + PEFT)

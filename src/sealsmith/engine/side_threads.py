@@ -1,0 +1,15 @@
+"""Threads that compute beside the passes, each by itself.
+
+OpenMP gives every thread that computes helpers of its own, and keeps them. Once all of them are more than the
+cores, GCC's lets idle ones no longer wait awake: between any two products of a pass a thread then sleeps and is
+woken, and on two cores a lone picture takes twice the time, eight together a quarter more (docs/log.md).
+"""
+
+import torch
+from threadpoolctl import threadpool_limits
+
+
+def compute_alone() -> None:
+    """Has the calling thread take no helpers for what it computes. MKL, where its number was set, still does."""
+    torch.get_num_threads()  # torch sets a thread's number when it is first asked for
+    threadpool_limits(1, user_api="openmp")
