@@ -80,6 +80,7 @@ def small_studio(tiny_base: Base) -> Studio:
 BATCH: tuple[Wish, ...] = (((0, 1.0),), (), ((2, 0.6), (1, -0.5)), ((0, 1.0),), ((3, 0.0),), ((2, 1.2),))
 
 
+@pytest.mark.usefixtures("library")
 @pytest.mark.parametrize(("kernel", "fold_bytes"), [("reference", 0), ("cpu", 0), ("cpu", 1 << 28)])
 def test_in_company_equals_alone(studio: Studio, kernel: str, fold_bytes: int) -> None:
     bank = Bank(studio.base, studio.pool, kernel, fold_bytes)
@@ -129,6 +130,7 @@ def test_a_history_of_batches_leaves_no_trace(small_studio: Studio) -> None:
     assert all(lease.pins == 0 for lease in studio.leases)
 
 
+@pytest.mark.usefixtures("library")
 @pytest.mark.parametrize("fold_bytes", [0, 1 << 28])
 def test_one_picture_takes_another_s_place(small_studio: Studio, fold_bytes: int) -> None:
     """What was made for those who stay is kept; the newcomer, of the same rank or another, is read as if alone."""
@@ -157,6 +159,7 @@ def test_one_picture_takes_another_s_place(small_studio: Studio, fold_bytes: int
     bank.clear()
 
 
+@pytest.mark.usefixtures("library")
 @pytest.mark.parametrize("fold_bytes", [0, 1 << 20, 1 << 28])
 def test_any_history_of_comers_and_goers(small_studio: Studio, fold_bytes: int) -> None:
     """Four seats, one or two taken anew each turn, or by the neighbour's seal; room for all or few."""

@@ -210,6 +210,7 @@ def test_a_kernel_whose_package_is_missing_says_which(monkeypatch: pytest.Monkey
     assert "sealsmith[triton]" in caught.value.remedy
 
 
+@pytest.mark.usefixtures("mkl")
 @pytest.mark.parametrize("layer", ["linear", "conv", "pointwise"])
 def test_folds_stay_under_their_limit_and_outlive_their_request(layer: str) -> None:
     """Room for two weights: the third in one batch is not folded, one of a past batch makes room."""
@@ -222,8 +223,8 @@ def test_folds_stay_under_their_limit_and_outlive_their_request(layer: str) -> N
     adapted = chosen.layer(layer, module, module.forward)
     x = torch.randn(6, 64, 24) if layer == "linear" else torch.randn(6, module.weight.shape[1], 9, 9)
     asked: list[str] = []
-    operand = chosen.operand
-    chosen.operand = lambda parts: (asked.append(parts[0].lease.key), operand(parts))[1]  # type: ignore[method-assign]
+    read = chosen.read
+    chosen.read = lambda part: (asked.append(part.lease.key), read(part))[1]  # type: ignore[method-assign]
     for plan, new in (
         ([(2, ((2, 1.0),)), (2, ((4, 1.0),)), (2, ((3, 1.0),))], ["seal 2", "seal 4", "seal 3"]),
         ([(2, ((3, 1.0),)), (4, ((2, 1.0),))], ["seal 3"]),
@@ -269,6 +270,7 @@ def pixels_of(layer: str, num_rows: int, side: int) -> Tensor:
 
 
 @FOLDED
+@pytest.mark.usefixtures("mkl")
 def test_rows_of_another_shape_go_their_own_way(layer: str, seal: int) -> None:
     pool, leases = filled()
     chosen = CpuKernel(pool, 1 << 24)
@@ -288,6 +290,7 @@ def test_rows_of_another_shape_go_their_own_way(layer: str, seal: int) -> None:
 
 
 @FOLDED
+@pytest.mark.usefixtures("mkl")
 def test_a_pass_out_of_memory_leaves_no_layer_without_its_seal(
     layer: str, seal: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -404,6 +404,7 @@ def test_prompts_are_read_once_for_the_same_words_and_seals(tiny_base: Base) -> 
     assert len(calls) == 3 * num_first + 1  # the negative prompt was read with "a"
 
 
+@pytest.mark.usefixtures("mkl")
 @pytest.mark.parametrize("deterministic", [False, True])
 def test_keys_and_values_of_a_prompt_are_computed_once_a_picture(
     tiny_base: Base, deterministic: bool, monkeypatch: pytest.MonkeyPatch

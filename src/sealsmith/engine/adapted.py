@@ -4,7 +4,7 @@ The module, its weights and its hooks stay what they are; only its `forward` is 
 or by what the layer made of the prompts, which is the same in all steps of a picture.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,33 +12,15 @@ import torch
 from torch import Tensor, nn
 
 from .kernels import Kernel, check_rows
+from .own_forward import OwnForward
 from .segments import Part, Segment, expand, shrink
-
-
-class _OwnForward:
-    """A module's forward pass, for which another can stand in."""
-
-    def __init__(self, module: nn.Module):
-        self._module = module
-        self._attribute = module.__dict__.get("forward")
-        """Another library's, where one has put it in the class's place."""
-        self.run: Callable[[Tensor], Tensor] = module.forward
-
-    def replace(self, other: Callable[..., Tensor]) -> None:
-        self._module.forward = other
-
-    def restore(self) -> None:
-        if self._attribute is None:
-            del self._module.forward
-        else:
-            self._module.forward = self._attribute
 
 
 class AdaptedLayer:
     """A layer with seals beside it, by a kernel."""
 
     def __init__(self, path: str, module: nn.Module, kernel: Kernel):
-        self._own = _OwnForward(module)
+        self._own = OwnForward(module)
         self._layer = kernel.layer(path, module, self._own.run)
         self._segments: Sequence[Segment] = ()
 
@@ -82,7 +64,7 @@ class TextLayer:
 
     def __init__(self, path: str, module: nn.Module, kernel: Kernel):
         self._path, self._module, self._kernel = path, module, kernel
-        self._own: _OwnForward | None = None
+        self._own: OwnForward | None = None
         """While it is replaced."""
         self._segments: Sequence[Segment] = ()
         self._readings: Sequence[Reading | None] = ()
@@ -97,7 +79,7 @@ class TextLayer:
         if (segments, readings) == (self._segments, self._readings):
             return
         self._segments, self._readings, self._is_joined = segments, readings, False
-        self._own = self._own or _OwnForward(self._module)
+        self._own = self._own or OwnForward(self._module)
         self._own.replace(self._forward)
 
     def release(self) -> None:

@@ -21,6 +21,7 @@ from ..bases import Base
 from .adapted import AdaptedLayer, Reading, TextLayer
 from .kernels import kernel_for
 from .pool import Lease, Pool
+from .products import QuickLayers
 from .segments import Part, Segment
 
 
@@ -93,6 +94,7 @@ class Bank:
             f"{prefix}.{path}": TextLayer(f"{prefix}.{path}", base.denoiser.get_submodule(path), self._kernel)
             for path in base.family.workings.text_layers(base)
         }
+        self._quick = QuickLayers(base.denoiser)
         self._batch: tuple[Rows, ...] = ()
         self._parts: dict[tuple[Use, ...], _PartsOf] = {}
         self._frame: Sequence[_Share] = ()
@@ -111,6 +113,8 @@ class Bank:
         self._hold(wanted)
         self._parts = {rows.uses: self._parts.get(rows.uses) or _parts(rows.uses) for rows in wanted}
         self._batch = wanted
+        if wanted:
+            self._quick.on()  # before layers with seals take them for the module's own
         self._frame = _frame(wanted, self._parts, self._frame)
         self._has_twins = any(_share_a_seal(one, other) for one, other in pairwise(wanted))
         is_single = any(rows.reading for rows in wanted)
@@ -125,6 +129,8 @@ class Bank:
         readings = tuple(rows.reading for rows in wanted)
         for path in kept:
             self._text_layers[path].arrange(self._single_segments(path), readings)
+        if not wanted:
+            self._quick.off()
 
     def clear(self) -> None:
         """Takes all seals off: the denoiser is the bare base, no seal is pinned."""

@@ -15,10 +15,11 @@ from itertools import groupby
 import torch
 from torch import Tensor, nn
 
+from .. import products
 from ..pool import Lease, Pool
 from ..segments import Part, Segment
 from . import Forward, check_rows, folds, slots
-from .thin import ConvolutionThin, LinearThin, Operand, thin_of, width_of
+from .thin import ConvolutionThin, LinearThin, Operand, Scaled, convolution_thin, linear_thin, width_of
 
 
 class CpuKernel:
@@ -40,6 +41,10 @@ class CpuKernel:
         if not self._dense[part.lease]:
             self._dense[part.lease] = self.pool.read_all(part.lease)
         return self._dense[part.lease][part.path]
+
+    def scaled(self, parts: Sequence[Part]) -> list[Scaled]:
+        """The matrices of several parts, and their factors."""
+        return [(*self.read(part), part.factor) for part in parts]
 
     def operand(self, parts: Sequence[Part]) -> Operand:
         """The matrices of several parts as those of one."""
@@ -82,7 +87,7 @@ class CpuLayer:
         self._path = path
         self._module = module
         self._base = base
-        self._can_fold = kernel.folds.limit_bytes > 0 and folds.can_fold(module)
+        self._can_fold = kernel.folds.limit_bytes > 0 and folds.can_fold(module) and not _is_quick(module)
         self._slots: slots.Slots | None = None
         self._segments: Sequence[Segment] = ()
         self._acting: Sequence[_Acting | None] = ()
@@ -168,7 +173,7 @@ class CpuLayer:
         if product.members[member].kind != newcomer.kind or product.thin.up.dtype != x.dtype:
             return False
         assert isinstance(product.thin, LinearThin)
-        product.thin.put(member, self._operand(newcomer, x))
+        product.thin.put(member, self._kernel.scaled(newcomer.parts))
         product.members[member] = newcomer
         return True
 
@@ -250,8 +255,11 @@ class CpuLayer:
         was = before.get(start)
         if was is not None and was.members == members:
             return was
+        if not isinstance(self._module, nn.Conv2d):
+            parts = [self._kernel.scaled(each.parts) for each in members]
+            return _Product(members, linear_thin(start, stop, members[0].width, parts, x))
         operands = [self._operand(each, x) for each in members]
-        return _Product(members, thin_of(self._module, start, stop, operands))
+        return _Product(members, convolution_thin(self._module, start, stop, operands))
 
     def _act(self, segment: Segment) -> _Acting:
         rank = sum(part.place.rank for part in segment.parts)
@@ -261,6 +269,11 @@ class CpuLayer:
     def _operand(self, acting: _Acting, x: Tensor) -> Operand:
         down, up = self._kernel.operand(acting.parts)
         return down.to(x.dtype), up.to(x.dtype)
+
+
+def _is_quick(module: nn.Module) -> bool:
+    """Whether the layer's own product takes so little time that one with weights for each segment takes longer."""
+    return isinstance(module, nn.Linear) and products.is_onednn_quicker()
 
 
 def _have_same_places(segments: Sequence[Segment], others: Sequence[Segment]) -> bool:

@@ -24,6 +24,8 @@ from ..segments import shrink
 RANK_STEP = 16
 Operand = tuple[Tensor, Tensor]
 """down [R, ...] and up [R, O] of all parts of a segment, one behind the other, the factors in `up`."""
+Scaled = tuple[Tensor, Tensor, float]
+"""down and up of one part, and its factor."""
 
 
 @dataclass(frozen=True)
@@ -37,12 +39,20 @@ class LinearThin:
     up: Tensor
     """[S, W, O]"""
 
-    def put(self, index: int, operand: Operand) -> None:
-        """Has an operand of the same width in the place of one of the segments'."""
-        down, up = operand
-        rank = len(up)
-        self.down[index, :, :rank], self.up[index, :rank] = down.T, up
+    def put(self, index: int, parts: Sequence[Scaled]) -> None:
+        """Has other parts, of the same width, in the place of one of the segments'."""
+        rank = self.fill(index, parts)
         self.down[index, :, rank:], self.up[index, rank:] = 0, 0
+
+    def fill(self, index: int, parts: Sequence[Scaled]) -> int:
+        """The same where what is beyond their ranks is zero already; the sum of these."""
+        rank = 0
+        for down, up, factor in parts:
+            stop = rank + len(up)
+            self.down[index, :, rank:stop] = down.T
+            torch.mul(up, factor, out=self.up[index, rank:stop])
+            rank = stop
+        return rank
 
     def add(self, x: Tensor, y: Tensor) -> None:
         """Adds what the seals do to the segments' rows of y, in place."""
@@ -88,20 +98,26 @@ class ConvolutionThin:
         return functional.fold(spread, size, kernel, dilation, _reverse_padding(self.module))
 
 
-def thin_of(
-    module: nn.Module, start: int, stop: int, operands: Sequence[Operand]
-) -> LinearThin | ConvolutionThin:
-    """The products for segments from row `start` to `stop`, with operands of one width."""
-    if not isinstance(module, nn.Conv2d):
-        down, up = operands[0]
-        width = width_of(module, len(up))
-        shape = len(operands), down.shape[1], width
-        linear = LinearThin(
-            start, stop, down.new_empty(shape), up.new_empty(len(operands), width, up.shape[1])
-        )
-        for index, operand in enumerate(operands):
-            linear.put(index, operand)
-        return linear
+def linear_thin(
+    start: int, stop: int, width: int, members: Sequence[Sequence[Scaled]], x: Tensor
+) -> LinearThin:
+    """The products of a linear layer, for rows such as x: segments from `start` to `stop`, parts of one width."""
+    down, up, _ = members[0][0]
+    thin = LinearThin(
+        start,
+        stop,
+        x.new_zeros(len(members), down.shape[1], width),
+        x.new_zeros(len(members), width, up.shape[1]),
+    )
+    for index, parts in enumerate(members):
+        thin.fill(index, parts)
+    return thin
+
+
+def convolution_thin(
+    module: nn.Conv2d, start: int, stop: int, operands: Sequence[Operand]
+) -> ConvolutionThin:
+    """The products of a convolution for segments from row `start` to `stop`, with operands of one rank."""
     up = torch.stack([up for _, up in operands])
     num_rows = (stop - start) // len(operands)
     downs = torch.stack([down for down, _ in operands])
