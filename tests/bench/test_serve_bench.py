@@ -1,10 +1,13 @@
 """The service's benchmark: a miniature run of all its parts, and what its report makes of figures."""
 
 import json
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
+import psutil
 import pytest
 
 from sealsmith.bench.http_report import Pace, ServeReport, Soak, serve_page
@@ -84,3 +87,22 @@ def test_a_miniature_run_measures_everything(tmp_path: Path) -> None:
     assert found["streams"]["num_broken"] == 0
     assert found["isolation"]["num_requests"] == 8
     assert found["isolation"]["wrong"] == []
+
+
+@pytest.mark.timeout(600)
+def test_told_to_end_it_leaves_nothing_behind() -> None:
+    words = [*WORDS, "--minutes", "9"]
+    running = psutil.Popen(
+        [sys.executable, "-m", "sealsmith", "bench", "serve", *words], stderr=subprocess.DEVNULL
+    )
+    began = time.monotonic()
+    started: list[psutil.Process] = []
+    while len(started) < 2:  # the service, and its engine
+        assert running.poll() is None
+        assert time.monotonic() - began < 300
+        time.sleep(0.2)
+        started = running.children(recursive=True)
+    running.terminate()
+    assert running.wait(120) == 128 + signal.SIGTERM
+    _, left = psutil.wait_procs(started, timeout=30)
+    assert not left

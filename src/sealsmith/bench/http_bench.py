@@ -206,21 +206,7 @@ async def _listened(plan: ServePlan, orders: Orders, server: Serving) -> tuple[S
     long = LONG if plan.base else TINY_LONG
     listeners = [Listener(each.tenant, each.body | long) for each in wanted]
     audience, health = Audience(server.url, plan.num_streams), list[float]()
-    return await _held(audience, listeners, plan.hold_s, server.url, health), health
-
-
-async def _held(
-    audience: Audience, listeners: Sequence[Listener], hold_s: float, url: str, health: list[float]
-) -> Streams:
-    """Probed from the moment when all listen."""
-    holding = asyncio.create_task(audience.hold(listeners, hold_s))
-    full = asyncio.create_task(audience.is_full.wait())
-    try:
-        await asyncio.wait([holding, full], return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        full.cancel()
-    async with _probed(url, health):
-        return await holding
+    return await audience.hold(listeners, plan.hold_s, _probed(server.url, health)), health
 
 
 @asynccontextmanager

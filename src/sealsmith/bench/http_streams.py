@@ -6,7 +6,7 @@ Who has theirs orders again, so that so many streams stay open.
 import asyncio
 import json
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -44,17 +44,24 @@ class Audience:
         self.found = Streams(num_wanted)
         self._url = url
         self._door = asyncio.Semaphore(AT_ONCE)
-        self.is_full = asyncio.Event()
+        self._is_full = asyncio.Event()
         self._is_over = False
 
-    async def hold(self, listeners: Sequence["Listener"], hold_s: float) -> Streams:
-        """Has as many listen as are wanted, and then for so long; where it does not come to that, it ends."""
+    async def hold(
+        self, listeners: Sequence["Listener"], hold_s: float, watched: AbstractAsyncContextManager[object]
+    ) -> Streams:
+        """Has as many listen as are wanted, and then for so long; where it does not come to that, it ends.
+
+        `watched` is entered when all listen; the time begins when it has been.
+        """
         tasks = [asyncio.create_task(self._listen(listener)) for listener in listeners]
         try:
             with suppress(TimeoutError):
-                await asyncio.wait_for(self.is_full.wait(), OPEN_WITHIN_S)
-                self.found.fewest_open, self.found.num_events = self.found.num_open, 0
-                await asyncio.sleep(hold_s)
+                await asyncio.wait_for(self._is_full.wait(), OPEN_WITHIN_S)
+            if self._is_full.is_set():
+                async with watched:
+                    self.found.fewest_open, self.found.num_events = self.found.num_open, 0
+                    await asyncio.sleep(hold_s)
         finally:
             self._is_over = True  # what closes now was held
             for task in tasks:
@@ -93,8 +100,8 @@ class Audience:
         found.num_open += change
         found.most_open = max(found.most_open, found.num_open)
         if found.num_open >= found.num_wanted:
-            self.is_full.set()
-        if self.is_full.is_set():
+            self._is_full.set()
+        if self._is_full.is_set():
             found.fewest_open = min(found.fewest_open, found.num_open)
 
 

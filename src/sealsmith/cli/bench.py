@@ -1,12 +1,14 @@
 """`sealsmith bench`: this machine's speed beside stock diffusers', in one run."""
 
 import shlex
+import signal
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
@@ -103,7 +105,8 @@ def bench_command(options: BenchOptions) -> None:
     if options.suite is Suite.COMPATIBILITY:
         _write_compatibility(options.out)
         return
-    facts, table = _MEASURED[options.suite](options)
+    with _ending_in_order():
+        facts, table = _MEASURED[options.suite](options)
     if options.out is not None:
         import json
 
@@ -114,6 +117,20 @@ def bench_command(options: BenchOptions) -> None:
         typer.echo(table)
     if not facts.get("is_met", True):
         raise typer.Exit(1)
+
+
+@contextmanager
+def _ending_in_order() -> Iterator[None]:
+    """Told to end by SIGTERM, a suite ends what it has started, as it does after Ctrl-C."""
+
+    def end(*_: object) -> NoReturn:
+        raise SystemExit(128 + signal.SIGTERM)
+
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _check_options(options: BenchOptions) -> None:

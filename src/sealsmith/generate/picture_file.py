@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 PARAMETERS_KEY = "parameters"
 JSON_KEY = "sealsmith"
+COMPRESSION = 2
+"""zlib's level: a third of the time that its usual one takes, for a twentieth more bytes."""
 
 
 def write_picture(picture: "Picture", path: Path | str) -> None:
@@ -38,7 +40,7 @@ def dump_png(image: Image.Image, recipe: Recipe) -> bytes:
     chunks.add_text(PARAMETERS_KEY, dump_parameters(recipe))
     chunks.add_itxt(JSON_KEY, dump_json(recipe))
     buffer = io.BytesIO()
-    image.save(buffer, "PNG", pnginfo=chunks)
+    image.save(buffer, "PNG", pnginfo=chunks, compress_level=COMPRESSION)
     return buffer.getvalue()
 
 

@@ -69,6 +69,8 @@ MIN_BODY_BYTES_S = 1024.0
 """The pace below which a body is not waited for any longer, after the first `BODY_PAUSE_S`."""
 SEND_WITHIN_S = 60.0
 """For a client to take what it is sent, piece by piece."""
+STEP_PAUSE_S = 0.25
+"""Between two steps of a picture of which who listens is told: eyes need no more, and each costs some .3 ms."""
 
 MAX_WAITING_PICTURES = 64
 """Of one tenant, not finished yet."""

@@ -7,6 +7,7 @@ preview) is forgotten, so an order's story never grows beyond a few events a pic
 import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
@@ -79,6 +80,8 @@ class Order:
     _events: list[OrderEvent] = field(default_factory=list)
     _num_events: int = 0
     _news: asyncio.Event = field(default_factory=asyncio.Event)
+    _more_than_steps: asyncio.Event = field(default_factory=asyncio.Event)
+    """News that nobody is to wait for: all but a step."""
 
     def __post_init__(self) -> None:
         seed = self.wish.first.seed
@@ -122,11 +125,17 @@ class Order:
         self._events.append(OrderEvent(self._num_events, kind, index, data))
         self._news.set()
         self._news = asyncio.Event()
+        if kind != "step":
+            self._more_than_steps.set()
+            self._more_than_steps = asyncio.Event()
 
-    async def events(self, after: int = 0) -> AsyncIterator[OrderEvent]:
-        """All that is worth telling from event `after` + 1 on, to the end."""
+    async def events(self, after: int = 0, step_pause_s: float = 0.0) -> AsyncIterator[OrderEvent]:
+        """All that is worth telling from event `after` + 1 on, to the end.
+
+        `step_pause_s`: how long after a step no further one is told; everything else is told at once.
+        """
         while True:
-            news = self._news
+            news, more_than_steps = self._news, self._more_than_steps
             fresh = [event for event in self._events if event.number > after]
             for event in fresh:
                 after = event.number
@@ -135,6 +144,15 @@ class Order:
                     return
             if self.is_over and not fresh:
                 return
+            if (
+                step_pause_s
+                and fresh
+                and fresh[-1].kind == "step"
+                and more_than_steps is self._more_than_steps
+            ):
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(step_pause_s):
+                        await more_than_steps.wait()
             if news is self._news:
                 await news.wait()
 

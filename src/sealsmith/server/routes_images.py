@@ -11,7 +11,7 @@ from sse_starlette.sse import EventSourceResponse, ServerSentEvent
 
 from ..catalog.paging import MAX_PAGE
 from ..errors import OrderMissingError
-from .limits import MAX_PICTURES
+from .limits import MAX_PICTURES, STEP_PAUSE_S
 from .order import Order, OrderEvent
 from .schema import ImageRequest, OrderBody, OrdersBody, order_body, picture_body
 from .service import Drawer, RequestId, ServiceOf
@@ -103,7 +103,7 @@ async def forget_order(order_id: OrderId, service: ServiceOf, caller: Drawer) ->
 
 
 async def _told(order: Order, after: int) -> AsyncGenerator[ServerSentEvent]:
-    async for event in order.events(after):
+    async for event in order.events(after, STEP_PAUSE_S):
         yield ServerSentEvent(json.dumps(_data(order, event)), event=event.kind, id=str(event.number))
 
 
