@@ -20,9 +20,8 @@ from pathlib import Path
 
 from ..bases import open_base
 from ..engine.client import EngineClient
-from ..engine.supervisor import Launch
+from ..engine.supervisor import BESIDE_OTHERS, Launch
 from ..errors import DrawingError
-from ..server.drawing_service import BESIDE_OTHERS
 from ..server.limits import MAX_WAITING_PICTURES
 from ..server.listening import allow_many_connections
 from ..server.log import set_up_log

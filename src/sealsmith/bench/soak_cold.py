@@ -37,7 +37,7 @@ RESAMPLES = 1000
 class Probes:
     """How many, and of what."""
 
-    num_each: int = 12
+    num_each: int = 24
     """Cold ones, and warm ones, beside others; by themselves as many again."""
     num_steps: int | None = None
     """None: as many as the base's family draws with by default."""

@@ -1,5 +1,6 @@
 """`sealsmith bench`: this machine's speed beside stock diffusers', in one run."""
 
+import os
 import shlex
 import signal
 import sys
@@ -188,6 +189,10 @@ def _soak(options: BenchOptions) -> tuple[dict[str, Any], str]:
     """The soak's report, as JSON and as a page."""
     from dataclasses import replace
 
+    from ..engine.supervisor import BESIDE_OTHERS
+
+    for name, value in BESIDE_OTHERS.items():  # before PyTorch is here, which reads it
+        os.environ.setdefault(name, value)
     from ..bench.soak import SoakPlan, soak
     from ..bench.soak_report import soak_page
     from .console import note

@@ -220,7 +220,7 @@ class Exchange(Generic[T]):
             if data is None:
                 data = await self._fetched(key)
             async with self._preparing:
-                seal, num_bytes = await asyncio.to_thread(self._prepare, key, data)
+                seal, num_bytes = await self._prepared(key, data, is_new)
                 await self._admit(key, load, seal, num_bytes)
         except SealsmithError as error:
             self._fail(key, load, error)
@@ -234,6 +234,15 @@ class Exchange(Generic[T]):
         else:
             if is_new and self._disk is not None:
                 await self._save(self._disk, key, data)
+
+    async def _prepared(self, key: str, data: bytearray, is_new: bool) -> tuple[T, int]:
+        """What the store gave is proved meanwhile: if it is not what was asked for, that is what is said of it."""
+        proving = asyncio.create_task(self._store.prove(key, data)) if is_new else None
+        try:
+            return await asyncio.to_thread(self._prepare, key, data)
+        finally:
+            if proving is not None:
+                await proving
 
     async def _save(self, disk: DiskCache, key: str, data: bytearray) -> None:
         """Onto the disk, which also the end of the exchange waits for."""
@@ -255,7 +264,7 @@ class Exchange(Generic[T]):
         async with self._fetching:
             try:
                 async with asyncio.timeout(self._fetch_within_s):
-                    data = await self._store.fetch(key)
+                    data = await self._store.take(key)
             except TimeoutError as error:
                 raise StoreError(
                     f"the store did not give seal {key[:12]} within {self._fetch_within_s:g} s",

@@ -66,9 +66,15 @@ class SealStore:
         self._store, self._max_seal_bytes = store, max_seal_bytes
 
     async def fetch(self, digest: str) -> bytearray:
-        """The whole file, proved to be the one of that digest.
+        """The whole file, proved to be the one of that digest. Raises: as `take` and `prove` do."""
+        data = await self.take(digest)
+        await self.prove(digest, data)
+        return data
 
-        Raises: SealMissingError; SealSizeError, before it is fetched; SealFormatError for another; StoreError.
+    async def take(self, digest: str) -> bytearray:
+        """The whole file, as the store has it.
+
+        Raises: SealMissingError; SealSizeError, before it is fetched; StoreError.
         """
         check_digest(digest)
         try:
@@ -86,13 +92,16 @@ class SealStore:
                 f"the store did not give seal {digest[:12]}: {type(error).__name__}",
                 "try again; if it stays so, see the engine's log",
             ) from error
+        return data
+
+    async def prove(self, digest: str, data: bytearray) -> None:
+        """Refuses what is not the file of that digest. Raises: SealFormatError."""
         actual = await asyncio.to_thread(digest_of, data)
         if actual != digest:
             raise SealFormatError(
                 f"the store's file of seal {digest[:12]} is damaged: {len(data)} bytes of SHA-256 {actual[:12]}",
                 "import it again",
             )
-        return data
 
     async def put(self, data: bytes) -> str:
         """Stores a file; its digest. One that is there already stays. Raises: SealSizeError, StoreError."""

@@ -20,6 +20,10 @@ from ..errors import EngineError
 from .messages import Report, Start, new_token
 
 MAX_REPORT_BYTES = 1 << 20
+BESIDE_OTHERS = {"GOMP_SPINCOUNT": "20000"}
+"""For an engine's process that is not alone: OpenMP's idle threads wait half a millisecond or so for the next
+product, and then let go of their core. Fewer turns have them sleep and wake within a pass; more keep the core from
+others, who may be those that make the next picture's seal ready (docs/log.md)."""
 
 
 @dataclass(frozen=True)

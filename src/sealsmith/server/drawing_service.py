@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..engine.client import EngineClient
-from ..engine.supervisor import Launch
+from ..engine.supervisor import BESIDE_OTHERS, Launch
 from .inspector import Inspector
 from .library import Library
 from .metrics import Metrics
@@ -15,11 +15,6 @@ from .on_base import OnBase
 from .orders import OrderBook
 from .service import Service
 from .tracing import NO_TRACING, Tracing
-
-BESIDE_OTHERS = {"GOMP_SPINCOUNT": "20000"}
-"""For the engine's process, where the environment says nothing else: OpenMP's idle threads wait some half a
-millisecond for the next product, and then let go of their core. Fewer turns have them sleep and wake within a pass,
-which costs an eighth of its time; more keep the core from others (docs/log.md)."""
 
 
 @dataclass(frozen=True)
