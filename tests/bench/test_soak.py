@@ -131,7 +131,7 @@ def test_what_the_time_did_not_suffice_for_is_not_kept() -> None:
         exactness=Exactness(),
         memory=Memory(64, num_seals=2000, samples_mib=[500.0] * 100),
         fairness=Fairness(0.8, 3, latencies, latencies),
-        cold=probed(12, lambda _: 1.0),
+        cold=probed(Probes().num_each, lambda _: 1.0),
         traffic=TRAFFIC,
         cycle=Cycle(),
         load=Load(),
@@ -146,7 +146,7 @@ def test_what_the_time_did_not_suffice_for_is_not_kept() -> None:
     shorter = {
         "memory": replace(whole.memory, num_seals=1999),
         "fairness": replace(whole.fairness, num_runs=2),
-        "cold": probed(11, lambda _: 1.0),
+        "cold": probed(Probes().num_each - 1, lambda _: 1.0),
     }
     for part, places in {"memory": [7], "fairness": [8], "cold": [10, 11]}.items():
         rows = replace(whole, **{part: shorter[part]}).rows
