@@ -9,7 +9,12 @@ from torch.nn import functional
 
 from sealsmith.bases import Base
 from sealsmith.engine import products
+from sealsmith.engine.fitted import HeldSeals
+from sealsmith.engine.loop import Engine
 from sealsmith.engine.products import QuickLayers, linear
+from sealsmith.engine.request import Order
+from sealsmith.engine.settings import EngineSettings
+from sealsmith.generate import Request
 
 ONEDNN = pytest.mark.skipif(not torch.backends.mkldnn.is_available(), reason="PyTorch without oneDNN")
 SIZES = st.integers(1, 40)
@@ -83,3 +88,28 @@ def test_it_is_measured_once() -> None:
     first = products.is_onednn_quicker()
     assert products.is_onednn_quicker() is first
     assert products.is_onednn_quicker.cache_info().misses == 1
+
+
+@pytest.mark.parametrize("error", [AttributeError, RuntimeError])
+def test_a_build_without_the_product_goes_on_without_it(
+    error: type[Exception], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def missing(*_: object) -> torch.Tensor:
+        raise error
+
+    monkeypatch.setattr(products, "linear", missing)
+    assert products.is_onednn_quicker.__wrapped__() is False
+
+
+@pytest.mark.usefixtures("onednn")
+@ONEDNN
+@pytest.mark.parametrize("deterministic", [False, True])
+def test_the_same_bytes_do_not_hang_on_what_was_measured(tiny_base: Base, deterministic: bool) -> None:
+    settings = EngineSettings(deterministic=deterministic, merge_for_speed=False)
+    engine = Engine(tiny_base, HeldSeals(tiny_base, {}), settings)
+    engine.submit(Order("plain", Request("a red wax seal", num_steps=2)))
+    engine.step()
+    layers = [module for module in tiny_base.denoiser.modules() if type(module) is nn.Linear]
+    assert all("forward" in layer.__dict__ for layer in layers) is not deterministic
+    engine.close()
+    assert not any("forward" in layer.__dict__ for layer in layers)

@@ -80,9 +80,12 @@ class _Share:
 class Bank:
     """The seals beside a base's denoiser, for one batch after the other."""
 
-    def __init__(self, base: Base, pool: Pool, kernel: str = "auto", fold_bytes: int = 0):
+    def __init__(
+        self, base: Base, pool: Pool, kernel: str = "auto", fold_bytes: int = 0, is_timed: bool = True
+    ):
         """`fold_bytes`: memory for weights with seals in them, where the kernel can use some.
 
+        `is_timed`: whether the quicker of two libraries is taken, which another process may find to be the other.
         Raises: ConfigError for a kernel there is none of.
         """
         self._pool = pool
@@ -94,7 +97,7 @@ class Bank:
             f"{prefix}.{path}": TextLayer(f"{prefix}.{path}", base.denoiser.get_submodule(path), self._kernel)
             for path in base.family.workings.text_layers(base)
         }
-        self._quick = QuickLayers(base.denoiser)
+        self._quick = QuickLayers(base.denoiser) if is_timed else None
         self._batch: tuple[Rows, ...] = ()
         self._parts: dict[tuple[Use, ...], _PartsOf] = {}
         self._frame: Sequence[_Share] = ()
@@ -113,7 +116,7 @@ class Bank:
         self._hold(wanted)
         self._parts = {rows.uses: self._parts.get(rows.uses) or _parts(rows.uses) for rows in wanted}
         self._batch = wanted
-        if wanted:
+        if wanted and self._quick:
             self._quick.on()  # before layers with seals take them for the module's own
         self._frame = _frame(wanted, self._parts, self._frame)
         self._has_twins = any(_share_a_seal(one, other) for one, other in pairwise(wanted))
@@ -129,7 +132,7 @@ class Bank:
         readings = tuple(rows.reading for rows in wanted)
         for path in kept:
             self._text_layers[path].arrange(self._single_segments(path), readings)
-        if not wanted:
+        if not wanted and self._quick:
             self._quick.off()
 
     def clear(self) -> None:

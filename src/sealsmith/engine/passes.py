@@ -58,7 +58,7 @@ class Passes:
         self.pool = Pool(settings.pool_bytes // element_bytes, dtype=base.dtype, device=base.device)
         self._residents = Residents(self.pool)
         fold_bytes = 0 if settings.deterministic else settings.fold_bytes  # what has room depends on others
-        self._bank = Bank(base, self.pool, fold_bytes=fold_bytes)
+        self._bank = Bank(base, self.pool, fold_bytes=fold_bytes, is_timed=not settings.deterministic)
         self._listener = Listener(base)
 
     def enter(self, drawing: Drawing) -> None:

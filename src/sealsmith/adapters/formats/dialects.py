@@ -10,7 +10,7 @@ from .names import diffusers_place, kohya_place, original_place
 from .parts import COMMON, OLD, PEFT, XLABS, Endings, Part, split_name
 from .place import Place
 
-KNOWN_NAMES = 1 << 15
+KNOWN_NAMES = 1 << 14
 """Of tensors, which seals of one kind have in common: what they mean is kept."""
 
 
