@@ -19,7 +19,7 @@ def test_a_store_finds_every_seal_and_the_base_takes_it(tiny_base: Base, tmp_pat
     assert len({each.digest for each in made}) == 3
     store = SealStore(open_store(tmp_path.as_uri()))
     for each in made:
-        assert asyncio.run(store.fetch(each.digest)) == each.path.read_bytes()
+        assert asyncio.run(store.take(each.digest)) == each.path.read_bytes()
         seal = read_seal(each.path)
         assert each.tensor_bytes == sum(
             change.down.nbytes + change.up.nbytes

@@ -47,7 +47,7 @@ def test_what_went_in_comes_out(catalog: Catalog, owner: str, store_url: str) ->
     )
     assert catalog.seals.read(owner, record.digest) == content(1)
     assert catalog.seals.thumbnail(owner, record.digest) == given.thumbnail
-    fetched = asyncio.run(SealStore(open_store(store_url)).fetch(record.digest))  # as the engine does it
+    fetched = asyncio.run(SealStore(open_store(store_url)).take(record.digest))  # as the engine does it
     assert fetched == content(1)
 
 

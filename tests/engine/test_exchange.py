@@ -98,15 +98,15 @@ def test_what_was_put_is_fetched(
         store = SealStore(open_store({"file": folder, "memory": "memory:///", "s3": s3_folder()}[where]))
         assert asyncio.run(store.put(data)) == digest_of(data)
         assert asyncio.run(store.put(data)) == digest_of(data)
-    assert asyncio.run(store.fetch(digest_of(data))) == data
+    assert asyncio.run(store.take(digest_of(data))) == data
     with pytest.raises(SealMissingError, match="no seal 000000000000"):
-        asyncio.run(store.fetch(MISSING))
+        asyncio.run(store.take(MISSING))
 
 
 @pytest.mark.parametrize("name", ["", "zwx", "../../etc/passwd", "A" * 64, "0" * 63 + "\n"])
 def test_what_is_no_digest_is_not_looked_for(name: str, tmp_path: Path) -> None:
     with pytest.raises(SealMissingError, match="no seal"):
-        asyncio.run(SealStore(open_store(tmp_path.as_uri())).fetch(name))
+        asyncio.run(SealStore(open_store(tmp_path.as_uri())).take(name))
 
 
 def test_a_store_nobody_knows_is_refused() -> None:

@@ -5,17 +5,14 @@ for: the arms (engine_arms.py), or the figures' words (engine_report.py).
 """
 
 import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-
-import torch
-from threadpoolctl import threadpool_limits
 
 from ..bases import Base, open_base
 from ..engine.allocation import keep_freed_memory
 from ..engine.settings import EngineSettings
+from ..engine.side_threads import own_threads
 from ..errors import ConfigError
 from .engine_arms import ARMS, Terms, benched
 from .engine_figures import DETERMINISTIC, OURS, ArrivalFigures, WorkloadFigures
@@ -107,21 +104,13 @@ def measure_engine(word: str, plan: EnginePlan, command: str, say: Callable[[str
         )
     terms = Terms(plan.num_steps or ours.family.num_steps, ours.family.guidance, plan.settings)
     run = _Run(plan, terms, ours, open_base(word), say)
-    with _threads(plan.num_threads):
+    with own_threads(plan.num_threads):
         figures, arrivals = run.workloads()
         scale = None
         if plan.is_whole:
             say(f"our engine over {max(plan.scale.registered):,} seals, and in its own process")
             scale = Scale(word, ours, run.ceiling, terms, plan.scale).measure()
         return EngineReport(tuple(figures), tuple(arrivals), scale, terms, machine(), commit(), command)
-
-
-@contextmanager
-def _threads(number: int | None) -> Iterator[None]:
-    """Of this thread: torch's own number would hold for MKL in every thread, those that prepare seals included."""
-    torch.get_num_threads()  # torch sets a thread's number when it is first asked for
-    with threadpool_limits(number, user_api="openmp"):
-        yield
 
 
 @dataclass(frozen=True)

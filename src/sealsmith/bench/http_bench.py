@@ -20,7 +20,7 @@ from pathlib import Path
 
 from ..bases import open_base
 from ..engine.client import EngineClient
-from ..engine.supervisor import BESIDE_OTHERS, Launch
+from ..engine.supervisor import Launch, beside_others
 from ..errors import DrawingError
 from ..server.limits import MAX_WAITING_PICTURES
 from ..server.listening import allow_many_connections
@@ -160,7 +160,7 @@ async def _pace(plan: ServePlan, orders: Orders, base: str, server: Serving) -> 
     """The two sides in turn, the same pictures."""
     found = Pace(plan.num_customers, plan.pictures_a_round, orders.num_steps)
     config = {"base": base, "store": orders.stage.store}
-    launch = Launch("sealsmith.engine.core:open_core", config, BESIDE_OTHERS)
+    launch = Launch("sealsmith.engine.core:open_core", config, beside_others())
     async with EngineClient(launch) as engine:
 
         async def http(asked: Sequence[Wanted]) -> None:

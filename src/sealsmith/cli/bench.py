@@ -189,10 +189,9 @@ def _soak(options: BenchOptions) -> tuple[dict[str, Any], str]:
     """The soak's report, as JSON and as a page."""
     from dataclasses import replace
 
-    from ..engine.supervisor import BESIDE_OTHERS
+    from ..engine.supervisor import beside_others
 
-    for name, value in BESIDE_OTHERS.items():  # before PyTorch is here, which reads it
-        os.environ.setdefault(name, value)
+    os.environ.update(beside_others())  # before PyTorch is here, which reads it
     from ..bench.soak import SoakPlan, soak
     from ..bench.soak_report import soak_page
     from .console import note

@@ -2,7 +2,7 @@
 
     acquire -> in memory?  a finished future
                on its way? a future of the load that all who want it share
-               else        disk, or store and then disk -> proved -> prepared in a thread -> memory
+               else        disk, or store -> proved, and prepared meanwhile, in threads -> memory; then disk
     release -> it may go when room is needed, the least recently used first
 
 What goes wrong with a seal is its own requests' matter: its futures fail, and the next who asks tries again. All

@@ -8,7 +8,7 @@ Intel's MKL uses half of their width, and oneDNN, which can do a linear layer as
 
 import time
 from collections.abc import Callable
-from functools import cache, partial
+from functools import cache, cached_property, partial
 from typing import Any
 
 import torch
@@ -52,28 +52,27 @@ class QuickLayers:
 
     def __init__(self, module: nn.Module):
         self._module = module
-        self._own: list[tuple[OwnForward, Callable[[Tensor], Tensor]]] | None = None
         self._is_on = False
 
     def on(self) -> None:
         """Changes nothing of the weights, and reads them anew in every pass."""
-        if self._is_on:
-            return
-        if self._own is None:
-            layers = (
-                [each for each in self._module.modules() if _is_plain(each)] if is_onednn_quicker() else []
-            )
-            self._own = [(OwnForward(layer), _quick(layer)) for layer in layers]
+        if not self._is_on:
+            for own, quick in self._layers:
+                own.replace(quick)
         self._is_on = True
-        for own, quick in self._own:
-            own.replace(quick)
 
     def off(self) -> None:
         """Gives the layers their own forward passes back."""
-        if self._is_on and self._own is not None:
-            for own, _ in self._own:
+        if self._is_on:
+            for own, _ in self._layers:
                 own.restore()
         self._is_on = False
+
+    @cached_property
+    def _layers(self) -> list[tuple[OwnForward, Callable[[Tensor], Tensor]]]:
+        """Those it does; measured only where there are some that it could do."""
+        plain = [each for each in self._module.modules() if _is_plain(each)]
+        return [(OwnForward(each), _quick(each)) for each in plain] if plain and is_onednn_quicker() else []
 
 
 def _quick(layer: nn.Module) -> Callable[[Tensor], Tensor]:

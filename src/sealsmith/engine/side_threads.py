@@ -9,7 +9,15 @@ import torch
 from threadpoolctl import threadpool_limits
 
 
-def compute_alone() -> None:
-    """Has the calling thread take no helpers for what it computes. MKL, where its number was set, still does."""
+def own_threads(number: int | None) -> threadpool_limits:
+    """Has the calling thread compute with so many threads, for good or until this context ends; None: as it does.
+
+    MKL follows, where its number was not set; torch's own way to set one sets MKL's for every thread.
+    """
     torch.get_num_threads()  # torch sets a thread's number when it is first asked for
-    threadpool_limits(1, user_api="openmp")
+    return threadpool_limits(number, user_api="openmp")
+
+
+def compute_alone() -> None:
+    """Has the calling thread take no helpers for what it computes."""
+    own_threads(1)

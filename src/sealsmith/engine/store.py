@@ -65,14 +65,8 @@ class SealStore:
     def __init__(self, store: "ObjectStore", max_seal_bytes: int = MAX_SEAL_BYTES):
         self._store, self._max_seal_bytes = store, max_seal_bytes
 
-    async def fetch(self, digest: str) -> bytearray:
-        """The whole file, proved to be the one of that digest. Raises: as `take` and `prove` do."""
-        data = await self.take(digest)
-        await self.prove(digest, data)
-        return data
-
     async def take(self, digest: str) -> bytearray:
-        """The whole file, as the store has it.
+        """The whole file as the store has it, still to be proved.
 
         Raises: SealMissingError; SealSizeError, before it is fetched; StoreError.
         """
@@ -80,9 +74,8 @@ class SealStore:
         try:
             found = await obstore.get_async(self._store, path_of(digest))
             self._check_size(digest, int(found.meta["size"]))
-            data = bytearray(
-                await found.bytes_async()
-            )  # a stream of a folder's file comes in pieces of 8 KiB
+            # At once: a stream of a folder's file comes in pieces of 8 KiB.
+            data = bytearray(await found.bytes_async())
             self._check_size(digest, len(data))
         except FileNotFoundError as error:
             raise SealMissingError(f"the store has no seal {digest[:12]}", "import it again") from error

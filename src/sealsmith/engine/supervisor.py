@@ -26,6 +26,11 @@ product, and then let go of their core. Fewer turns have them sleep and wake wit
 others, who may be those that make the next picture's seal ready (docs/log.md)."""
 
 
+def beside_others() -> dict[str, str]:
+    """The same, where this process' environment says nothing else."""
+    return {name: os.environ.get(name, value) for name, value in BESIDE_OTHERS.items()}
+
+
 @dataclass(frozen=True)
 class Launch:
     """How a process is started."""

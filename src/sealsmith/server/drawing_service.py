@@ -1,13 +1,12 @@
 """A service on a library: its engine, its inspector and its order book, all of which end with it."""
 
-import os
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 from ..engine.client import EngineClient
-from ..engine.supervisor import BESIDE_OTHERS, Launch
+from ..engine.supervisor import Launch, beside_others
 from .inspector import Inspector
 from .library import Library
 from .metrics import Metrics
@@ -51,8 +50,7 @@ async def drawing_service(
         "settings": {**settings.engine, "deterministic": settings.deterministic},
     }
     metrics = Metrics()
-    environ = {key: os.environ.get(key, value) for key, value in BESIDE_OTHERS.items()}
-    launch = Launch("sealsmith.engine.core:open_core", config, environ)
+    launch = Launch("sealsmith.engine.core:open_core", config, beside_others())
     on_base = OnBase(settings.base)
     try:
         async with EngineClient(launch) as engine:

@@ -144,12 +144,7 @@ class Order:
                     return
             if self.is_over and not fresh:
                 return
-            if (
-                step_pause_s
-                and fresh
-                and fresh[-1].kind == "step"
-                and more_than_steps is self._more_than_steps
-            ):
+            if step_pause_s and fresh and fresh[-1].kind == "step":
                 with suppress(TimeoutError):
                     async with asyncio.timeout(step_pause_s):
                         await more_than_steps.wait()
