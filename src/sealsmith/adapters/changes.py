@@ -8,6 +8,7 @@ Shape letters: O outputs, I inputs, R rank; convolutions have kh and kw behind t
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any, Protocol
 
@@ -342,6 +343,23 @@ def has_effect(change: Change) -> bool:
     if isinstance(change, LowRank) and _first_column(change) > 2 * smallest:
         return True
     return float(norm(change)) > smallest
+
+
+def surely_have_effect(changes: Sequence[LowRank]) -> bool:
+    """Whether each has an effect by its first column alone, those of one shape at once. False says nothing."""
+    alike: dict[tuple[torch.Size, torch.Size], list[LowRank]] = {}
+    for change in changes:
+        alike.setdefault((change.down.shape, change.up.shape), []).append(change)
+    return all(_have_large_columns(group) for group in alike.values())
+
+
+def _have_large_columns(changes: Sequence[LowRank]) -> bool:
+    """The test of `has_effect` that needs no norm, of changes of one shape."""
+    ups = torch.stack([change.up for change in changes]).flatten(2).float()
+    columns = torch.stack([change.down for change in changes]).flatten(2)[:, :, 0].float()
+    norms = (ups * columns[:, None]).sum(2).norm(dim=1).tolist()
+    smallest = SMALLEST_RMS * math.sqrt(math.prod(changes[0].shape))
+    return all(change.scale * norm > 2 * smallest for change, norm in zip(changes, norms, strict=True))
 
 
 def _first_column(change: LowRank) -> float:

@@ -29,6 +29,9 @@ MAX_NAME_CHARACTERS = 512
 MAX_DIGITS = 19
 """Of an integer: enough for every 63-bit size."""
 
+MAX_SPLIT_BYTES = 1 << 20
+"""Of a header whose strings are read by themselves, uncounted."""
+
 ITEM_BYTES = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2, "F8_E4M3": 1, "F8_E5M2": 1}
 """Types of weights that are read, by safetensors' names."""
 INTEGER_BYTES = {"I64": 8, "I32": 4, "I16": 2, "I8": 1, "U8": 1}
@@ -107,6 +110,21 @@ def parse_file_header(text: bytes, data_bytes: int, name: str) -> FileHeader:
     return header
 
 
+def split_metadata(text: bytes) -> tuple[dict[str, str], bytes] | None:
+    """The strings of a header and the rest of it as it stands: the table of its tensors, unread.
+
+    None where the strings do not come first, as we write them, or are not what they should be.
+    """
+    if len(text) > MAX_SPLIT_BYTES or not text.startswith(_FIRST):
+        return None
+    try:
+        whole = str(text, "utf-8")
+        metadata, stop = _METADATA.raw_decode(whole, len(_FIRST))
+    except (ValueError, RecursionError):
+        return None
+    return (metadata, whole[stop:].rstrip().encode()) if _is_metadata(metadata) else None
+
+
 def _load_table(text: bytes, name: str) -> dict[str, Any]:
     """The JSON object in `text`, counted before it is built."""
     num_tensors = text.count(b'"data_offsets"')
@@ -152,6 +170,10 @@ def _parse_int(digits: str) -> int:
 
 def _refuse(constant: str) -> None:
     raise ValueError(f"{constant} where a number was expected")
+
+
+_FIRST = b'{"__metadata__":'
+_METADATA = json.JSONDecoder(object_pairs_hook=_unique, parse_int=_parse_int, parse_constant=_refuse)
 
 
 def _is_metadata(metadata: object) -> bool:

@@ -10,9 +10,10 @@ import torch
 
 from ..adapters import LowRank, Seal, parse_seal, tensor_hash
 from ..adapters.changes import Change, tensors
-from ..adapters.seal_file import proven_hash
+from ..adapters.seal_file import own_words, proven_hash
 from ..bases import Base
 from ..generate.recipe import SealUse
+from .alike import Alike
 from .exchange import Prepare
 from .fitted import FittedSeal, fitted
 from .packing import laid_together
@@ -27,12 +28,21 @@ def preparing(base: Base) -> Prepare[FittedSeal]:
     Raises: as `parse_seal` and `fitted` do.
     """
 
+    alike = Alike(base.dtype)
+
     def prepare(digest: str, data: bytearray) -> tuple[FittedSeal, int]:
-        seal = parse_seal(data, f"seal {digest[:12]}")
-        use = SealUse(seal.name, 1.0, seal.header.trigger, digest, proven_hash(seal) or tensor_hash(data))
-        seal, num_bytes = in_precision(seal, base.dtype, len(data))
+        words = own_words(data)
+        known = words and alike.ready(digest, words)
+        if known:
+            return known
+        read = parse_seal(data, f"seal {digest[:12]}")
+        use = SealUse(read.name, 1.0, read.header.trigger, digest, proven_hash(read) or tensor_hash(data))
+        seal, num_bytes = in_precision(read, base.dtype, len(data))
         ready = fitted(base, digest, seal, use)
-        return ready, num_bytes + _copied_bytes(ready) + OVERHEAD_BYTES
+        num_bytes += _copied_bytes(ready) + OVERHEAD_BYTES
+        if words:
+            alike.learn(words, read, ready, num_bytes)
+        return ready, num_bytes
 
     return prepare
 
