@@ -409,7 +409,10 @@ def test_prompts_are_read_once_for_the_same_words_and_seals(tiny_base: Base) -> 
 def test_keys_and_values_of_a_prompt_are_computed_once_a_picture(
     tiny_base: Base, deterministic: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Beside the layers, in the weights, and of pictures that join later; but not where strengths change."""
+    """Beside the layers, in the weights, and of pictures that join later; but not where strengths change.
+
+    Those that begin together have theirs computed together, or each by itself where no byte may depend on others.
+    """
     paths = tiny_base.family.workings.text_layers(tiny_base)
     layers = {tiny_base.denoiser.get_submodule(path) for path in paths}
     assert len(layers) == 2 * sum(path.endswith("attn2.to_k") for path in paths) > 0
@@ -431,7 +434,8 @@ def test_keys_and_values_of_a_prompt_are_computed_once_a_picture(
     ]
     engine = engine_of(tiny_base, seals, max_rows=8, max_underway_rows=8, deterministic=deterministic)
     play(engine, [orders[:2], orders[2:]])
-    assert sorted(calls) == [1] * len(layers) + [2] * 3 * len(layers)
+    assert sum(calls) == (1 + 3 * 2) * len(layers)
+    assert (len(calls) == 4 * len(layers)) if deterministic else (len(calls) < 4 * len(layers))
     calls.clear()
     play(engine, [[Order("changing", REQUEST, (("rank 7", parse_strength("0.9@0,0.1@1")),))]])
     assert calls.count(2) == REQUEST.num_steps * len(layers)

@@ -4,8 +4,9 @@ The module, its weights and its hooks stay what they are; only its `forward` is 
 or by what the layer made of the prompts, which is the same in all steps of a picture.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import accumulate
 from typing import Any
 
 import torch
@@ -13,7 +14,7 @@ from torch import Tensor, nn
 
 from .kernels import Kernel, check_rows
 from .own_forward import OwnForward
-from .segments import Part, Segment, expand, shrink
+from .segments import Part, Segment
 
 
 class AdaptedLayer:
@@ -56,14 +57,15 @@ class Reading:
 
 
 class TextLayer:
-    """A layer that reads the prompts and nothing else: each picture's once, with its seals, by itself.
+    """A layer that reads the prompts and nothing else: each picture's once, those of pictures that begin together
+    at once.
 
-    It makes one product less for each step; and since a picture's rows are always computed alone, no bit of theirs
-    depends on the company.
+    It makes one product less for each step.
     """
 
     def __init__(self, path: str, module: nn.Module, kernel: Kernel):
-        self._path, self._module, self._kernel = path, module, kernel
+        self._path, self._module = path, module
+        self._reader = kernel.layer(path, module, self._plain)
         self._own: OwnForward | None = None
         """While it is replaced."""
         self._segments: Sequence[Segment] = ()
@@ -94,8 +96,7 @@ class TextLayer:
         check_rows(x, self._segments)
         if self._whole is not None and self._is_joined:
             return self._whole
-        pairs = zip(self._segments, self._readings, strict=True)
-        rows = [self._rows(x, segment, reading) for segment, reading in pairs]
+        rows = [*self._rows(x)]
         if None in self._readings:  # hooks may write into it
             return torch.cat(rows)
         self._whole = self._join(rows)
@@ -111,19 +112,39 @@ class TextLayer:
                 self._whole[segment.start : segment.stop] = new
         return self._whole
 
-    def _rows(self, x: Tensor, segment: Segment, reading: Reading | None) -> Tensor:
-        if reading is None:
-            return self._read(x[segment.start : segment.stop], segment.parts)
-        kept = reading.made.get(self._path)
-        if kept is None or kept[0] != segment.parts:
-            kept = segment.parts, self._read(x[segment.start : segment.stop], segment.parts)
-            reading.made[self._path] = kept
-        return kept[1]
+    def _rows(self, x: Tensor) -> Iterator[Tensor]:
+        """Each segment's, kept or read now."""
+        pairs = [*zip(self._segments, self._readings, strict=True)]
+        kept = [self._kept(segment, reading) for segment, reading in pairs]
+        wanted = [segment for segment, each in zip(self._segments, kept, strict=True) if each is None]
+        fresh = iter(self._read(x, wanted))
+        for each, (segment, reading) in zip(kept, pairs, strict=True):
+            rows = next(fresh) if each is None else each
+            if reading is not None:
+                reading.made[self._path] = segment.parts, rows
+            yield rows
 
-    def _read(self, text: Tensor, parts: Sequence[Part]) -> Tensor:
+    def _kept(self, segment: Segment, reading: Reading | None) -> Tensor | None:
+        parts, rows = (reading and reading.made.get(self._path)) or (None, None)
+        return rows if parts == segment.parts else None
+
+    def _read(self, x: Tensor, segments: Sequence[Segment]) -> Sequence[Tensor]:
+        """The rows of these segments."""
+        if not segments:
+            return ()
+        counts = [segment.num_rows for segment in segments]
+        stops = [*accumulate(counts)]
+        # What is read once is not worth weights of its own, which lasting segments might get.
+        together = [
+            Segment(stop - count, stop, segment.parts, is_lasting=False)
+            for segment, count, stop in zip(segments, counts, stops, strict=True)
+        ]
+        text = torch.cat([x[segment.start : segment.stop] for segment in segments])
+        self._reader.arrange(together)
+        y = self._reader.forward(text)
+        self._reader.arrange(())
+        return y.split(counts)
+
+    def _plain(self, text: Tensor) -> Tensor:
         assert self._own is not None
-        y = self._own.run(text)
-        for part in parts:
-            down, up = (each.to(text.dtype) for each in self._kernel.read(part))
-            y = y + part.factor * expand(self._module, shrink(self._module, text, down), up)
-        return y
+        return self._own.run(text)

@@ -6,14 +6,15 @@ and each call turns the whole input into another layout. Instead every pixel is 
 
     x [B, I, H, W]  ->  [B, R kh kw, H W]  ->  col2im  ->  [B, R, h, w]  ->  times up, added to y [B, O, h, w]
 
-A linear layer's thin products cost what they read and write, hardly what they multiply: there ranks are filled up
-with zeros to the next multiple of 16, so that seals of different ranks share one product.
+In a linear layer ranks are filled up with zeros to the next multiple of 16, so that seals of different ranks share
+one product. Times `down` that costs nothing: with 8 columns it takes longer than with 16. Times `up` it would, so
+there the columns beyond the largest rank are left out.
 
 Shape letters: S segments of P rows each, B = S P, N tokens (or pixels), R rank, W rank filled up.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
@@ -21,14 +22,14 @@ from torch.nn import functional
 
 from ..segments import shrink
 
-RANK_STEP = 16
+RANK_STEP, DEPTH_STEP = 16, 4
 Operand = tuple[Tensor, Tensor]
 """down [R, ...] and up [R, O] of all parts of a segment, one behind the other, the factors in `up`."""
 Scaled = tuple[Tensor, Tensor, float]
 """down and up of one part, and its factor."""
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class LinearThin:
     """Of segments side by side, all of one width and number of rows."""
 
@@ -38,30 +39,58 @@ class LinearThin:
     """[S, I, W]"""
     up: Tensor
     """[S, W, O]"""
+    ranks: dict[int, int] = field(default_factory=dict)
+    """Of each segment's parts together."""
+    depth: int = 0
+    """Behind so many columns there are zeros alone."""
 
     def put(self, index: int, parts: Sequence[Scaled]) -> None:
         """Has other parts, of the same width, in the place of one of the segments'."""
-        rank = self.fill(index, parts)
+        self._fill(index, parts)
+        rank = self.ranks[index]
         self.down[index, :, rank:], self.up[index, rank:] = 0, 0
+        self._measure()
 
-    def fill(self, index: int, parts: Sequence[Scaled]) -> int:
-        """The same where what is beyond their ranks is zero already; the sum of these."""
+    def put_all(self, members: Sequence[Sequence[Scaled]]) -> None:
+        """Has these parts in all segments, in which there was nothing."""
+        first = len(members[0][0][1])
+        if all(len(parts) == 1 and len(parts[0][1]) == first for parts in members):
+            self._fill_at_once(first, [parts[0] for parts in members])
+        else:
+            for index, parts in enumerate(members):
+                self._fill(index, parts)
+        self._measure()
+
+    def _fill_at_once(self, rank: int, parts: Sequence[Scaled]) -> None:
+        """One part of this rank in each segment: a few calls, where one by one each takes several."""
+        downs, ups, factors = zip(*parts, strict=True)
+        self.down[:, :, :rank] = torch.stack(downs).mT
+        self.up[:, :rank] = torch.stack(ups)
+        if any(factor != 1 for factor in factors):
+            self.up[:, :rank] *= self.up.new_tensor(factors)[:, None, None]
+        self.ranks = dict.fromkeys(range(len(parts)), rank)
+
+    def _measure(self) -> None:
+        self.depth = -(-max(self.ranks.values()) // DEPTH_STEP) * DEPTH_STEP
+
+    def _fill(self, index: int, parts: Sequence[Scaled]) -> None:
         rank = 0
         for down, up, factor in parts:
             stop = rank + len(up)
             self.down[index, :, rank:stop] = down.T
             torch.mul(up, factor, out=self.up[index, rank:stop])
             rank = stop
-        return rank
+        self.ranks[index] = rank
 
     def add(self, x: Tensor, y: Tensor) -> None:
         """Adds what the seals do to the segments' rows of y, in place."""
         rows, num_segments = y[self.start : self.stop], len(self.up)
         thin = torch.bmm(x[self.start : self.stop].reshape(num_segments, -1, x.shape[-1]), self.down)
+        thin, up = thin[..., : self.depth], self.up[:, : self.depth]
         if rows.is_contiguous():
-            rows.view(num_segments, -1, rows.shape[-1]).baddbmm_(thin, self.up)
+            rows.view(num_segments, -1, rows.shape[-1]).baddbmm_(thin, up)
         else:
-            rows += torch.bmm(thin, self.up).view(rows.shape)
+            rows += torch.bmm(thin, up).view(rows.shape)
 
 
 @dataclass(frozen=True)
@@ -109,8 +138,7 @@ def linear_thin(
         x.new_zeros(len(members), down.shape[1], width),
         x.new_zeros(len(members), width, up.shape[1]),
     )
-    for index, parts in enumerate(members):
-        thin.fill(index, parts)
+    thin.put_all(members)
     return thin
 
 
