@@ -53,9 +53,10 @@ class ServePlan:
     """Of a picture, on average; None: as the base has it."""
     num_customers: int = 32
     """At once: who has a picture orders the next."""
-    pictures_a_round: int = 48
-    """Of the pace."""
-    repeats: int = 10
+    pictures_a_round: int = 192
+    """Of the pace: so many that the second in which all customers come at once, and only over HTTP each takes its
+    turn, is a small part."""
+    repeats: int = 4
     """Rounds of each side after one that is not counted; which side begins alternates, for machines that tire."""
     minutes: float = 10.0
     """Of the soak."""
@@ -75,7 +76,7 @@ class ServePlan:
         """Three minutes on two free cores."""
         return cls(
             num_customers=16,
-            pictures_a_round=32,
+            pictures_a_round=64,
             repeats=2,
             minutes=0.5,
             hold_s=10.0,
