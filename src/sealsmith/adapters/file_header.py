@@ -122,7 +122,7 @@ def split_metadata(text: bytes) -> tuple[dict[str, str], bytes] | None:
         metadata, stop = _METADATA.raw_decode(whole, len(_FIRST))
     except (ValueError, RecursionError):
         return None
-    return (metadata, whole[stop:].rstrip().encode()) if _is_metadata(metadata) else None
+    return (metadata, whole[stop:].rstrip(" \t\n\r").encode()) if _is_metadata(metadata) else None
 
 
 def _load_table(text: bytes, name: str) -> dict[str, Any]:
