@@ -83,6 +83,18 @@ def test_where_neither_is_quicker_nothing_is_done(tiny_base: Base) -> None:
     quick.off()
 
 
+def test_it_is_measured_before_the_first_pass(tiny_base: Base, monkeypatch: pytest.MonkeyPatch) -> None:
+    measured: list[bool] = []
+    monkeypatch.setattr(products, "is_onednn_quicker", lambda: measured.append(True) or False)
+    QuickLayers(nn.Conv2d(1, 1, 1))
+    assert not measured
+    Engine(tiny_base, HeldSeals(tiny_base, {})).close()
+    assert measured
+    del measured[:]
+    Engine(tiny_base, HeldSeals(tiny_base, {}), EngineSettings(deterministic=True)).close()
+    assert not measured
+
+
 def test_it_is_measured_once() -> None:
     products.is_onednn_quicker.cache_clear()
     first = products.is_onednn_quicker()

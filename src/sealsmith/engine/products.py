@@ -20,7 +20,7 @@ from .own_forward import OwnForward
 MEASURED = 512, 160, 640
 """Rows, inputs and outputs of the product that is measured."""
 REPEATS = 25
-"""So that some of them are undisturbed while seals are made ready in other threads."""
+"""So that some of them are undisturbed, whatever else the machine does."""
 MARGIN = 1.4
 """So many times as quick the one must be: libraries are as quick as each other, or one is twice as quick."""
 
@@ -52,8 +52,11 @@ class QuickLayers:
     """The linear layers of a module, done by oneDNN for as long as they are `on`, if that is quicker here."""
 
     def __init__(self, module: nn.Module):
+        """Measures now, not in the first pass, beside which seals are made ready."""
         self._module = module
         self._is_on = False
+        if any(map(_is_plain, module.modules())):
+            is_onednn_quicker()
 
     def on(self) -> None:
         """Changes nothing of the weights, and reads them anew in every pass."""
