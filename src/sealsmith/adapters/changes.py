@@ -339,10 +339,9 @@ def has_effect(change: Change) -> bool:
     """Whether the change is large enough to reach a picture: more than `SMALLEST_RMS` a weight."""
     if isinstance(change, Decomposed):
         return True  # the magnitude alone may change the weight
-    smallest = SMALLEST_RMS * math.sqrt(math.prod(change.shape))
-    if isinstance(change, LowRank) and _first_column(change) > 2 * smallest:
+    if isinstance(change, LowRank) and _have_large_columns([change]):
         return True
-    return float(norm(change)) > smallest
+    return float(norm(change)) > _smallest(change)
 
 
 def surely_have_effect(changes: Sequence[LowRank]) -> bool:
@@ -354,18 +353,20 @@ def surely_have_effect(changes: Sequence[LowRank]) -> bool:
 
 
 def _have_large_columns(changes: Sequence[LowRank]) -> bool:
-    """The test of `has_effect` that needs no norm, of changes of one shape."""
+    """Whether the first column of each, all of one shape, is enough of an effect.
+
+    Its norm is no more than the whole's, and found without a product of matrices.
+    """
     ups = torch.stack([change.up for change in changes]).flatten(2).float()
     columns = torch.stack([change.down for change in changes]).flatten(2)[:, :, 0].float()
     norms = (ups * columns[:, None]).sum(2).norm(dim=1).tolist()
-    smallest = SMALLEST_RMS * math.sqrt(math.prod(changes[0].shape))
-    return all(change.scale * norm > 2 * smallest for change, norm in zip(changes, norms, strict=True))
+    pairs = zip(changes, norms, strict=True)
+    return all(change.scale * norm > 2 * _smallest(change) for change, norm in pairs)
 
 
-def _first_column(change: LowRank) -> float:
-    """The norm of the change's first column: no more than the whole's, and found without a product of matrices."""
-    column = change.down.flatten(1)[:, 0].float()
-    return float(change.scale * (change.up.flatten(1).float() * column).sum(1).norm())
+def _smallest(change: Change) -> float:
+    """The norm of a change of that shape below which nothing is left of it."""
+    return SMALLEST_RMS * math.sqrt(math.prod(change.shape))
 
 
 def reshaped(change: Change, shape: tuple[int, ...]) -> Change | None:

@@ -15,12 +15,13 @@ from .file_header import LENGTH_BYTES, split_metadata
 from .files import atomic_write
 from .formats import header_entries, native_dialect, read_layers, write_layers
 from .formats.vectors import bundled, read_vectors, vector_entries, write_vectors
+from .hashes import tensor_hash
 from .metadata import HASH_KEY, OWN_KEY, dump_metadata, header_of_foreign, parse_metadata
 from .networks import check_networks
 from .peft_config import with_config_beside
 from .seal import Seal, SealHeader
 from .sidecars import facts_beside
-from .tensor_file import TensorFile, parse_tensor_file, read_tensor_file, tensor_hash_of
+from .tensor_file import TensorFile, parse_tensor_file, read_tensor_file
 
 
 def read_seal(path: Path | str) -> Seal:
@@ -62,34 +63,35 @@ def parse_seal(data: bytes | bytearray, name: str = "seal") -> Seal:
 
 @dataclass(frozen=True, eq=False)
 class OwnWords:
-    """What a file of ours says of itself, its table of tensors left unread. Their bytes are what its hash says."""
+    """What a file of ours says of itself, its table of tensors left unread. Nothing of it is proved yet."""
 
-    header: SealHeader
     metadata: dict[str, str]
     table: bytes
     """The table as it stands: equal for files with the same tensors' names, types, shapes and places."""
-    tensor_bytes: memoryview
+    data: bytearray
+    """The whole file."""
+    start: int
+    """Where in it the tensors' bytes begin."""
 
     @property
-    def tensor_hash(self) -> str:
-        """Of `tensor_bytes`, 64 hex digits."""
-        return self.metadata[HASH_KEY].removeprefix("0x")
+    def tensor_bytes(self) -> memoryview:
+        return memoryview(self.data)[self.start :]
+
+    def proved_header(self) -> SealHeader | None:
+        """What it says of the seal; None where it is damaged: `parse_seal` says how."""
+        if self.metadata.get(HASH_KEY) != f"0x{tensor_hash(self.data)}":
+            return None
+        try:
+            return parse_metadata(self.metadata, "seal")
+        except SealFormatError:
+            return None
 
 
 def own_words(data: bytearray) -> OwnWords | None:
-    """The words of a file of ours; None for another's, and for one that is damaged: `parse_seal` says how."""
-    view = memoryview(data)
-    start = LENGTH_BYTES + int.from_bytes(view[:LENGTH_BYTES], "little")
-    found = split_metadata(bytes(view[LENGTH_BYTES:start])) if start <= len(view) else None
-    if found is None or OWN_KEY not in found[0]:
-        return None
-    metadata, table = found
-    if metadata.get(HASH_KEY) != f"0x{tensor_hash_of(view[start:])}":
-        return None
-    try:
-        return OwnWords(parse_metadata(metadata, "seal"), metadata, table, view[start:])
-    except SealFormatError:
-        return None
+    """The words of a file of ours; None for another's, and for one whose header is not as we write it."""
+    start = LENGTH_BYTES + int.from_bytes(data[:LENGTH_BYTES], "little")
+    found = split_metadata(bytes(data[LENGTH_BYTES:start])) if start <= len(data) else None
+    return OwnWords(*found, data, start) if found and OWN_KEY in found[0] else None
 
 
 def proven_hash(seal: Seal) -> str:

@@ -66,12 +66,7 @@ class TensorFile:
 
     def tensor_hash(self) -> str:
         """SHA-256 of the tensors' bytes, 64 hex digits; its first 12 are called AutoV3."""
-        return tensor_hash_of(self.tensor_bytes)
-
-
-def tensor_hash_of(tensor_bytes: memoryview) -> str:
-    """SHA-256 of the bytes behind a header, 64 hex digits."""
-    return hashlib.sha256(tensor_bytes).hexdigest()
+        return hashlib.sha256(self.tensor_bytes).hexdigest()
 
 
 def read_tensor_file(path: Path | str) -> TensorFile:

@@ -5,7 +5,7 @@ or by what the layer made of the prompts, which is the same in all steps of a pi
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import accumulate
 from typing import Any
 
@@ -136,7 +136,7 @@ class TextLayer:
         stops = [*accumulate(counts)]
         # What is read once is not worth weights of its own, which lasting segments might get.
         together = [
-            Segment(stop - count, stop, segment.parts, is_lasting=False)
+            replace(segment, start=stop - count, stop=stop, is_lasting=False)
             for segment, count, stop in zip(segments, counts, stops, strict=True)
         ]
         text = torch.cat([x[segment.start : segment.stop] for segment in segments])

@@ -14,14 +14,14 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from ..adapters import AttachReport, Fit, LowRank, Seal
+from ..adapters import AttachReport, Fit, LowRank, Seal, SealHeader
 from ..adapters.changes import Change, surely_have_effect
 from ..adapters.magnitude import largest_magnitude
 from ..adapters.metadata import OWN_KEY
-from ..adapters.seal_file import OwnWords
+from ..adapters.seal_file import OwnWords, proven_hash
 from ..generate.recipe import SealUse
 from .fitted import FittedSeal
-from .packing import Packed, Places, checksum_of, laid_together
+from .packing import Packed, Places, checksum_of, laid_together, stream_of
 
 MAX_KEPT = 64
 """Patterns; the one that came first goes first."""
@@ -74,19 +74,21 @@ class Pattern:
 
     def ready(self, digest: str, words: OwnWords, dtype: torch.dtype) -> FittedSeal | None:
         """Another of them, as the whole way would have it; None where it is unusual."""
-        numbers = _numbers(words, self.dtype)
-        if _base_words(words) != self.base_words or numbers is None or len(numbers) != sum(self.sizes):
+        header, numbers = words.proved_header(), _numbers(words, self.dtype)
+        if header is None or _base_words(header) != self.base_words:
+            return None
+        if numbers is None or len(numbers) != sum(self.sizes):
             return None
         changes = laid_together([*self._changes(numbers)], dtype)
-        stream = _stream(changes)
+        stream = stream_of(changes)
         if not math.isfinite(largest_magnitude(stream)) or not surely_have_effect(changes):
             return None
         layers: dict[str, Change] = dict(zip((layer.path for layer in self.layers), changes, strict=True))
-        seal = Seal(words.header, layers, dialect=self.dialect, metadata=words.metadata)
+        seal = Seal(header, layers, dialect=self.dialect, metadata=words.metadata)
         text = {path: layers[path] for path in self.texts}
         own = {path: layers[path] for path in self.denoiser}
         packed = stream[self.packed_from :][: self.packed_numbers]
-        use = SealUse(seal.name, 1.0, seal.header.trigger, digest, words.tensor_hash)
+        use = SealUse(seal.name, 1.0, seal.header.trigger, digest, proven_hash(seal))
         return FittedSeal(
             digest,
             seal,
@@ -148,7 +150,7 @@ def _pattern(words: OwnWords, read: Seal, ready: FittedSeal, num_bytes: int) -> 
         dtype=_matrices(read)[0].dtype,
         sizes=tuple(math.prod(half.shape) for half in sorted(halves, key=lambda half: half.place)),
         layers=layers,
-        base_words=_base_words(words),
+        base_words=_base_words(read.header),
         dialect=read.dialect,
         report=ready.report,
         fit=replace(ready.fit, changes={}),
@@ -208,17 +210,11 @@ def _numbers(words: OwnWords, dtype: torch.dtype) -> Tensor | None:
     return whole.view(dtype) if is_even else None
 
 
-def _stream(changes: Sequence[LowRank]) -> Tensor:
-    """The one piece of memory that they were laid into together."""
-    down = changes[0].down
-    return down.as_strided((down.untyped_storage().nbytes() // down.itemsize,), (1,), 0)
-
-
 def _key(words: OwnWords) -> object:
     """Equal where the tensors' names mean the same."""
     said = [item for item in words.metadata.items() if not item[0].startswith(ABOUT_THE_SEAL)]
     return words.table, frozenset(said)
 
 
-def _base_words(words: OwnWords) -> tuple[str, str, str]:
-    return words.header.family, words.header.base, words.header.base_digest
+def _base_words(header: SealHeader) -> tuple[str, str, str]:
+    return header.family, header.base, header.base_digest

@@ -9,7 +9,7 @@ left when its request begins is the copy into the pages. Not for: the pages (poo
 
 import math
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -82,6 +82,12 @@ def laid_together(changes: Iterable[LowRank], dtype: torch.dtype) -> list[LowRan
         )
         for change in changes
     ]
+
+
+def stream_of(changes: Sequence[LowRank]) -> Tensor:
+    """The one piece of memory in which `laid_together` put them."""
+    first = changes[0].down
+    return first.as_strided((first.untyped_storage().nbytes() // first.itemsize,), (1,), 0)
 
 
 def matrices(stream: Tensor, places: Places) -> dict[str, tuple[Tensor, Tensor]]:

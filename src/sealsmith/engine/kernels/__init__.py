@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from ...errors import ConfigError
 from ..pool import Lease, Pool
-from ..segments import Part, Segment
+from ..segments import Segment
 
 Forward = Callable[[Tensor], Tensor]
 
@@ -41,10 +41,6 @@ class Kernel(Protocol):
 
     def hold(self, leases: Sequence[Lease]) -> None:
         """Tells which seals the next arrangements read, all of them resident; what others need can go."""
-        ...
-
-    def read(self, part: Part) -> tuple[Tensor, Tensor]:
-        """down and up of a held seal's part, as `Pool.read` has them; not to be written to."""
         ...
 
 

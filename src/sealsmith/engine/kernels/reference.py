@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 
 from ..pool import Lease, Pool
-from ..segments import Part, Segment, expand, shrink
+from ..segments import Segment, expand, shrink
 from . import Forward, check_rows
 
 
@@ -20,9 +20,6 @@ class ReferenceKernel:
 
     def hold(self, leases: Sequence[Lease]) -> None:
         """Nothing is kept between passes."""
-
-    def read(self, part: Part) -> tuple[Tensor, Tensor]:
-        return self._pool.read(part.lease, part.path)
 
 
 class ReferenceLayer:

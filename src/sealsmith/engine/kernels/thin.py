@@ -71,7 +71,7 @@ class LinearThin:
         self.ranks = dict.fromkeys(range(len(parts)), rank)
 
     def _measure(self) -> None:
-        self.depth = -(-max(self.ranks.values()) // DEPTH_STEP) * DEPTH_STEP
+        self.depth = _filled(max(self.ranks.values()), DEPTH_STEP)
 
     def _fill(self, index: int, parts: Sequence[Scaled]) -> None:
         rank = 0
@@ -157,7 +157,12 @@ def convolution_thin(
 
 def width_of(module: nn.Module, rank: int) -> int:
     """Of the thin products for parts of this rank together: segments of one width share them."""
-    return rank if isinstance(module, nn.Conv2d) else -(-rank // RANK_STEP) * RANK_STEP
+    return rank if isinstance(module, nn.Conv2d) else _filled(rank, RANK_STEP)
+
+
+def _filled(rank: int, step: int) -> int:
+    """The next multiple of it."""
+    return -(-rank // step) * step
 
 
 def is_spread(module: nn.Conv2d) -> bool:

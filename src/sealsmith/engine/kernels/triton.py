@@ -52,9 +52,6 @@ class TritonKernel:
             pages += lease.pages
         self.page_table = torch.tensor(pages or [0], dtype=torch.int32, device=self.pool.device)
 
-    def read(self, part: Part) -> tuple[Tensor, Tensor]:
-        return self.pool.read(part.lease, part.path)
-
 
 @dataclass(frozen=True, eq=False)
 class _Plan:
