@@ -3,11 +3,11 @@
 import json
 from dataclasses import asdict, dataclass
 from itertools import islice
-from multiprocessing import Pool
 from pathlib import Path
 
 import numpy as np
 
+from sealsmith.processes import clean_processes
 from sealsmith.stage import SCENE_PX, WIDE_PX, Placement, Scene, render
 
 from . import glyphs, scenes
@@ -91,7 +91,8 @@ def _render(pictures: Path, listing: Path, count: int, stream: _Stream, workers:
     out = np.lib.format.open_memmap(pictures, "w+", np.uint8, (count, SCENE_PX, width, 3))
     starts = range(0, count, CHUNK)
     lines: list[str] = []
-    with Pool(workers, _init, (stream,)) as pool:
+    masks = {name: glyphs.masks()[name] for name in set(stream.emblems)}
+    with clean_processes([__name__]).Pool(workers, _init, (stream, masks)) as pool:
         for start, (batch, text) in zip(starts, pool.imap(_chunk, starts), strict=True):
             keep = min(CHUNK, count - start)
             out[start : start + keep] = batch[:keep]
@@ -103,8 +104,8 @@ def _render(pictures: Path, listing: Path, count: int, stream: _Stream, workers:
 _worker: dict = {}
 
 
-def _init(stream: _Stream) -> None:
-    _worker.update(stream=stream, masks={n: m.astype(np.float32) / 255 for n, m in glyphs.masks().items()})
+def _init(stream: _Stream, masks: dict[str, np.ndarray]) -> None:
+    _worker.update(stream=stream, masks={n: m.astype(np.float32) / 255 for n, m in masks.items()})
 
 
 def _chunk(start: int) -> tuple[np.ndarray, list[str]]:

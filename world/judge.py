@@ -15,6 +15,7 @@ import math
 import time
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -24,6 +25,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 from torch.utils.data import DataLoader, Subset, default_collate
 
+from sealsmith.processes import clean_processes
 from sealsmith.score.judge import JUDGE_FOLDER, Judge, JudgeOutput, LoadedJudge, load_judge
 
 from . import autoencoder, glyphs
@@ -113,9 +115,8 @@ def train(settings: Config, minutes: float, start: Start = "fresh", device: str 
     unseen = default_collate([renders[i] for i in range(len(renders))])
     data = Renders(names, config.steps * config.batch, seed=3, small_share=SMALL_SHARE, wide_share=WIDE_SHARE)
     rest = Subset(data, range(step * config.batch, len(data)))
-    loader = DataLoader(
-        rest, config.batch, num_workers=config.workers, prefetch_factor=4 if config.workers else None
-    )
+    by_others: dict[str, Any] = {"prefetch_factor": 4, "multiprocessing_context": clean_processes([__name__])}
+    loader = DataLoader(rest, config.batch, num_workers=config.workers, **by_others if config.workers else {})
     pace.begin(pace.state())
     began, first, saved = time.monotonic(), step, time.monotonic()
     for batch in loader:

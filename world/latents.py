@@ -6,7 +6,6 @@ All of it is computed once and kept on disk, and lies on the training's device: 
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from multiprocessing import Pool
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,6 +15,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 from transformers import CLIPTokenizer
 
+from sealsmith.processes import clean_processes
 from sealsmith.stage import SCENE_PX, Scene
 
 from . import autoencoder, dataset, glyphs, scenes, tokenizer
@@ -173,7 +173,7 @@ def captions_of(shown: Sequence[Scene], shapes: Shapes, file: Path, config: Deno
     each = config.captions_each
     if not file.exists() or len(load_file(file)["tokens"]) != each * len(shown):
         tasks = [(start, shown[start : start + CHUNK], each) for start in range(0, len(shown), CHUNK)]
-        with Pool(config.workers, _init, (shapes,)) as pool:
+        with clean_processes([__name__]).Pool(config.workers, _init, (shapes,)) as pool:
             said = [np.concatenate(parts) for parts in zip(*pool.imap(_say, tasks), strict=True)]
         file.parent.mkdir(parents=True, exist_ok=True)
         kept = {"tokens": torch.from_numpy(said[0]), "places": torch.from_numpy(said[1])}

@@ -10,7 +10,6 @@ Not for: what is done in a cell (cell.py).
 """
 
 import faulthandler
-import multiprocessing
 import os
 import signal
 import sys
@@ -19,11 +18,13 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
+from multiprocessing.context import BaseContext
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Protocol, TextIO
 
 from ..errors import Cancelled, SealsmithError
+from ..processes import clean_processes
 from ..train import Progress
 from .cell import Job, run_cell
 from .cell_files import ERRORS, FAILURE, is_finished, read_failure, write_failure
@@ -79,9 +80,7 @@ def run_cells(jobs: Sequence[Job], at_once: int, progress: MatrixProgress, work:
 class CellProcess:
     """A cell at work, as the comparison's process sees it."""
 
-    def __init__(
-        self, context: multiprocessing.context.BaseContext, job: Job, work: Work, progress: CellProgress
-    ):
+    def __init__(self, context: BaseContext, job: Job, work: Work, progress: CellProgress):
         self._job = job
         self._progress = progress
         (job.folder / FAILURE).unlink(missing_ok=True)
@@ -182,16 +181,14 @@ def _that_spoke(running: Sequence[CellProcess]) -> list[CellProcess]:
     return [cell for cell in running if cell.connection in ready]
 
 
-def _context() -> multiprocessing.context.BaseContext:
-    """How processes are begun: forked from a server that has the imports, where the system can."""
-    if "forkserver" not in multiprocessing.get_all_start_methods():
-        return multiprocessing.get_context("spawn")
-    from multiprocessing import forkserver
+def _context() -> BaseContext:
+    """How processes are begun that have the imports."""
+    context = clean_processes([run_cell.__module__])
+    if context.get_start_method() == "forkserver":
+        from multiprocessing import forkserver
 
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([run_cell.__module__])
-    with _silent_stderr():
-        forkserver.ensure_running()
+        with _silent_stderr():
+            forkserver.ensure_running()
     return context
 
 

@@ -8,7 +8,6 @@ Not for: leases and what becomes of a failed job (worker.py), or what a job does
 """
 
 import importlib
-import multiprocessing
 import os
 import signal
 import sys
@@ -27,6 +26,7 @@ from typing import Any
 from pydantic import SecretStr
 
 from ..errors import Cancelled, LeaseError, SealsmithError, WorkerError
+from ..processes import clean_processes
 from .values import Failure, Lease
 
 LOCK_NAME = "lock"
@@ -54,15 +54,8 @@ class Assignment:
 
 
 def begin_with(handlers: Mapping[str, str]) -> BaseContext:
-    """How processes are begun: forked from a server that has the handlers' imports, where the system can.
-
-    The server has no connections and no threads, so that nothing is inherited that cannot be shared.
-    """
-    if "forkserver" not in multiprocessing.get_all_start_methods():
-        return multiprocessing.get_context("spawn")
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([WORK, *(handler.partition(":")[0] for handler in handlers.values())])
-    return context
+    """How processes are begun that have the handlers' imports, and nothing that cannot be shared."""
+    return clean_processes([WORK, *(handler.partition(":")[0] for handler in handlers.values())])
 
 
 def warm(context: BaseContext) -> None:
