@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from catalog_examples import BASE, content, facts
 
-from sealsmith.catalog import Catalog, Quota
+from sealsmith.catalog import Catalog, Quota, UsableSeal
 from sealsmith.errors import ConflictError, QuotaError, SealExistsError, SealMissingError
 
 
@@ -31,6 +31,27 @@ def test_one_s_own_comes_before_shared_ones_and_several_are_refused(
         seals.named(ann, "lion")
     own = seals.add(ann, content(2), facts("lion"))
     assert seals.named(ann, "lion") == own
+
+
+def test_a_picture_is_drawn_with_what_the_name_or_the_digest_means(
+    catalog: Catalog, tenants: list[str]
+) -> None:
+    ann, bob, cid = tenants
+    seals = catalog.seals
+    shared = [seals.add(tenant, content(number), facts("lion")) for number, tenant in enumerate((bob, cid))]
+    disguised = seals.add(cid, content(2), facts(shared[0].digest))
+    for seal in (*shared, disguised):
+        with pytest.raises(SealMissingError):
+            seals.to_draw(ann, seal.digest)
+        seals.grant(seal.tenant, seal.digest, BASE, ann)
+        assert seals.to_draw(ann, seal.digest) == UsableSeal(seal.digest, seal.name, seal.trigger)
+    with pytest.raises(ConflictError, match="2 seals are called 'lion'"):
+        seals.to_draw(ann, "lion")
+    own = seals.add(ann, content(3), facts("lion"))
+    assert seals.to_draw(ann, "lion").digest == seals.named(ann, "lion").digest == own.digest
+    seals.ungrant(bob, shared[0].digest, BASE, ann)
+    with pytest.raises(SealMissingError):
+        seals.to_draw(ann, shared[0].digest)
 
 
 def test_a_name_and_a_file_are_taken_once_however_many_come_at_once(

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
-from sealsmith.catalog import SealSearch
+from sealsmith.catalog import SealSearch, UsableSeal
 from sealsmith.errors import AuthError, SealMissingError
 from sealsmith.server.library import Caller, Library, SealFacts, SealPage, SealRecord, Standing
 
@@ -44,7 +44,7 @@ class KeyedLibrary:
         self._check(caller, name)
         return await self.inner.find_seal(caller, name)
 
-    async def use_seal(self, caller: Caller, name: str) -> SealRecord:
+    async def use_seal(self, caller: Caller, name: str) -> UsableSeal:
         self._check(caller, name)
         return await self.inner.use_seal(caller, name)
 

@@ -3,6 +3,7 @@
 import socket
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 
 import pytest
 from running import Running, beside
@@ -83,6 +84,25 @@ def test_huge_headers_end_the_connection(served: Running, kind: str) -> None:
     }
     answer = answer_of(connected(served, huge[kind]))
     assert answer == b"" or answer.startswith((b"HTTP/1.1 431", b"HTTP/1.1 400"))
+
+
+@pytest.mark.parametrize("after", [b"0\r\n" + b"x-a: b\r\n" * (1 << 17), b"1;" + b"a" * (1 << 20)])
+def test_trailers_and_extensions_of_a_body_without_end_end_the_connection(
+    served: Running, after: bytes
+) -> None:
+    connection = connected(served, posted("/v1/images", "transfer-encoding: chunked") + b"1\r\n{\r\n")
+    with suppress(BrokenPipeError, ConnectionResetError):
+        connection.sendall(after)
+    answer = answer_of(connection)
+    assert answer == b"" or answer.startswith(b"HTTP/1.1 431")
+
+
+def test_a_body_larger_than_headers_may_be_is_taken(served: Running) -> None:
+    body = b'{"prompt": "x", "steps": 1' + b" " * 2 * MAX_HEADER_BYTES + b"}"
+    connection = connected(
+        served, posted("/v1/images", "connection: close", f"content-length: {len(body)}") + body
+    )
+    assert answer_of(connection).startswith(b"HTTP/1.1 202 ")
 
 
 GARBAGE = (b"\x16\x03\x01\x02\0\x01\0", b"GET\r\n\r\n", b"\0" * 100, b"GET / HTTP/x\r\n\r\n")

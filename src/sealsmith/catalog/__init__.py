@@ -19,6 +19,7 @@ from .values import (
     SealRecord,
     SealSearch,
     Tenant,
+    UsableSeal,
     Usage,
 )
 from .verify import Lost, Verification
@@ -39,6 +40,7 @@ __all__ = [
     "SealRecord",
     "SealSearch",
     "Tenant",
+    "UsableSeal",
     "Usage",
     "Verification",
     "open_catalog",

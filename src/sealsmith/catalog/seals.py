@@ -4,16 +4,16 @@ A seal is its owner's, its content's and its base's: the same file that two tena
 learns of the other. It is private unless its owner grants it. `usable` is asked on every request, before any cache.
 """
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Protocol, TypeVar
 
-from sqlalchemy import Select, and_, delete, exists, func, or_, select
+from sqlalchemy import ColumnElement, Select, and_, bindparam, delete, exists, func, or_, select
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.orm import Session, undefer
 
 from ..adapters.hashes import tensor_hash
-from ..engine.store import MAX_SEAL_BYTES, check_digest, digest_of
+from ..engine.store import MAX_SEAL_BYTES, check_digest, digest_of, is_digest
 from ..errors import (
     ConfigError,
     ConflictError,
@@ -28,11 +28,23 @@ from .files import Files, seal_path
 from .paging import read_page
 from .tables import DIGEST_CHARS, NAME_CHARS, GrantRow, SealRow
 from .tenants import check_room, found_tenant, lock_tenant
-from .values import Page, SealFacts, SealRecord, SealSearch
+from .values import Page, SealFacts, SealRecord, SealSearch, UsableSeal
 
 MIN_HASH_CHARS = 6
 """So much of a hash, and nothing else, is taken for one in a search."""
 MAX_THUMBNAIL_CHARS = 256 << 10
+
+
+class _Named(Protocol):
+    """A seal's row, or part of one."""
+
+    @property
+    def digest(self) -> str: ...
+    @property
+    def tenant_id(self) -> str: ...
+
+
+_Found = TypeVar("_Found", bound=_Named)
 
 
 class Seals:
@@ -117,20 +129,14 @@ class Seals:
         Raises: SealMissingError; ConflictError where the name means several.
         """
         with self._database.reading() as session:
-            rows = session.scalars(
-                _visible(tenant).where(SealRow.name == name).order_by(SealRow.number)
-            ).all()
-            found = [row for row in rows if row.tenant_id == tenant] or rows
-            if not found:
-                raise SealMissingError(
-                    f"there is no seal {name[:80]!r}", "list yours, or ask its owner to share it"
-                )
-            if len({row.digest for row in found}) > 1:
-                digests = ", ".join(row.digest[:12] for row in found)
-                raise ConflictError(
-                    f"{len(found)} seals are called {name!r}: {digests}", "name one by its whole digest"
-                )
-            return _record(found[0])
+            wanted = _visible(tenant).where(SealRow.name == name).order_by(SealRow.number)
+            return _record(_meant(session.scalars(wanted).all(), tenant, name))
+
+    def to_draw(self, tenant: str, name: str) -> UsableSeal:
+        """As `named`, or `usable` for a digest: what every picture asks, and no more than it needs."""
+        wanted = TO_DRAW_BY_DIGEST if is_digest(name) else TO_DRAW_NAMED
+        meant = _meant(self._database.alone(wanted, {"tenant": tenant, "name": name}), tenant, name)
+        return UsableSeal(meant.digest, meant.name, meant.trigger)
 
     def page(
         self, tenant: str, search: SealSearch | str = "", after: str | None = None, limit: int = 50
@@ -239,10 +245,39 @@ def _owned(tenant: str, digest: str, base_digest: str) -> Select[SealRow]:
     return select(SealRow).filter_by(tenant_id=tenant, digest=digest, base_digest=base_digest)
 
 
-def _visible(tenant: str) -> Select[SealRow]:
+def _is_visible(tenant: str | ColumnElement[str]) -> ColumnElement[bool]:
     """The one place that says which seals a tenant may use."""
     granted = exists().where(GrantRow.seal_number == SealRow.number, GrantRow.tenant_id == tenant)
-    return select(SealRow).where(or_(SealRow.tenant_id == tenant, granted))
+    return or_(SealRow.tenant_id == tenant, granted)
+
+
+def _visible(tenant: str) -> Select[SealRow]:
+    return select(SealRow).where(_is_visible(tenant))
+
+
+TO_DRAW = (
+    select(SealRow.digest, SealRow.name, SealRow.trigger, SealRow.tenant_id)
+    .where(_is_visible(bindparam("tenant")))
+    .order_by(SealRow.number)
+)
+TO_DRAW_NAMED = TO_DRAW.where(SealRow.name == bindparam("name"))
+TO_DRAW_BY_DIGEST = TO_DRAW.where(SealRow.digest == bindparam("name"))
+
+
+def _meant(rows: Sequence[_Found], tenant: str, name: str) -> _Found:
+    """Which of the seals that a name may mean it does: one's own, else one granted.
+
+    Raises: SealMissingError; ConflictError where it means several.
+    """
+    found = [row for row in rows if row.tenant_id == tenant] or rows
+    if not found:
+        raise SealMissingError(f"there is no seal {name[:80]!r}", "list yours, or ask its owner to share it")
+    if len({row.digest for row in found}) > 1:
+        digests = ", ".join(row.digest[:12] for row in found)
+        raise ConflictError(
+            f"{len(found)} seals are called {name!r}: {digests}", "name one by its whole digest"
+        )
+    return found[0]
 
 
 def _own(session: Session, tenant: str, digest: str, base_digest: str, stays: bool = False) -> SealRow:

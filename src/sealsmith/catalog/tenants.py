@@ -6,7 +6,7 @@ gone when they are drawn, so that they have a counter a day, raised only while i
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from datetime import date, datetime, time, timedelta
+from datetime import datetime, time, timedelta
 from typing import cast
 
 from sqlalchemy import Date, Integer, Table, bindparam, func, select, update
@@ -34,7 +34,7 @@ COUNT_MORE = (
     .values(pictures=USAGE.c.pictures + bindparam("more", type_=Integer))
     .returning(USAGE.c.pictures)
 )
-"""One statement for all pictures but the first of a day."""
+"""All that is done for every picture but the first of a day: a row where that day was begun and has room."""
 
 
 class Tenants:
@@ -115,14 +115,15 @@ class Tenants:
             raise ConfigError(f"{num_pictures} pictures were asked for", "ask for one or more")
         now = self._clock()
         today = now.date()
+        values = {"tenant": tenant, "today": today, "more": num_pictures}
+        if self._database.alone(COUNT_MORE, values):
+            return
         with self._database.writing() as session:
-            if _is_counted(session, tenant, today, num_pictures):
-                return
             limit = found_tenant(session, tenant).pictures_a_day
             insert = sqlite_insert if self._database.is_sqlite else postgresql_insert
             first = insert(UsageRow).values(tenant_id=tenant, day=today, pictures=0)
             session.execute(first.on_conflict_do_nothing())
-            if not _is_counted(session, tenant, today, num_pictures):
+            if session.scalar(COUNT_MORE, values) is None:
                 raise QuotaError(
                     f"{num_pictures} pictures more would be above {limit} a day",
                     "come again after midnight in UTC, or ask for a larger quota",
@@ -138,12 +139,6 @@ class Tenants:
                 .where(UsageRow.pictures >= num_pictures)
                 .values(pictures=UsageRow.pictures - num_pictures)
             )
-
-
-def _is_counted(session: Session, tenant: str, today: date, num_pictures: int) -> bool:
-    """Counts more pictures of a day; whether that was begun, and they are not too many."""
-    values = {"tenant": tenant, "today": today, "more": num_pictures}
-    return session.scalar(COUNT_MORE, values) is not None
 
 
 def found_tenant(session: Session, tenant: str) -> TenantRow:

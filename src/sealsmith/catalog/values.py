@@ -141,6 +141,16 @@ class SealRecord:
 
 
 @dataclass(frozen=True)
+class UsableSeal:
+    """What drawing with a seal needs to know, once its tenant may."""
+
+    digest: str
+    name: str
+    """What its owner calls it."""
+    trigger: str
+
+
+@dataclass(frozen=True)
 class SealSearch:
     """Which seals are looked for; what is empty rules out none."""
 

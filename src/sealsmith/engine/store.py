@@ -51,9 +51,14 @@ def digest_of(data: bytes | bytearray | memoryview) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
+def is_digest(name: str) -> bool:
+    """Whether this could be what a file is called here."""
+    return re.fullmatch(r"[0-9a-f]{64}", name) is not None
+
+
 def check_digest(digest: str) -> None:
     """Refuses what is no name of a file here. Raises: SealMissingError."""
-    if not re.fullmatch(r"[0-9a-f]{64}", digest):
+    if not is_digest(digest):
         raise SealMissingError(
             f"there is no seal {digest[:80]!r}", "a seal is named by the 64 hex digits of its file's SHA-256"
         )

@@ -92,10 +92,10 @@ def _routed() -> FastAPI:
         separate_input_output_schemas=False,
     )
     app.include_router(routes_status.router, responses=_errors(ErrorBody))
-    app.include_router(studio.router)
     for module in ROUTES:
         model = ERROR_BODIES.get(module.router.tags[0], ErrorBody)
         app.include_router(module.router, responses=_errors(model))
+    app.include_router(studio.router)
     described = app.openapi
     app.openapi = lambda: _with_scopes(_without_422(described()))  # type: ignore[method-assign]
     return app

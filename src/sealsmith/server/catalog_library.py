@@ -6,7 +6,6 @@ Not for: one person's folder (local.py).
 """
 
 import asyncio
-import re
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
@@ -15,11 +14,10 @@ from pydantic import SecretStr
 from .. import catalog as kept
 from ..catalog.paging import MAX_PAGE
 from ..catalog.seals import MAX_THUMBNAIL_CHARS
+from ..engine.store import is_digest
 from ..errors import AuthError
 from .library import Caller, SealFacts, SealPage, SealRecord, Standing
 from .people import used_of
-
-DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
 class CatalogLibrary:
@@ -51,8 +49,8 @@ class CatalogLibrary:
     async def find_seal(self, caller: Caller, name: str) -> SealRecord:
         return await asyncio.to_thread(self._found, caller.tenant, name)
 
-    async def use_seal(self, caller: Caller, name: str) -> SealRecord:
-        return await self.find_seal(caller, name)
+    async def use_seal(self, caller: Caller, name: str) -> kept.UsableSeal:
+        return await asyncio.to_thread(self._catalog.seals.to_draw, caller.tenant, name)
 
     async def add_seal(self, caller: Caller, name: str, file: Path, facts: SealFacts) -> SealRecord:
         """Raises: as `Library.add_seal`; QuotaError, and what the catalog's database and store raise."""
@@ -106,7 +104,7 @@ class CatalogLibrary:
 
     def _found(self, tenant: str, name: str) -> SealRecord:
         seals = self._catalog.seals
-        found = seals.usable(tenant, name) if DIGEST.fullmatch(name) else seals.named(tenant, name)
+        found = seals.usable(tenant, name) if is_digest(name) else seals.named(tenant, name)
         return self._record(tenant, found)
 
     def _add(self, tenant: str, name: str, file: Path, facts: SealFacts) -> SealRecord:

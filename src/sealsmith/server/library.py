@@ -10,7 +10,7 @@ from typing import Any, Literal, Protocol
 
 from pydantic import SecretStr
 
-from ..catalog import Quota, SealSearch
+from ..catalog import Quota, SealSearch, UsableSeal
 from ..errors import ForbiddenError
 
 Scope = Literal["generate", "train", "admin"]
@@ -146,7 +146,7 @@ class Library(Protocol):
         """The seal of this name or digest. Raises: SealMissingError, also where it is somebody else's."""
         ...
 
-    async def use_seal(self, caller: Caller, name: str) -> SealRecord:
+    async def use_seal(self, caller: Caller, name: str) -> UsableSeal:
         """As `find_seal`; from then on the engine's store has its file."""
         ...
 

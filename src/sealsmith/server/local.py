@@ -13,7 +13,7 @@ from pydantic import SecretStr
 
 from ..adapters.files import atomic_write
 from ..adapters.seal import file_name
-from ..catalog import SealSearch
+from ..catalog import SealSearch, UsableSeal
 from ..engine.store import SealStore
 from ..errors import ConfigError, InputError, MissingError, SealExistsError, SealMissingError
 from ..generate.seal_syntax import find_seal, seal_files
@@ -74,13 +74,13 @@ class LocalLibrary:
     async def find_seal(self, caller: Caller, name: str) -> SealRecord:
         return await self._record(await self._path(name))
 
-    async def use_seal(self, caller: Caller, name: str) -> SealRecord:
+    async def use_seal(self, caller: Caller, name: str) -> UsableSeal:
         path = await self._path(name)
         record = await self._record(path)
         if record.facts.digest not in self._stored:
             digest = await self._store.put(await asyncio.to_thread(path.read_bytes))
             self._stored.add(digest)
-        return record
+        return UsableSeal(record.facts.digest, record.name, record.facts.trigger)
 
     async def add_seal(self, caller: Caller, name: str, file: Path, facts: SealFacts) -> SealRecord:
         path = self._folder / f"{name}.safetensors"

@@ -7,9 +7,10 @@ order is (order.py).
 import asyncio
 import secrets
 import time
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable
 from contextlib import aclosing
+from dataclasses import dataclass, field
 
 import msgspec
 
@@ -29,6 +30,24 @@ from .wishes import Wish
 log = Log("sealsmith.orders")
 
 
+@dataclass
+class _Shelf:
+    """A tenant's orders that are over and still kept."""
+
+    orders: dict[str, Order] = field(default_factory=dict)
+    """By id, the first that was over first."""
+    num_bytes: int = 0
+    """Of their pictures."""
+
+    def put(self, order: Order) -> None:
+        self.orders[order.id] = order
+        self.num_bytes += order.kept_bytes
+
+    def take(self, order: Order) -> None:
+        if self.orders.pop(order.id, None) is not None:
+            self.num_bytes -= order.kept_bytes
+
+
 class OrderBook:
     """All orders of this server. Belongs to one event loop."""
 
@@ -43,6 +62,8 @@ class OrderBook:
         self._orders: dict[str, Order] = {}
         """By id, the oldest first."""
         self._drawing: dict[str, list[asyncio.Task[None]]] = {}
+        self._shelves: dict[str, _Shelf] = {}
+        """By tenant; of those who have any."""
         self._givings_back: set[asyncio.Task[None]] = set()
         """Tasks of their own, which nobody cancels."""
         self._is_closing = False
@@ -121,9 +142,11 @@ class OrderBook:
 
     def num_unfinished(self, tenant: str) -> int:
         """Pictures of a tenant that have not ended."""
+        open_orders = map(self._orders.get, self._drawing)
         return sum(
-            picture.state not in ("done", "failed")
-            for order in self.of_tenant(tenant)
+            not picture.is_over
+            for order in open_orders
+            if order is not None and order.wish.tenant == tenant
             for picture in order.pictures
         )
 
@@ -135,7 +158,7 @@ class OrderBook:
     def forget(self, order: Order) -> None:
         """Cancels an order and drops its pictures."""
         self.cancel(order)
-        self._orders.pop(order.id, None)
+        self._drop(order)
 
     async def close(self, drain_within_s: float = 0.0) -> None:
         """Takes nothing more, lets what is underway finish for so long, and cancels the rest."""
@@ -174,10 +197,11 @@ class OrderBook:
                 giving = asyncio.create_task(_give_back(order, order.give_back))
                 self._givings_back.add(giving)
                 giving.add_done_callback(self._givings_back.discard)
-            if order.is_over:
+            if order.is_over and self._drawing.pop(order.id, None) is not None:
                 order.span.end(order.error)
-                self._drawing.pop(order.id, None)
-                self._make_room()
+                if order.id in self._orders:
+                    self._shelves.setdefault(order.wish.tenant, _Shelf()).put(order)
+                    self._make_room()
 
     async def _follow(self, order: Order, index: int, since: float, span: Span) -> None:
         draw = msgspec.structs.replace(
@@ -240,19 +264,22 @@ class OrderBook:
 
         So nobody loses a picture to others who keep more than they do.
         """
-        kept: dict[str, deque[Order]] = {}
-        for order in self._orders.values():
-            if order.is_over:
-                kept.setdefault(order.wish.tenant, deque()).append(order)
-        num_bytes = {tenant: sum(order.kept_bytes for order in orders) for tenant, orders in kept.items()}
-        num_orders = {tenant: len(orders) for tenant, orders in kept.items()}
-        for held, limit in ((num_bytes, MAX_KEPT_BYTES), (num_orders, MAX_KEPT_ORDERS)):
-            while sum(held.values()) > limit:
-                tenant = max(held, key=held.__getitem__)
-                gone = kept[tenant].popleft()
-                num_bytes[tenant] -= gone.kept_bytes
-                num_orders[tenant] -= 1
-                del self._orders[gone.id]
+        measures: tuple[tuple[Callable[[_Shelf], int], int], ...] = (
+            (lambda shelf: shelf.num_bytes, MAX_KEPT_BYTES),
+            (lambda shelf: len(shelf.orders), MAX_KEPT_ORDERS),
+        )
+        for measure, limit in measures:
+            while sum(map(measure, self._shelves.values())) > limit:
+                fullest = max(self._shelves.values(), key=measure)
+                self._drop(next(iter(fullest.orders.values())))
+
+    def _drop(self, order: Order) -> None:
+        self._orders.pop(order.id, None)
+        shelf = self._shelves.get(order.wish.tenant)
+        if shelf is not None:
+            shelf.take(order)
+            if not shelf.orders:
+                del self._shelves[order.wish.tenant]
 
 
 async def _give_back(order: Order, give_back: GiveBack) -> None:

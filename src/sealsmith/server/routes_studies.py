@@ -7,6 +7,7 @@ from fastapi import APIRouter, Depends, Path, Query, Request
 from fastapi.responses import Response
 from sse_starlette.sse import EventSourceResponse
 
+from ..catalog import UsableSeal
 from ..engine.messages import SealAt
 from ..errors import ConfigError, MissingError
 from ..jobs.queue import ATTENTION, CONFLICTS, SCORE, SWEEP
@@ -17,7 +18,7 @@ from ..jobs.study_payload import (
     StudyPayload,
     SweepPayload,
 )
-from .library import Caller, SealRecord
+from .library import Caller
 from .limits import MAX_COMPANY
 from .long_work import Ongoing
 from .routes_trainings import HEX_ID
@@ -62,9 +63,9 @@ async def score_seal(
 ) -> StudyBody:
     """Measure what a seal does. The result has the `scorecard`, and `pairs` of pictures before and after; the
     scorecard of a seal of one's own is replaced by it."""
-    record = await service.library.use_seal(caller, asked.seal)
+    seal = await service.library.use_seal(caller, asked.seal)
     wanted = ScorePayload(
-        seals=_at(record),
+        seals=_at(seal),
         num_prompts=asked.num_prompts,
         num_seeds=asked.num_seeds,
         num_steps=asked.steps,
@@ -97,9 +98,9 @@ async def sweep_seal(
 ) -> StudyBody:
     """Measure a seal along one axis, or two. The result has the figures and a picture of every place, and the
     strength to use, where strengths were swept."""
-    record = await service.library.use_seal(caller, asked.seal)
+    seal = await service.library.use_seal(caller, asked.seal)
     wanted = SweepPayload(
-        seals=_at(record),
+        seals=_at(seal),
         axes=asked.axes,
         num_prompts=asked.num_prompts,
         num_seeds=asked.num_seeds,
@@ -114,15 +115,15 @@ async def look_at_conflicts(
 ) -> StudyBody:
     """Find out whether seals get on in one picture, and how they would. The result has how their weights meet,
     what was found in pictures, and the advice."""
-    records = [await service.library.use_seal(caller, name) for name in asked.seals]
-    triggers = [record.facts.trigger for record in records]
+    seals = [await service.library.use_seal(caller, name) for name in asked.seals]
+    triggers = [seal.trigger for seal in seals]
     if len(set(triggers)) < len(triggers):
         raise ConfigError(
             f"the seals' triggers are {', '.join(map(repr, triggers))}",
             "give seals with triggers of their own",
         )
     wanted = ConflictsPayload(
-        seals=_at(*records),
+        seals=_at(*seals),
         num_prompts=asked.num_prompts,
         num_seeds=asked.num_seeds,
         num_search=asked.num_search,
@@ -192,9 +193,9 @@ async def forget_study(study_id: StudyId, caller: Keeper, studies: StudiesOf) ->
     await studies.forget(caller.tenant, study_id)
 
 
-def _at(*records: SealRecord) -> tuple[SealAt, ...]:
+def _at(*seals: UsableSeal) -> tuple[SealAt, ...]:
     """Seals as they are, at strength 1."""
-    return tuple(SealAt(record.facts.digest) for record in records)
+    return tuple(SealAt(seal.digest) for seal in seals)
 
 
 async def _handed_in(

@@ -121,7 +121,7 @@ async def chosen_seals(
     seals, names = [], {}
     for seal in asked:
         parse_strength(seal.strength)
-        record = await library.use_seal(caller, seal.name)
-        seals.append(SealAt(record.facts.digest, seal.strength))
-        names[record.facts.digest] = record.name
+        found = await library.use_seal(caller, seal.name)
+        seals.append(SealAt(found.digest, seal.strength))
+        names[found.digest] = found.name
     return Chosen(tagged.words, tuple(seals), names)
