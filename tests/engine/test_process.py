@@ -41,7 +41,7 @@ from sealsmith.engine.messages import (
     is_last,
     parse_from_engine,
 )
-from sealsmith.engine.process import HIGH_WATER, MAX_UNREAD
+from sealsmith.engine.process import HIGH_WATER, MAX_UNREAD, Steps
 from sealsmith.engine.supervisor import EngineProcess, Launch
 from sealsmith.errors import BaseError, BusyError, Cancelled, ConfigError, DeadlineError, EngineError
 
@@ -83,6 +83,22 @@ async def test_a_request_s_life_from_another_process() -> None:
         assert engine.welcome is not None
         assert engine.welcome.pid == engine.pid != os.getpid()
         assert engine.welcome.about == {"base": "noise"}
+
+
+@in_a_loop
+async def test_steps_are_told_as_often_as_is_asked_and_all_else_at_once() -> None:
+    async with EngineClient(launch()) as engine:
+        slow = Draw("a", "x", seed=7, num_steps=6, preview_every=2, step_pause_s=3600)
+        events = await events_of(engine, slow)
+        assert names(events) == ["Queued", "Step", "Preview", "Preview", "Preview", "Done"]
+        assert [event.step for event in events if isinstance(event, Step)] == [1]
+    steps = Steps(pause_s=0.25)
+    assert [now_s for now_s in (7, 7.1, 7.25, 7.3, 7.6, 7.8, 7.9) if steps.is_due(now_s)] == [
+        7,
+        7.25,
+        7.6,
+        7.9,
+    ]
 
 
 @in_a_loop

@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 from ..engine.client import EngineClient
 from ..engine.messages import Draw, SealAt
 from ..errors import DrawingError
+from ..server.limits import STEP_PAUSE_S
 from .http_caller import Answer, Caller
 from .http_server import Stage, Tenant
 
@@ -42,9 +43,16 @@ class Wanted:
         return {"prompt": self.prompt + tag, "seed": self.seed, "steps": self.num_steps}
 
     def draw(self, name: str) -> Draw:
-        """As the engine takes it."""
-        seals = (SealAt(self.tenant.seals[self.seal]),)
-        return Draw(name, self.prompt, self.tenant.id, seals=seals, seed=self.seed, num_steps=self.num_steps)
+        """As the engine takes it, and as the service asks for it."""
+        return Draw(
+            name,
+            self.prompt,
+            self.tenant.id,
+            seals=(SealAt(self.tenant.seals[self.seal]),),
+            seed=self.seed,
+            num_steps=self.num_steps,
+            step_pause_s=STEP_PAUSE_S,
+        )
 
 
 @dataclass(frozen=True)

@@ -57,6 +57,8 @@ class Draw(Message, frozen=True):
     """How several seals act together: one of `generate.mixing.MIXES`, or "auto"."""
     preview_every: int = 0
     """Steps; 0: no previews."""
+    step_pause_s: float = 0.0
+    """For how long after a Step no further one is told; 0: all are. Previews and all else are told at once."""
     begin_within_s: float | None = None
     """Seconds after which it fails if it was not begun; None: it waits."""
 

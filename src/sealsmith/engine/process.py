@@ -11,10 +11,12 @@ Imports no torch by itself: the core is named, and imported here alone.
 
 import hmac
 import logging
+import math
 import os
 import secrets
 import signal
 import sys
+import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -39,6 +41,7 @@ from .messages import (
     Refused,
     Report,
     Start,
+    Step,
     ToEngine,
     Welcome,
     check_protocol,
@@ -101,9 +104,24 @@ CoreFactory = Callable[[Mapping[str, Any], Callable[[], None]], EngineCore]
 
 
 @dataclass
+class Steps:
+    """Of one picture: which of its steps are worth a message."""
+
+    pause_s: float
+    told_s: float = -math.inf
+
+    def is_due(self, now_s: float) -> bool:
+        """Whether one that is done now is told."""
+        if now_s - self.told_s < self.pause_s:
+            return False
+        self.told_s = now_s
+        return True
+
+
+@dataclass
 class _Client:
     outbox: Outbox = field(default_factory=Outbox)
-    requests: set[str] = field(default_factory=set)
+    requests: dict[str, Steps] = field(default_factory=dict)
     is_told: bool = False
     """Whether it knows that all is finished."""
 
@@ -218,7 +236,7 @@ class Host:
             client.outbox.put(failure(request.id, error))
         else:
             self._owners[request.id] = identity
-            client.requests.add(request.id)
+            client.requests[request.id] = Steps(request.step_pause_s)
 
     def _collect(self) -> None:
         """What happened in the core, into the clients' outboxes."""
@@ -226,15 +244,17 @@ class Host:
             self._put(event)
 
     def _put(self, event: Event) -> None:
-        """Into its client's outbox; what belongs to a client that is gone goes nowhere."""
+        """Into its client's outbox; what belongs to a client that is gone, or is not due, goes nowhere."""
         identity = self._owners.get(event.id)
         if identity is None:
             return
         client = self._clients[identity]
+        if isinstance(event, Step) and not client.requests[event.id].is_due(time.monotonic()):
+            return
         client.outbox.put(event)
         if is_last(event):
             del self._owners[event.id]
-            client.requests.discard(event.id)
+            del client.requests[event.id]
 
     def _flush(self) -> None:
         """Sends what there is room for. A client that does not read keeps nobody waiting."""

@@ -19,7 +19,7 @@ from ..catalog.paging import check_limit, number_in
 from ..engine import messages
 from ..engine.client import EngineClient
 from ..errors import BusyError, Cancelled, OrderMissingError, SealsmithError
-from .limits import MAX_KEPT_BYTES, MAX_KEPT_ORDERS, MAX_WAITING_PICTURES
+from .limits import MAX_KEPT_BYTES, MAX_KEPT_ORDERS, MAX_WAITING_PICTURES, STEP_PAUSE_S
 from .log import Log
 from .metrics import Metrics
 from .order import Drawn, GiveBack, Order
@@ -205,7 +205,10 @@ class OrderBook:
 
     async def _follow(self, order: Order, index: int, since: float, span: Span) -> None:
         draw = msgspec.structs.replace(
-            order.wish.first, id=f"{order.id}-{index}", seed=order.pictures[index].seed
+            order.wish.first,
+            id=f"{order.id}-{index}",
+            seed=order.pictures[index].seed,
+            step_pause_s=STEP_PAUSE_S,
         )
         stage = "queue"
         part = self._tracing.start(stage, span)
