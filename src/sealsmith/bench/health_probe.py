@@ -1,8 +1,8 @@
 """A program that asks `/healthz` again and again and says how long each answer took, in ms, when it is told to end.
 
-    python -m sealsmith.bench.health_probe http://127.0.0.1:7860
+    python -P src/sealsmith/bench/health_probe.py http://127.0.0.1:7860
 
-A process of its own, so that nothing of the load's is in its times; nothing but Python's own is imported.
+A process of its own, so that nothing of the load's is in its times. Run as a file, it imports Python's own alone.
 """
 
 import http.client

@@ -212,7 +212,7 @@ async def _listened(plan: ServePlan, orders: Orders, server: Serving) -> tuple[S
 @asynccontextmanager
 async def _probed(url: str, times_ms: list[float]) -> AsyncIterator[None]:
     """`/healthz` is asked by a process of its own within the context; the times come at its end."""
-    command = [sys.executable, "-P", "-m", "sealsmith.bench.health_probe", url]
+    command = [sys.executable, "-P", str(Path(__file__).with_name("health_probe.py")), url]
     probe = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     try:
         assert probe.stdout is not None

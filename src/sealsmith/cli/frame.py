@@ -6,7 +6,6 @@ A command `name` is the function `name_command` in `cli/name.py`. It is imported
 
 import difflib
 import importlib
-import logging
 import os
 import warnings
 from dataclasses import dataclass
@@ -78,9 +77,6 @@ SETTINGS_OF_COMMAND = {
     "bench": ("base",),
 }
 """Which settings stand in for options of the same name that were not given."""
-
-CHATTY_LOGGERS = ("torchao", "torch.utils._pytree")
-"""diffusers imports torchao where it is installed, which then says which kernels this machine cannot load."""
 
 
 @dataclass
@@ -187,5 +183,4 @@ def prepare_libraries(settings: "Settings") -> None:
         os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
         os.environ.setdefault("DIFFUSERS_VERBOSITY", "error")
         os.environ.setdefault("TQDM_DISABLE", "1")  # their bars; ours are rich's
-        for name in CHATTY_LOGGERS:
-            logging.getLogger(name).setLevel(logging.ERROR)
+        importlib.import_module("sealsmith.quiet")

@@ -20,6 +20,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from importlib import import_module
 from pkgutil import resolve_name
 from typing import Any, Protocol
 
@@ -299,6 +300,7 @@ def main() -> int:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the parent too, which decides
     out = os.fdopen(os.dup(1), "wb", buffering=0)
     os.dup2(2, 1)
+    import_module("sealsmith.quiet")
     start = msgspec.json.decode(_first_line(0), type=Start)
     wake_fd, waking_fd = os.pipe()
     os.set_blocking(waking_fd, False)
