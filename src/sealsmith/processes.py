@@ -18,5 +18,5 @@ def clean_processes(modules: Sequence[str]) -> BaseContext:
     if "forkserver" not in multiprocessing.get_all_start_methods():
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["sealsmith.quiet", *modules])
+    context.set_forkserver_preload(["sealsmith.hushed", *modules])
     return context

@@ -86,19 +86,15 @@ async def test_a_request_s_life_from_another_process() -> None:
 
 
 @in_a_loop
-async def test_steps_are_told_as_often_as_is_asked_and_all_else_at_once() -> None:
+async def test_steps_are_told_as_often_as_is_asked_and_the_last_and_all_else_at_once() -> None:
     async with EngineClient(launch()) as engine:
         slow = Draw("a", "x", seed=7, num_steps=6, preview_every=2, step_pause_s=3600)
         events = await events_of(engine, slow)
-        assert names(events) == ["Queued", "Step", "Preview", "Preview", "Preview", "Done"]
-        assert [event.step for event in events if isinstance(event, Step)] == [1]
-    steps = Steps(pause_s=0.25)
-    assert [now_s for now_s in (7, 7.1, 7.25, 7.3, 7.6, 7.8, 7.9) if steps.is_due(now_s)] == [
-        7,
-        7.25,
-        7.6,
-        7.9,
-    ]
+    assert names(events) == ["Queued", "Step", "Preview", "Preview", "Step", "Preview", "Done"]
+    assert [event.step for event in events if isinstance(event, Step)] == [1, 6]
+    steps, times_s = Steps(pause_s=0.25), (7, 7.1, 7.25, 7.3, 7.6, 7.8, 7.9, 7.95)
+    told = [now_s for number, now_s in enumerate(times_s, 1) if steps.is_due(Step("a", number, 8), now_s)]
+    assert told == [7, 7.25, 7.6, 7.9, 7.95]
 
 
 @in_a_loop
@@ -226,6 +222,8 @@ IMPOSSIBLE = {
     "whole number": Draw("a", "x", seed=1 << 70),
     "size": Draw("a", "x" * (MAX_REQUEST_BYTES + 1)),
     "patience": Draw("a", "x", begin_within_s=float("nan")),
+    "pause": Draw("a", "x", step_pause_s=float("nan")),
+    "negative pause": Draw("a", "x", step_pause_s=-1.0),
 }
 
 

@@ -1,7 +1,8 @@
 """The database: one address, short transactions, and one word for everything that can go wrong with it.
 
 SQLite writes its log ahead (WAL), syncs it at every commit and begins what writes with `BEGIN IMMEDIATE`, so that
-writers wait for each other instead of failing half-way; PostgreSQL locks the rows that a transaction asked for.
+writers wait for each other instead of failing half-way; PostgreSQL locks the rows that a transaction asked for. One
+statement alone is begun by neither: it is whole, or was not.
 Not for: what is in the tables (tables.py) or how they came about (migrations/).
 """
 
@@ -30,7 +31,9 @@ BUSY_TIMEOUT_MS = 30_000
 AGAIN_S = 0.005
 """Between two tries of something that SQLite does not wait for by itself."""
 WRITES = "sealsmith_writes"
+"""Of a connection: what it does begins as a writer."""
 ALONE = "sealsmith_alone"
+"""Of a connection: each of its statements is a transaction."""
 POOL_SIZE, POOL_OVERFLOW = 8, 24
 """Connections that are kept, and how many more there may be at once."""
 PATIENCE = {"connect_timeout": "5", "tcp_user_timeout": "20000", "keepalives_idle": "10"}
@@ -99,8 +102,9 @@ class Database:
     def alone(self, statement: Executable, values: Mapping[str, Any]) -> Sequence[Row[Any]]:
         """The rows of one statement, which is a transaction of its own; for what every request asks.
 
-        Without a mapper, and without a word about beginning and ending, it takes half the time.
-        Raises: DatabaseError, FullError.
+        Without a mapper, and without a word about beginning and ending, it takes half the time or less. What it
+        changes is kept at once; within a `writing()` SQLite would have it wait for that.
+        Raises: ConfigError for values that no database holds, DatabaseError, FullError; IntegrityError.
         """
         with _told(), self._alone.connect() as connection:
             return connection.execute(statement, values).all()
@@ -123,11 +127,14 @@ class Database:
 
 @contextmanager
 def _told() -> Iterator[None]:
-    """Whatever goes wrong within it, in our words. Raises: ConfigError, DatabaseError, FullError."""
+    """Whatever goes wrong within it, in our words.
+
+    Raises: ConfigError, DatabaseError, FullError; IntegrityError, which whoever wrote has words for.
+    """
     try:
         yield
     except IntegrityError:
-        raise  # whoever wrote knows which rule was broken
+        raise
     except (DataError, UnicodeEncodeError) as error:
         raise ConfigError(
             f"the database cannot hold what was given: {_first_line(error)}",

@@ -133,7 +133,11 @@ class Seals:
             return _record(_meant(session.scalars(wanted).all(), tenant, name))
 
     def to_draw(self, tenant: str, name: str) -> UsableSeal:
-        """As `named`, or `usable` for a digest: what every picture asks, and no more than it needs."""
+        """The seal that this name means as `named` says, or of this digest; what every picture asks, and no more.
+
+        Raises: SealMissingError, the same whether there is none or it is somebody else's; ConflictError where the
+        name means several.
+        """
         wanted = TO_DRAW_BY_DIGEST if is_digest(name) else TO_DRAW_NAMED
         meant = _meant(self._database.alone(wanted, {"tenant": tenant, "name": name}), tenant, name)
         return UsableSeal(meant.digest, meant.name, meant.trigger)

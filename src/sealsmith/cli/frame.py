@@ -16,6 +16,7 @@ from typer.core import TyperGroup
 
 from .. import __version__
 from ..errors import ConfigError
+from ..quiet import hush
 
 if TYPE_CHECKING:
     from ..settings import Settings
@@ -183,4 +184,4 @@ def prepare_libraries(settings: "Settings") -> None:
         os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
         os.environ.setdefault("DIFFUSERS_VERBOSITY", "error")
         os.environ.setdefault("TQDM_DISABLE", "1")  # their bars; ours are rich's
-        importlib.import_module("sealsmith.quiet")
+        hush()

@@ -58,7 +58,7 @@ class Draw(Message, frozen=True):
     preview_every: int = 0
     """Steps; 0: no previews."""
     step_pause_s: float = 0.0
-    """For how long after a Step no further one is told; 0: all are. Previews and all else are told at once."""
+    """For how long after a Step no further one is told but the last; 0: all are. All else is told at once."""
     begin_within_s: float | None = None
     """Seconds after which it fails if it was not begun; None: it waits."""
 
@@ -236,6 +236,8 @@ def check_draw(request: Draw) -> None:
     patience = request.begin_within_s
     if patience is not None and not math.isfinite(patience):
         raise ConfigError(f"the request is to begin within {patience} s", "give a number, or None to wait")
+    if not 0 <= request.step_pause_s < math.inf:
+        raise ConfigError(f"the request is to hear of steps every {request.step_pause_s} s", "give 0 or more")
 
 
 def parse_to_engine(data: bytes) -> ToEngine:

@@ -20,7 +20,6 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from importlib import import_module
 from pkgutil import resolve_name
 from typing import Any, Protocol
 
@@ -28,6 +27,7 @@ import msgspec
 import zmq
 
 from ..errors import BusyError, ConfigError, SealsmithError
+from ..quiet import hush_as_begun
 from .messages import (
     MAX_REQUEST_BYTES,
     Cancel,
@@ -111,9 +111,9 @@ class Steps:
     pause_s: float
     told_s: float = -math.inf
 
-    def is_due(self, now_s: float) -> bool:
-        """Whether one that is done now is told."""
-        if now_s - self.told_s < self.pause_s:
+    def is_due(self, step: Step, now_s: float) -> bool:
+        """Whether one that is done now is told. The last is: nothing would say so later."""
+        if now_s - self.told_s < self.pause_s and step.step < step.num_steps:
             return False
         self.told_s = now_s
         return True
@@ -250,7 +250,7 @@ class Host:
         if identity is None:
             return
         client = self._clients[identity]
-        if isinstance(event, Step) and not client.requests[event.id].is_due(time.monotonic()):
+        if isinstance(event, Step) and not client.requests[event.id].is_due(event, time.monotonic()):
             return
         client.outbox.put(event)
         if is_last(event):
@@ -300,7 +300,7 @@ def main() -> int:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the parent too, which decides
     out = os.fdopen(os.dup(1), "wb", buffering=0)
     os.dup2(2, 1)
-    import_module("sealsmith.quiet")
+    hush_as_begun()
     start = msgspec.json.decode(_first_line(0), type=Start)
     wake_fd, waking_fd = os.pipe()
     os.set_blocking(waking_fd, False)

@@ -147,7 +147,10 @@ class Library(Protocol):
         ...
 
     async def use_seal(self, caller: Caller, name: str) -> UsableSeal:
-        """As `find_seal`; from then on the engine's store has its file."""
+        """What drawing with the seal of this name or digest needs; from then on the engine's store has its file.
+
+        Raises: SealMissingError, also where it is somebody else's; ConflictError where a name means several.
+        """
         ...
 
     async def add_seal(self, caller: Caller, name: str, file: Path, facts: SealFacts) -> SealRecord:

@@ -13,13 +13,12 @@ from typing import Any
 
 import uvicorn
 from fastapi import FastAPI
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from ..errors import ConfigError
 from .limits import HEADERS_WITHIN_S, MAX_HEADER_BYTES
 
 TOO_SLOW = b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
-TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
 BACKLOG = 2048
 """Connections that wait to be taken."""
 LEAVE_WITHIN_S = 10
@@ -28,40 +27,19 @@ MAX_OPEN_FILES = 65_536
 """Connections and whatever else is open, as far as the system lets a process have them."""
 
 
-class PatientProtocol(HttpToolsProtocol):
-    """HTTP/1.1 whose connections are closed when a request's headers do not come in time, or are too large.
-
-    So are trailers and whatever else comes between two pieces of a body: the parser keeps it, however much it is.
-    """
+class PatientProtocol(H11Protocol):
+    """HTTP/1.1 whose connections are closed when a request's headers do not come in time."""
 
     within_s = HEADERS_WITHIN_S
     _giving_up: asyncio.TimerHandle | None = None
-    _num_bytes = 0
-    """Come since the last headers or the last piece of a body were whole."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         self._watch()
 
     def data_received(self, data: bytes) -> None:
-        self._num_bytes += len(data)
         super().data_received(data)
-        if self._num_bytes > MAX_HEADER_BYTES and not self.transport.is_closing():
-            self.transport.write(TOO_LARGE)
-            self.transport.close()
         self._watch()
-
-    def on_headers_complete(self) -> None:
-        self._num_bytes = 0
-        super().on_headers_complete()
-
-    def on_body(self, body: bytes) -> None:
-        self._num_bytes = 0
-        super().on_body(body)
-
-    def on_message_complete(self) -> None:
-        self._num_bytes = 0
-        super().on_message_complete()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._unwatch()
@@ -112,6 +90,7 @@ async def listening(app: FastAPI, host: str, port: int, **options: Any) -> Async
         log_config=None,
         access_log=False,
         server_header=False,
+        h11_max_incomplete_event_size=MAX_HEADER_BYTES,
         timeout_graceful_shutdown=LEAVE_WITHIN_S,
         **options,
     )

@@ -171,6 +171,15 @@ class OrderBook:
         await asyncio.gather(*tasks, return_exceptions=True)
         await asyncio.gather(*self._givings_back)
 
+    def check_integrity(self) -> None:
+        """What is kept on shelves is what is over and not forgotten. Raises: AssertionError."""
+        over = {id: order for id, order in self._orders.items() if id not in self._drawing}
+        assert over == {id: order for shelf in self._shelves.values() for id, order in shelf.orders.items()}
+        for tenant, shelf in self._shelves.items():
+            assert shelf.orders, f"{tenant} has an empty shelf"
+            assert all(order.is_over and order.wish.tenant == tenant for order in shelf.orders.values())
+            assert shelf.num_bytes == sum(order.kept_bytes for order in shelf.orders.values())
+
     def _next_number(self) -> int:
         """Microseconds since 1970, or one more than the last: it tells nobody how many orders others place."""
         self._last_number = max(self._last_number + 1, time.time_ns() // 1000)
