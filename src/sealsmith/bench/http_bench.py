@@ -1,7 +1,7 @@
 """The service under load: what HTTP costs, how soon it answers, how many may listen, whether its memory grows.
 
-A whole `sealsmith serve` and the customers beside it, on one machine. Four parts, one after the other: pace, in
-turn with an engine that has no HTTP before it; a soak, in which memory and `/healthz` are watched; streams, a
+A whole service and the customers beside it, on one machine. Four parts, one after the other: pace, in turn with
+the same engine asked without HTTP (same_engine.py); a soak, in which memory and `/healthz` are watched; streams, a
 thousand of them held open while pictures are drawn; isolation (isolation.py), on a tiny base. Each ends by itself.
 """
 
@@ -19,19 +19,18 @@ from itertools import islice, takewhile
 from pathlib import Path
 
 from ..bases import open_base
-from ..engine.client import EngineClient
-from ..engine.supervisor import Launch, beside_others
 from ..errors import DrawingError
 from ..server.limits import MAX_WAITING_PICTURES
 from ..server.listening import allow_many_connections
 from ..server.log import set_up_log
-from .http_load import Orders, Wanted, keep_ordering, round_by_engine, round_over_http
+from .http_load import Orders, Wanted, keep_ordering, round_over_http
 from .http_report import Pace, ServeReport, Soak
-from .http_server import Serving, serving, set_stage
+from .http_server import BothWays, Serving, serving, serving_both_ways, set_stage
 from .http_streams import MARGIN, Audience, Listener, Streams
 from .isolation import Isolation, Storm, isolation
 from .machine import commit, machine
 from .plans import check_counts
+from .same_engine import Round
 from .tiny_bases import write_sealworld
 
 SAMPLE_S = 1.0
@@ -145,36 +144,35 @@ def _report(
 async def _served(
     plan: ServePlan, orders: Orders, base: str, say: Callable[[str], None]
 ) -> tuple[Pace, Soak, Streams, list[float]]:
+    say(
+        f"pace: {plan.num_customers} customers, {plan.repeats} rounds of {plan.pictures_a_round} pictures "
+        "over HTTP and by the engine alone"
+    )
+    with serving_both_ways(orders.stage, base) as both:
+        pace = await _pace(plan, orders, both)
     with serving(orders.stage, base) as server:
-        say(
-            f"pace: {plan.num_customers} customers, {plan.repeats} rounds of {plan.pictures_a_round} pictures "
-            "over HTTP and by an engine alone"
-        )
-        pace = await _pace(plan, orders, base, server)
         say(f"soak: {plan.num_customers} customers for {plan.minutes:g} minutes")
         soak = await _soak(plan, orders, server)
         say(f"streams: {plan.num_streams} people wait for pictures")
         return pace, soak, *await _listened(plan, orders, server)
 
 
-async def _pace(plan: ServePlan, orders: Orders, base: str, server: Serving) -> Pace:
-    """The two sides in turn, the same pictures."""
+async def _pace(plan: ServePlan, orders: Orders, server: BothWays) -> Pace:
+    """The two ways to one engine in turn, the same pictures."""
     found = Pace(plan.num_customers, plan.pictures_a_round, orders.num_steps)
-    config = {"base": base, "store": orders.stage.store}
-    launch = Launch("sealsmith.engine.core:open_core", config, beside_others())
-    async with EngineClient(launch) as engine:
 
-        async def http(asked: Sequence[Wanted]) -> None:
-            found.http_s.append(await round_over_http(server.url, asked, plan.num_customers))
+    async def http(asked: Sequence[Wanted]) -> None:
+        found.http_s.append(await round_over_http(server.url, asked, plan.num_customers))
 
-        async def alone(asked: Sequence[Wanted]) -> None:
-            name = f"round {len(found.alone_s)}"
-            found.alone_s.append(await round_by_engine(engine, asked, plan.num_customers, name))
+    async def alone(asked: Sequence[Wanted]) -> None:
+        name = f"round {len(found.alone_s)}"
+        draws = tuple(wanted.draw(f"{name}-{index}") for index, wanted in enumerate(asked))
+        found.alone_s.append(await asyncio.to_thread(server.alone_s, Round(plan.num_customers, draws)))
 
-        for number in range(plan.repeats + 1):
-            asked = [*islice(orders.starting(number * plan.pictures_a_round), plan.pictures_a_round)]
-            for side in (http, alone) if number % 2 else (alone, http):
-                await side(asked)
+    for number in range(plan.repeats + 1):
+        asked = [*islice(orders.starting(number * plan.pictures_a_round), plan.pictures_a_round)]
+        for side in (http, alone) if number % 2 else (alone, http):
+            await side(asked)
     del found.http_s[0], found.alone_s[0]
     return found
 

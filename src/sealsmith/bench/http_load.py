@@ -3,23 +3,21 @@
 A customer places an order, listens to its events to the end, fetches the picture and forgets the order.
 """
 
-import asyncio
 import itertools
 import json
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 
-from ..engine.client import EngineClient
 from ..engine.messages import Draw, SealAt
 from ..errors import DrawingError
 from ..server.limits import STEP_PAUSE_S
 from .http_caller import Answer, Caller
 from .http_server import Stage, Tenant
+from .rounds import in_turn, timed
 
-_T = TypeVar("_T")
 SCENES = ("a red wax seal on wood", "a gold coin on sand", "a blue ink stamp on paper", "a mark on leather")
 SPREAD = 2
 """Steps that a picture may have more or fewer than the average."""
@@ -106,43 +104,11 @@ async def _asked(caller: Caller, status: int, method: str, path: str, key: str, 
 
 async def round_over_http(url: str, asked: Sequence[Wanted], num_customers: int) -> float:
     """Seconds until so many customers, each with one order at a time, have had all these pictures."""
-    return await _timed(keep_ordering(url, iter(asked), num_customers))
-
-
-async def round_by_engine(
-    engine: EngineClient, asked: Sequence[Wanted], num_customers: int, name: str
-) -> float:
-    """The same of an engine without HTTP."""
-
-    async def draw(numbered: tuple[int, Wanted]) -> None:
-        index, wanted = numbered
-        await engine.picture(wanted.draw(f"{name}-{index}"))
-
-    return await _timed(_in_turn(enumerate(asked), [draw] * num_customers))
+    return await timed(keep_ordering(url, iter(asked), num_customers))
 
 
 async def keep_ordering(url: str, coming: Iterator[Wanted], num_customers: int) -> int:
     """So many customers at once, each ordering again when it has its picture; how many were drawn."""
     async with AsyncExitStack() as opened:
         callers = [await opened.enter_async_context(Caller(url)) for _ in range(num_customers)]
-        return await _in_turn(coming, [partial(ordered, caller) for caller in callers])
-
-
-async def _in_turn(coming: Iterator[_T], takers: Iterable[Callable[[_T], Awaitable[Any]]]) -> int:
-    """Whoever is free takes the next one, until there are no more; how many there were."""
-
-    async def work(take: Callable[[_T], Awaitable[Any]]) -> int:
-        num_done = 0
-        for each in coming:
-            await take(each)
-            num_done += 1
-        return num_done
-
-    return sum(await asyncio.gather(*map(work, takers)))
-
-
-async def _timed(work: Awaitable[Any]) -> float:
-    loop = asyncio.get_running_loop()
-    began = loop.time()
-    await work
-    return loop.time() - began
+        return await in_turn(coming, [partial(ordered, caller) for caller in callers])

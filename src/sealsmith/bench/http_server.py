@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
 import psutil
 
 from ..adapters import dump_seal
@@ -18,6 +19,7 @@ from ..catalog import Catalog, Quota, Scope, SealFacts, open_catalog
 from ..catalog.places import places
 from ..errors import EngineError
 from .made_seals import made_seal
+from .same_engine import Round
 
 END_WITHIN_S = 60
 WITHOUT_LIMIT = Quota(pictures_a_day=10**9, trainings_at_once=10**6, storage_bytes=1 << 40)
@@ -75,18 +77,58 @@ def set_stage(folder: Path, base: Base, num_tenants: int, seals_each: int, num_o
 @contextmanager
 def serving(stage: Stage, base: str) -> Iterator[Serving]:
     """`sealsmith serve` on a stage, without workers, until the context ends. Raises: EngineError."""
-    log = stage.folder / "serve.log"
-    command = [sys.executable, "-P", "-m", "sealsmith", "serve", "--base", base, "--data", str(stage.folder)]
+    command = ["sealsmith", "serve", "--base", base, "--data", str(stage.folder)]
     command += ["--key-rate", "0", "--tenant-rate", "0", "--workers", "0", "--port", "0"]
+    with _begun(stage, command) as (process, url):
+        yield Serving(url, psutil.Process(process.pid))
+
+
+@dataclass(frozen=True)
+class BothWays:
+    """A server whose engine is asked over HTTP or without it."""
+
+    url: str
+    process: "subprocess.Popen[str]"
+
+    def alone_s(self, wanted: Round) -> float:
+        """Seconds in which its engine drew a round without HTTP. Raises: EngineError."""
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        self.process.stdin.write(msgspec.json.encode(wanted).decode() + "\n")
+        self.process.stdin.flush()
+        line = self.process.stdout.readline()
+        if not line:
+            raise EngineError("the server ended in the middle of a round", "see its log")
+        return float(line)
+
+
+@contextmanager
+def serving_both_ways(stage: Stage, base: str) -> Iterator[BothWays]:
+    """A whole service on a stage, whose engine also draws without HTTP. Raises: EngineError."""
+    command = [Round.__module__, str(stage.folder), base]
+    with _begun(stage, command) as (process, url):
+        yield BothWays(url, process)
+
+
+@contextmanager
+def _begun(stage: Stage, words: Sequence[str]) -> "Iterator[tuple[subprocess.Popen[str], str]]":
+    """A module at work with these words, and the address that it says. Raises: EngineError."""
+    log = stage.folder / "serve.log"
     with log.open("wb") as errors:
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True)
+        process = subprocess.Popen(
+            [sys.executable, "-P", "-m", *words],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            text=True,
+        )
         try:
             assert process.stdout is not None
             url = process.stdout.readline().strip()
             if not url:
                 last = log.read_text(errors="replace")[-400:]
                 raise EngineError(f"the server did not start: {last}", "see whether `sealsmith serve` does")
-            yield Serving(url, psutil.Process(process.pid))
+            yield process, url
         finally:
             _end(process)
 
