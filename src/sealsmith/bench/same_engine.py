@@ -48,10 +48,12 @@ async def serve(folder: Path, base: str) -> None:
             set_up_log()
             print(f"http://127.0.0.1:{listener.port}", flush=True)
             ends = [asyncio.create_task(work) for work in (_rounds(service.engine), until_told())]
-            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+            ended, _ = await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
             service.engine.expect_end()
             for end in ends:
                 end.cancel()
+            for end in ended:
+                end.result()  # why a picture was not drawn, for the log
 
 
 async def _rounds(engine: EngineClient) -> None:
