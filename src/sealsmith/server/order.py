@@ -92,6 +92,11 @@ class Order:
         return all(picture.is_over for picture in self.pictures)
 
     @property
+    def num_unfinished(self) -> int:
+        """Pictures that have not ended."""
+        return sum(not picture.is_over for picture in self.pictures)
+
+    @property
     def state(self) -> State:
         """Of the whole: that of its last picture to end; failed as soon as all has ended and one failed."""
         states = [picture.state for picture in self.pictures]

@@ -8,7 +8,7 @@ import asyncio
 import secrets
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import aclosing
 from dataclasses import dataclass, field
 
@@ -128,27 +128,24 @@ class OrderBook:
     @property
     def num_waiting(self) -> int:
         """Pictures of all tenants that have not come to their first step."""
-        states = (picture.state for order in self._orders.values() for picture in order.pictures)
-        return sum(state in ("waiting", "loading") for state in states)
+        pictures = (picture for order in self._open_orders() for picture in order.pictures)
+        return sum(picture.state in ("waiting", "loading") for picture in pictures)
 
     @property
     def underway(self) -> Counter[str]:
         """Pictures that have not ended, by tenant; of tenants with any."""
         counts: Counter[str] = Counter()
-        for order_id in self._drawing:
-            if (order := self._orders.get(order_id)) is not None:
-                counts[order.wish.tenant] += sum(not each.is_over for each in order.pictures)
+        for order in self._open_orders():
+            counts[order.wish.tenant] += order.num_unfinished
         return +counts
 
     def num_unfinished(self, tenant: str) -> int:
         """Pictures of a tenant that have not ended."""
-        open_orders = map(self._orders.get, self._drawing)
-        return sum(
-            not picture.is_over
-            for order in open_orders
-            if order is not None and order.wish.tenant == tenant
-            for picture in order.pictures
-        )
+        return sum(order.num_unfinished for order in self._open_orders() if order.wish.tenant == tenant)
+
+    def _open_orders(self) -> Iterator[Order]:
+        """Those that are not over, and not forgotten."""
+        return (self._orders[order_id] for order_id in self._drawing if order_id in self._orders)
 
     def cancel(self, order: Order) -> None:
         """Ends the pictures of an order that are not finished; within one step the engine stops drawing them."""
