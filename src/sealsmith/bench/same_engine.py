@@ -18,6 +18,7 @@ from ..catalog import open_catalog
 from ..catalog.places import places
 from ..engine.client import EngineClient
 from ..engine.messages import Draw
+from ..garbage import keep_what_is_here
 from ..quiet import hush_as_begun
 from ..server.app import create_app
 from ..server.catalog_service import catalog_service
@@ -46,6 +47,7 @@ async def serve(folder: Path, base: str) -> None:
             listening(create_app(service), "127.0.0.1", 0) as listener,
         ):
             set_up_log()
+            keep_what_is_here()
             print(f"http://127.0.0.1:{listener.port}", flush=True)
             ends = [asyncio.create_task(work) for work in (_rounds(service.engine), until_told())]
             ended, _ = await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)

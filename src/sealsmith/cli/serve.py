@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..errors import ConfigError
+from ..garbage import keep_what_is_here
 from .console import note
 from .opened_catalog import opened_catalog
 from .options import BaseOption, DatabaseOption, DataOption, DeviceOption, OtelEndpointOption, StoreOption
@@ -109,6 +110,7 @@ async def _serve(options: ServeOptions) -> None:
         listening(create_app(service, hosts=names), options.host, options.port) as listener,
     ):
         set_up_log()
+        keep_what_is_here()
         print(f"http://{options.host}:{listener.port}", flush=True)
         new = make_first_key()  # only now, when it can be used: it is told once
         key = None if new is None else new.token

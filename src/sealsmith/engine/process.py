@@ -27,6 +27,7 @@ import msgspec
 import zmq
 
 from ..errors import BusyError, ConfigError, SealsmithError
+from ..garbage import keep_what_is_here
 from ..quiet import hush_as_begun
 from .messages import (
     MAX_REQUEST_BYTES,
@@ -319,6 +320,7 @@ def main() -> int:
     socket = bound_socket(context, start.endpoint)
     host = Host(core, socket, start.token, wake_fd)
     signal.signal(signal.SIGTERM, lambda *_: host.drain())
+    keep_what_is_here()
     out.write(msgspec.json.encode(Report(socket.getsockopt_string(zmq.LAST_ENDPOINT))) + b"\n")
     out.close()
     try:
