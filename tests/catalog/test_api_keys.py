@@ -20,8 +20,13 @@ def token_of(new: NewKey) -> str:
 
 
 def refused(catalog: Catalog, token: str) -> bool:
-    with pytest.raises(AuthError, match="there is no valid key with this request"):
-        catalog.keys.authenticate(token)
+    """In either way, where there are two."""
+    ways = [catalog.keys.authenticate]
+    if catalog.database.is_sqlite:
+        ways.append(catalog.keys.authenticate_at_once)  # type: ignore[arg-type]
+    for way in ways:
+        with pytest.raises(AuthError, match="there is no valid key with this request"):
+            way(token)
     return True
 
 
@@ -30,6 +35,22 @@ def test_a_key_opens_its_tenant_s_door_and_has_its_scopes_alone(catalog: Catalog
     known = catalog.keys.authenticate(token_of(new))
     assert (known.tenant, known.id) == (tenant.id, new.key.id)
     assert known.scopes == {Scope.GENERATE, Scope.TRAIN}
+
+
+def test_a_key_is_told_at_once_but_for_the_first_time_in_a_minute(
+    catalog: Catalog, tenant: Tenant, clock: FakeClock
+) -> None:
+    token = token_of(catalog.keys.create(tenant.id, [Scope.GENERATE]))
+    for _ in range(2):
+        assert catalog.keys.authenticate_at_once(token) is None  # its use is to be written down
+        known = catalog.keys.authenticate(token)
+        at_once = catalog.keys.authenticate_at_once(token)
+        if catalog.database.is_sqlite:
+            assert at_once is not None
+            assert (at_once.id, at_once.tenant, at_once.scopes) == (known.id, known.tenant, known.scopes)
+        else:
+            assert at_once is None
+        clock.advance(61)
 
 
 def test_no_other_token_is_valid(catalog: Catalog, tenant: Tenant) -> None:

@@ -1,6 +1,7 @@
 """The tables are what the code says, on every database, however many bring them up to date at once."""
 
 import sqlite3
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Timer
@@ -115,3 +116,37 @@ def test_sqlite_writes_ahead_syncs_every_commit_and_holds_references(tmp_path: P
     with sqlite3.connect(tmp_path / "x.db") as connection:
         assert connection.execute("SELECT count(*) FROM tenants").fetchone() == (0,)
     connection.close()
+
+
+def test_what_is_asked_at_once_is_told_or_not_and_never_waited_for(database_url: str) -> None:
+    wanted, database = text("SELECT :word"), Database(database_url)
+    try:
+        told = database.at_once(wanted, {"word": "here"})
+        if not database.is_sqlite:
+            assert told is None
+            return
+        assert told is not None
+        assert [tuple(row) for row in told] == [("here",)]
+        with database.writing() as session:  # a writer keeps nobody from reading
+            session.execute(text("DELETE FROM tenants"))
+            assert database.at_once(text("SELECT name FROM tenants"), {}) == []
+        with pytest.raises(DatabaseError, match="readonly"):
+            database.at_once(text("DELETE FROM tenants"), {})
+    finally:
+        database.close()
+
+
+def test_whoever_keeps_readers_out_is_not_waited_for(tmp_path: Path) -> None:
+    path, wanted = tmp_path / "kept.db", text("SELECT name FROM tenants")
+    made = Database(f"sqlite:///{path}")
+    made.close()
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("PRAGMA locking_mode = EXCLUSIVE")
+    other.execute("BEGIN IMMEDIATE")
+    other.execute("DELETE FROM tenants")
+    began = time.monotonic()
+    assert made.at_once(wanted, {}) is None
+    assert time.monotonic() - began < 1
+    other.close()
+    assert made.at_once(wanted, {}) == []
+    made.close()

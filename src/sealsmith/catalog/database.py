@@ -68,8 +68,10 @@ class Database:
                 f"PostgreSQL needs {error.name}, which is not installed",
                 "pip install 'sealsmith[postgresql]'",
             ) from error
+        self._hasty: Engine | None = None
         if self.is_sqlite:
             _prepare_sqlite(self._engine)
+            self._hasty = _hasty(parsed)
             self._alone = self._engine.execution_options(**{ALONE: True})
         else:
             self._alone = self._engine.execution_options(isolation_level="AUTOCOMMIT")
@@ -109,6 +111,23 @@ class Database:
         with _told(), self._alone.connect() as connection:
             return connection.execute(statement, values).all()
 
+    def at_once(self, statement: Executable, values: Mapping[str, Any]) -> Sequence[Row[Any]] | None:
+        """The rows of one statement that changes nothing, for whoever must not wait; None: ask `alone`.
+
+        SQLite mostly reads from memory, whoever writes meanwhile, and whoever keeps readers out is not waited for.
+        PostgreSQL is elsewhere.
+        Raises: as `alone`, but for IntegrityError.
+        """
+        if self._hasty is None:
+            return None
+        try:
+            with _told(), self._hasty.connect() as connection:
+                return connection.execute(statement, values).all()
+        except DatabaseError as error:
+            if _is_busy(error.__cause__):
+                return None
+            raise
+
     def lock(self, session: Session, name: str) -> None:
         """Waits until no other transaction holds this name; it is held until this one ends."""
         if not self.is_sqlite:  # there a transaction that writes is alone anyway
@@ -118,6 +137,8 @@ class Database:
     def close(self) -> None:
         """Ends its connections."""
         self._engine.dispose()
+        if self._hasty is not None:
+            self._hasty.dispose()
 
     @contextmanager
     def _transaction(self, sessions: "sessionmaker[Session]") -> Iterator[Session]:
@@ -185,6 +206,25 @@ def _prepare_sqlite(engine: Engine) -> None:
         options = connection.get_execution_options()
         if not options.get(ALONE, False):
             connection.exec_driver_sql("BEGIN IMMEDIATE" if options.get(WRITES, False) else "BEGIN")
+
+
+def _hasty(url: URL) -> Engine:
+    """Connections to a file of SQLite that wait for nobody; each statement is a transaction."""
+    engine = create_engine(url, pool_size=1, max_overflow=POOL_OVERFLOW)
+
+    @event.listens_for(engine, "connect")
+    def configure(connection: Any, _: object) -> None:
+        connection.isolation_level = None
+        for pragma in ("busy_timeout = 0", "query_only = ON"):
+            connection.execute(f"PRAGMA {pragma}").close()
+
+    return engine
+
+
+def _is_busy(error: BaseException | None) -> bool:
+    """Whether SQLite would have had to wait for somebody else."""
+    code = getattr(getattr(error, "orig", None), "sqlite_errorcode", None)
+    return isinstance(code, int) and code & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 
 
 def _write_ahead(connection: sqlite3.Connection) -> None:

@@ -7,7 +7,7 @@ import hashlib
 import hmac
 import logging
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -118,14 +118,19 @@ class Keys:
     def authenticate(self, token: str) -> Key:
         """The key that this token is. Raises: AuthError, which never says why it is not valid."""
         now = self._clock()
-        row = next(iter(self._database.alone(KEY, {"key": _id_in(token)})), None)
-        expected = NOBODY if row is None else row.secret_hash
-        is_right = hmac.compare_digest(_hash_of(token), expected)
-        if row is None or not is_right or not _is_valid(row, now):
-            raise AuthError("there is no valid key with this request", "send one that is valid")
-        if row.last_used is None or now - row.last_used >= LAST_USED_STEP:
+        row = _proven(self._database.alone(KEY, {"key": _id_in(token)}), token, now)
+        if _is_use_news(row, now):
             self._note_use(row.id, now)
         return _key(row)
+
+    def authenticate_at_once(self, token: str) -> Key | None:
+        """As `authenticate`, by whoever must not wait; None: ask that, it may take long."""
+        now = self._clock()
+        rows = self._database.at_once(KEY, {"key": _id_in(token)})
+        if rows is None:
+            return None
+        row = _proven(rows, token, now)
+        return None if _is_use_news(row, now) else _key(row)
 
     def still_valid(self, keys: Iterable[str]) -> tuple[Key, ...]:
         """Those of keys, by how they begin, that are valid now: for whoever has shown the whole key before."""
@@ -144,6 +149,21 @@ class Keys:
                 session.execute(update(KeyRow).where(KeyRow.id == key).values(last_used=now))
         except (DatabaseError, FullError) as error:
             log.warning("the last use of %s is not noted: %s", prefix_of(key), error)
+
+
+def _proven(rows: Sequence[Row[Any]], token: str, now: datetime) -> Row[Any]:
+    """The row of this token's key. Raises: AuthError."""
+    row = next(iter(rows), None)
+    expected = NOBODY if row is None else row.secret_hash
+    is_right = hmac.compare_digest(_hash_of(token), expected)
+    if row is None or not is_right or not _is_valid(row, now):
+        raise AuthError("there is no valid key with this request", "send one that is valid")
+    return row
+
+
+def _is_use_news(row: Row[Any], now: datetime) -> bool:
+    """Whether it is to be written down that the key is used."""
+    return row.last_used is None or now - row.last_used >= LAST_USED_STEP
 
 
 def prefix_of(key: str) -> str:

@@ -7,7 +7,19 @@ learns of the other. It is private unless its owner grants it. `usable` is asked
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Protocol, TypeVar
 
-from sqlalchemy import ColumnElement, Select, and_, bindparam, delete, exists, func, or_, select
+from sqlalchemy import (
+    ColumnElement,
+    Executable,
+    Row,
+    Select,
+    and_,
+    bindparam,
+    delete,
+    exists,
+    func,
+    or_,
+    select,
+)
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.orm import Session, undefer
@@ -138,9 +150,12 @@ class Seals:
         Raises: SealMissingError, the same whether there is none or it is somebody else's; ConflictError where the
         name means several.
         """
-        wanted = TO_DRAW_BY_DIGEST if is_digest(name) else TO_DRAW_NAMED
-        meant = _meant(self._database.alone(wanted, {"tenant": tenant, "name": name}), tenant, name)
-        return UsableSeal(meant.digest, meant.name, meant.trigger)
+        return _usable(self._database.alone(*_asked_to_draw(tenant, name)), tenant, name)
+
+    def to_draw_at_once(self, tenant: str, name: str) -> UsableSeal | None:
+        """As `to_draw`, by whoever must not wait; None: ask that, it may take long."""
+        rows = self._database.at_once(*_asked_to_draw(tenant, name))
+        return None if rows is None else _usable(rows, tenant, name)
 
     def page(
         self, tenant: str, search: SealSearch | str = "", after: str | None = None, limit: int = 50
@@ -266,6 +281,18 @@ TO_DRAW = (
 )
 TO_DRAW_NAMED = TO_DRAW.where(SealRow.name == bindparam("name"))
 TO_DRAW_BY_DIGEST = TO_DRAW.where(SealRow.digest == bindparam("name"))
+
+
+def _asked_to_draw(tenant: str, name: str) -> tuple[Executable, dict[str, str]]:
+    """What asks for the seals that this name or digest may mean to a tenant who draws."""
+    wanted = TO_DRAW_BY_DIGEST if is_digest(name) else TO_DRAW_NAMED
+    return wanted, {"tenant": tenant, "name": name}
+
+
+def _usable(rows: Sequence[Row[Any]], tenant: str, name: str) -> UsableSeal:
+    """Raises: as `_meant`."""
+    meant: Any = _meant(rows, tenant, name)
+    return UsableSeal(meant.digest, meant.name, meant.trigger)
 
 
 def _meant(rows: Sequence[_Found], tenant: str, name: str) -> _Found:
