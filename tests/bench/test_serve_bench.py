@@ -24,7 +24,7 @@ def report(**changed: object) -> ServeReport:
         "base": "sealworld",
         "has_goals": True,
         "num_requests": 100,
-        "pace": Pace(32, 96, 8, [10.0, 11.0], [9.8, 10.6]),
+        "pace": Pace(32, 96, 8, [9.8, 10.6], [10.0, 11.0], [20.0, 20.0]),
         "soak": Soak(32, 500, [2.0] * 99 + [90.0], flat, flat),
         "streams": Streams(1000, most_open=1010, fewest_open=990, num_events=5000, num_ended=12),
         "stream_health_ms": [5.0] * 100,
@@ -42,7 +42,7 @@ def report(**changed: object) -> ServeReport:
 def test_a_run_in_which_all_is_kept_says_so() -> None:
     kept = report()
     assert kept.is_met, serve_page(kept)
-    assert kept.pace.ratio == pytest.approx((9.8 / 10 + 10.6 / 11) / 2)
+    assert kept.to_dict()["pace"]["ratio"] == pytest.approx((9.8 / 10 + 10.6 / 11) / 2)
     assert "| yes" in serve_page(kept)
     assert json.loads(json.dumps(kept.to_dict()))["soak"]["health_ms"]["p50"] == 2.0
 
@@ -50,7 +50,7 @@ def test_a_run_in_which_all_is_kept_says_so() -> None:
 @pytest.mark.parametrize(
     "broken",
     [
-        {"pace": Pace(32, 96, 8, [10.0], [9.0])},
+        {"pace": Pace(32, 96, 8, [9.0], [10.0], [9.0])},
         {"soak": Soak(32, 500, [101.0] * 100, [100.0] * 40, [100.0] * 40)},
         {"soak": Soak(32, 500, [1.0] * 100, [100.0 + step for step in range(40)], [100.0] * 40)},
         {"soak": Soak(32, 500, [1.0] * 100, [100.0] * 40, [100.0 + step for step in range(40)])},
@@ -69,7 +69,7 @@ def test_a_promise_that_is_not_kept_is_shown(broken: dict[str, object]) -> None:
 
 
 def test_a_tiny_base_has_no_goal_for_its_pace() -> None:
-    assert report(has_goals=False, pace=Pace(32, 96, 8, [10.0], [1.0])).is_met
+    assert report(has_goals=False, pace=Pace(32, 96, 8, [1.0], [10.0], [10.0])).is_met
 
 
 @pytest.mark.timeout(1800)
@@ -80,7 +80,7 @@ def test_a_miniature_run_measures_everything(tmp_path: Path) -> None:
     assert ended.returncode in (0, 1), ended.stderr  # 1: a promise that a busy machine did not keep
     found = json.loads(out.read_text())
     assert ended.stdout.startswith("| promise")
-    assert len(found["pace"]["http_s"]) == len(found["pace"]["alone_s"]) == 1
+    assert all(len(found["pace"][way]) == 1 for way in ("alone_s", "answered_s", "followed_s"))
     assert found["soak"]["num_drawn"] > 0
     assert found["soak"]["health_ms"]["num"] > 0
     assert found["streams"]["most_open"] >= 8

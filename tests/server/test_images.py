@@ -89,6 +89,59 @@ def test_two_seals_are_mixed_as_asked_and_masked_where_nothing_is(
     assert client.delete(f"/v1/seals/{added.json()['id']}").status_code == 204
 
 
+def test_who_accepts_a_png_has_it_in_the_answer(client: httpx2.Client) -> None:
+    order, _ = drawn(client)
+    answer = client.post("/v1/images", json=SMALL, headers={"accept": "image/png"})
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "image/png")
+    assert answer.content == client.get(order["pictures"][0]["url"]).content
+    kept = client.get(answer.headers["location"]).json()
+    assert kept["state"] == "done"
+    assert client.get(kept["pictures"][0]["url"]).content == answer.content
+
+
+@pytest.mark.parametrize("prefer", ["wait", "wait=60", "respond-async, WAIT=60", 'foo=bar; wait = "60"'])
+def test_who_prefers_to_wait_has_an_order_that_is_over(client: httpx2.Client, prefer: str) -> None:
+    answer = client.post("/v1/images", json={**SMALL, "n": 2}, headers={"prefer": prefer})
+    assert (answer.status_code, answer.json()["state"]) == (200, "done")
+    assert client.get(answer.headers["location"]).json() == answer.json()
+
+
+@pytest.mark.parametrize("prefer", ["", "wait=soon", "await", "wait=-1", "waiting=60", "x" * 2000])
+def test_other_preferences_are_nothing_to_us(client: httpx2.Client, prefer: str) -> None:
+    answer = client.post("/v1/images", json=SMALL, headers={"prefer": prefer})
+    assert (answer.status_code, answer.json()["state"]) == (202, "waiting")
+
+
+@pytest.mark.parametrize("accept", ["application/json", "image/png"])
+def test_who_waits_too_short_has_the_order_as_it_stands(client: httpx2.Client, accept: str) -> None:
+    headers = {"prefer": "wait=0", "accept": accept}
+    answer = client.post("/v1/images", json={**SMALL, "steps": 150}, headers=headers)
+    assert (answer.status_code, answer.headers["content-type"]) == (202, "application/json")
+    assert client.delete(answer.headers["location"]).status_code == 204
+
+
+def test_a_png_that_cannot_be_drawn_is_answered_with_why(client: httpx2.Client) -> None:
+    headers = {"accept": "image/png"}
+    answer = client.post("/v1/images", json={**SMALL, "sampler": "sideways"}, headers=headers)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (400, "config")
+    several = client.post("/v1/images", json={**SMALL, "n": 2}, headers=headers)
+    assert (several.status_code, several.json()["error"]["code"]) == (400, "config")
+
+
+def test_who_leaves_while_waiting_finds_the_picture_later(client: httpx2.Client) -> None:
+    with pytest.raises(httpx2.ReadTimeout):
+        client.post(
+            "/v1/images",
+            json={**SMALL, "prompt": "a coin", "steps": 40},
+            headers={"prefer": "wait"},
+            timeout=0.05,
+        )
+    newest = client.get("/v1/images", params={"limit": 1}).json()["orders"][0]
+    assert newest["prompt"] == "a coin"
+    assert [event["event"] for event in events_of(client, newest["events_url"])][-1] == "end"
+    assert client.get(f"/v1/images/{newest['id']}").json()["state"] == "done"
+
+
 def test_who_comes_back_hears_what_was_missed_and_no_more(client: httpx2.Client) -> None:
     order, events = drawn(client, n=2)
     for place in (0, 1, len(events) - 1):

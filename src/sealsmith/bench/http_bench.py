@@ -12,9 +12,10 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import islice, takewhile
 from pathlib import Path
 
@@ -23,7 +24,7 @@ from ..errors import DrawingError
 from ..server.limits import MAX_WAITING_PICTURES
 from ..server.listening import allow_many_connections
 from ..server.log import set_up_log
-from .http_load import Orders, Wanted, keep_ordering, round_over_http
+from .http_load import Orders, Wanted, Way, answered, keep_ordering, ordered, round_over_http
 from .http_report import Pace, ServeReport, Soak
 from .http_server import BothWays, Serving, serving, serving_both_ways, set_stage
 from .http_streams import MARGIN, Audience, Listener, Streams
@@ -56,7 +57,7 @@ class ServePlan:
     """Of the pace: so many that the second in which all customers come at once, and only over HTTP each takes its
     turn, is a small part."""
     repeats: int = 4
-    """Rounds of each side after one that is not counted; which side begins alternates, for machines that tire."""
+    """Rounds of each side after one that is not counted; each begins in its turn, for machines that tire."""
     minutes: float = 10.0
     """Of the soak."""
     num_streams: int = 1000
@@ -72,7 +73,7 @@ class ServePlan:
 
     @classmethod
     def quick(cls) -> "ServePlan":
-        """Three minutes on two free cores."""
+        """Four minutes on two free cores."""
         return cls(
             num_customers=16,
             pictures_a_round=64,
@@ -146,7 +147,7 @@ async def _served(
 ) -> tuple[Pace, Soak, Streams, list[float]]:
     say(
         f"pace: {plan.num_customers} customers, {plan.repeats} rounds of {plan.pictures_a_round} pictures "
-        "over HTTP and by the engine alone"
+        "by the engine alone, and in two ways over HTTP"
     )
     with serving_both_ways(orders.stage, base) as both:
         pace = await _pace(plan, orders, both)
@@ -158,22 +159,29 @@ async def _served(
 
 
 async def _pace(plan: ServePlan, orders: Orders, server: BothWays) -> Pace:
-    """The two ways to one engine in turn, the same pictures."""
+    """The ways to one engine in turn, the same pictures."""
     found = Pace(plan.num_customers, plan.pictures_a_round, orders.num_steps)
 
-    async def http(asked: Sequence[Wanted]) -> None:
-        found.http_s.append(await round_over_http(server.url, asked, plan.num_customers))
+    async def over_http(way: Way, asked: Sequence[Wanted]) -> float:
+        return await round_over_http(server.url, asked, plan.num_customers, way)
 
-    async def alone(asked: Sequence[Wanted]) -> None:
+    async def alone(asked: Sequence[Wanted]) -> float:
         name = f"round {len(found.alone_s)}"
         draws = tuple(wanted.draw(f"{name}-{index}") for index, wanted in enumerate(asked))
-        found.alone_s.append(await asyncio.to_thread(server.alone_s, Round(plan.num_customers, draws)))
+        return await asyncio.to_thread(server.alone_s, Round(plan.num_customers, draws))
 
+    sides: list[tuple[list[float], Callable[[Sequence[Wanted]], Awaitable[float]]]] = [
+        (found.alone_s, alone),
+        (found.answered_s, partial(over_http, answered)),
+        (found.followed_s, partial(over_http, ordered)),
+    ]
     for number in range(plan.repeats + 1):
         asked = [*islice(orders.starting(number * plan.pictures_a_round), plan.pictures_a_round)]
-        for side in (http, alone) if number % 2 else (alone, http):
-            await side(asked)
-    del found.http_s[0], found.alone_s[0]
+        for times_s, draw in sides:
+            times_s.append(await draw(asked))
+        sides = [*sides[1:], sides[0]]
+    for times_s, _ in sides:
+        del times_s[0]
     return found
 
 

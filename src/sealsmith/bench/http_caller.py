@@ -39,14 +39,16 @@ class Caller:
     ) -> None:
         await self._close()
 
-    async def ask(self, method: str, path: str, key: str, body: bytes = b"") -> Answer:
+    async def ask(self, method: str, path: str, key: str, body: bytes = b"", accept: str = "*/*") -> Answer:
         """The whole answer, a stream of events to its end. Raises: OSError, EOFError when the connection breaks."""
-        answer = await _read(await self.send(method, path, key, body))
+        answer = await _read(await self.send(method, path, key, body, accept))
         if answer.headers.get("connection") == "close":
             await self._close()
         return answer
 
-    async def send(self, method: str, path: str, key: str, body: bytes = b"") -> asyncio.StreamReader:
+    async def send(
+        self, method: str, path: str, key: str, body: bytes = b"", accept: str = "*/*"
+    ) -> asyncio.StreamReader:
         """Where the answer comes; it is for the caller to read, to its end before the next request.
 
         Raises: OSError when there is no connection.
@@ -56,7 +58,7 @@ class Caller:
         reader, writer = self._streams
         writer.write(
             f"{method} {path} HTTP/1.1\r\nhost: {self._where[0]}\r\nauthorization: Bearer {key}\r\n"
-            f"content-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n".encode()
+            f"accept: {accept}\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n".encode()
             + body
         )
         return reader

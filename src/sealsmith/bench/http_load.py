@@ -1,11 +1,12 @@
 """Customers who order pictures over HTTP and take them, and the same pictures asked of an engine without HTTP.
 
-A customer places an order, listens to its events to the end, fetches the picture and forgets the order.
+A customer takes the picture in the answer to their order; or places the order, listens to its events to the end,
+fetches the picture and forgets the order.
 """
 
 import itertools
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from functools import partial
@@ -82,8 +83,18 @@ def steps_of(number: int, average: int) -> int:
     return max(1, average + number % (2 * SPREAD + 1) - SPREAD)
 
 
+Way = Callable[[Caller, Wanted], Awaitable[bytes]]
+"""How a customer comes to a PNG."""
+
+
+async def answered(caller: Caller, wanted: Wanted) -> bytes:
+    """The PNG in the answer to its order. Raises: DrawingError; OSError and EOFError when the connection breaks."""
+    body = json.dumps(wanted.body).encode()
+    return (await _asked(caller, 200, "POST", "/v1/images", wanted.tenant.key, body, "image/png")).body
+
+
 async def ordered(caller: Caller, wanted: Wanted) -> bytes:
-    """The PNG, in the customer's way. Raises: DrawingError; OSError and EOFError when the connection breaks."""
+    """The PNG of an order that was followed to its end. Raises: as `answered`."""
     key = wanted.tenant.key
     placed = await _asked(caller, 202, "POST", "/v1/images", key, json.dumps(wanted.body).encode())
     url = placed.headers["location"]
@@ -93,22 +104,24 @@ async def ordered(caller: Caller, wanted: Wanted) -> bytes:
     return picture.body
 
 
-async def _asked(caller: Caller, status: int, method: str, path: str, key: str, body: bytes = b"") -> Answer:
+async def _asked(
+    caller: Caller, status: int, method: str, path: str, key: str, body: bytes = b"", accept: str = "*/*"
+) -> Answer:
     """Raises: DrawingError for an answer of another status."""
-    answer = await caller.ask(method, path, key, body)
+    answer = await caller.ask(method, path, key, body, accept)
     if answer.status != status:
         said = answer.body[:300].decode(errors="replace")
         raise DrawingError(f"the service answered {answer.status} instead of {status}: {said}")
     return answer
 
 
-async def round_over_http(url: str, asked: Sequence[Wanted], num_customers: int) -> float:
+async def round_over_http(url: str, asked: Sequence[Wanted], num_customers: int, way: Way = ordered) -> float:
     """Seconds until so many customers, each with one order at a time, have had all these pictures."""
-    return await timed(keep_ordering(url, iter(asked), num_customers))
+    return await timed(keep_ordering(url, iter(asked), num_customers, way))
 
 
-async def keep_ordering(url: str, coming: Iterator[Wanted], num_customers: int) -> int:
+async def keep_ordering(url: str, coming: Iterator[Wanted], num_customers: int, way: Way = ordered) -> int:
     """So many customers at once, each ordering again when it has its picture; how many were drawn."""
     async with AsyncExitStack() as opened:
         callers = [await opened.enter_async_context(Caller(url)) for _ in range(num_customers)]
-        return await in_turn(coming, [partial(ordered, caller) for caller in callers])
+        return await in_turn(coming, [partial(way, caller) for caller in callers])

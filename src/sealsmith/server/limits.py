@@ -14,6 +14,8 @@ MIN_SIDE_PX, MAX_SIDE_PX = 8, 2048
 MAX_SEED = 2**53 - 1
 """The largest whole number that every JSON reader keeps."""
 MAX_WAIT_S = 3600.0
+MAX_ANSWER_WAIT_S = 600.0
+"""For which an answer is held back until what was ordered is finished."""
 MAX_NAME_CHARACTERS = 100
 MAX_WORD_CHARACTERS = 100
 MAX_TENANT_CHARACTERS = 200

@@ -82,6 +82,7 @@ class Order:
     _news: asyncio.Event = field(default_factory=asyncio.Event)
     _more_than_steps: asyncio.Event = field(default_factory=asyncio.Event)
     """News that nobody is to wait for: all but a step."""
+    _end: asyncio.Event = field(default_factory=asyncio.Event)
 
     def __post_init__(self) -> None:
         seed = self.wish.first.seed
@@ -119,6 +120,7 @@ class Order:
         self._say(kind, index, data)
         if self.is_over:
             self._say("end", None, {"state": self.state})
+            self._end.set()
 
     def _say(self, kind: str, index: int | None, data: dict[str, Any]) -> None:
         self._num_events += 1
@@ -158,8 +160,7 @@ class Order:
 
     async def wait(self) -> None:
         """Until all its pictures have ended."""
-        async for _ in self.events():
-            pass
+        await self._end.wait()
 
 
 def _replaces(kind: str, earlier: str) -> bool:

@@ -1,39 +1,80 @@
-"""`/v1/images`: pictures in our own dialect. An order is placed, listened to, fetched, cancelled."""
+"""`/v1/images`: pictures in our own dialect. An order is placed, listened to, fetched, cancelled; or waited for."""
 
 import base64
 import json
-from collections.abc import AsyncGenerator
-from typing import Annotated, Any
+from collections.abc import AsyncGenerator, Mapping
+from typing import Annotated, Any, Final
 
-from fastapi import APIRouter, Path, Query, Request
+from fastapi import APIRouter, Header, Path, Query, Request
 from fastapi.responses import Response
 from sse_starlette.sse import EventSourceResponse, ServerSentEvent
 
 from ..catalog.paging import MAX_PAGE
-from ..errors import OrderMissingError
-from .limits import MAX_PICTURES, STEP_PAUSE_S
+from ..errors import ConfigError, OrderMissingError
+from .limits import MAX_ANSWER_WAIT_S, MAX_HEADER_BYTES, MAX_PICTURES, STEP_PAUSE_S
 from .order import Order, OrderEvent
 from .schema import ImageRequest, OrderBody, OrdersBody, order_body, picture_body
 from .service import Drawer, RequestId, ServiceOf
 from .streams import SSE_ANSWER, LastEventId, event_stream
+from .waiting import over_within, preferred_wait_s
 from .wishes import wish_of
 
 ORDER_ID = r"^img-[0-9a-f]{24}$"
 
 OrderId = Annotated[str, Path(pattern=ORDER_ID, description="As `POST /v1/images` gave it.")]
-PNG_ANSWER: dict[int | str, dict[str, Any]] = {200: {"content": {"image/png": {}}, "description": "The PNG."}}
+PNG: Final = "image/png"
+PNG_ANSWER: dict[int | str, dict[str, Any]] = {200: {"content": {PNG: {}}, "description": "The PNG."}}
+
+PLACED_ANSWERS: dict[int | str, dict[str, Any]] = {
+    200: {
+        "model": OrderBody,
+        "content": {PNG: {}},
+        "description": "The order, over, or its picture: for who waits.",
+    }
+}
+Prefer = Annotated[
+    str, Header(max_length=MAX_HEADER_BYTES, description="`wait=60`: answer when it is over, or then.")
+]
+Accepted = Annotated[
+    str, Header(max_length=MAX_HEADER_BYTES, description="`image/png`: answer with the picture.")
+]
 
 router = APIRouter(prefix="/v1/images", tags=["images"])
 
 
-@router.post("", status_code=202, response_model=OrderBody)
+@router.post("", status_code=202, response_model=OrderBody, responses=PLACED_ANSWERS)
 async def place_order(
-    asked: ImageRequest, service: ServiceOf, caller: Drawer, request_id: RequestId, response: Response
-) -> OrderBody:
-    """Place an order of pictures. It is drawn whether or not anybody listens."""
+    asked: ImageRequest,
+    service: ServiceOf,
+    caller: Drawer,
+    request_id: RequestId,
+    response: Response,
+    prefer: Prefer = "",
+    accept: Accepted = "*/*",
+) -> OrderBody | Response:
+    """Place an order of pictures. It is drawn whether or not anybody listens.
+
+    The answer comes at once; with `Prefer: wait=60` when the order is over, or after so many seconds, whichever is
+    sooner. With `Accept: image/png` it is the PNG of an order of one, or why there is none; when it takes longer
+    than may be waited, 202 and the order.
+    """
+    wants_png = accept.partition(",")[0].partition(";")[0].strip().lower() == PNG
+    if wants_png and asked.n > 1:
+        raise ConfigError(
+            f"{asked.n} pictures are no answer of the type {PNG}", "ask for one, or accept application/json"
+        )
     wish = await wish_of(service.library, caller, asked.asked)
     order = await service.place(wish, request_id)
-    response.headers["location"] = f"/v1/images/{order.id}"
+    where = {"location": f"/v1/images/{order.id}"}
+    response.headers.update(where)
+    wait_s = preferred_wait_s(prefer)
+    if wait_s is None and wants_png:
+        wait_s = MAX_ANSWER_WAIT_S
+    if wait_s is None or not await over_within(order, wait_s):
+        return order_body(order)
+    if wants_png:
+        return _png(order, 0, where)
+    response.status_code = 200
     return order_body(order)
 
 
@@ -79,12 +120,11 @@ async def get_picture(
 ) -> Response:
     """One finished picture as a PNG that carries its recipe."""
     order = service.orders.find(caller.tenant, order_id)
-    drawn = order.pictures[index].drawn if index < len(order.pictures) else None
-    if drawn is None:
+    if index >= len(order.pictures) or order.pictures[index].drawn is None:
         raise OrderMissingError(
             f"the order {order_id} has no finished picture {index}", "follow its events until it is done"
         )
-    return Response(drawn.png, media_type="image/png", headers={"cache-control": "private, max-age=3600"})
+    return _png(order, index, {"cache-control": "private, max-age=3600"})
 
 
 @router.post("/{order_id}/cancel", response_model=OrderBody)
@@ -100,6 +140,14 @@ async def cancel_order(order_id: OrderId, service: ServiceOf, caller: Drawer) ->
 async def forget_order(order_id: OrderId, service: ServiceOf, caller: Drawer) -> None:
     """Cancel an order and drop its pictures."""
     service.orders.forget(service.orders.find(caller.tenant, order_id))
+
+
+def _png(order: Order, index: int, headers: Mapping[str, str]) -> Response:
+    """A picture that has ended. Raises: what it failed with."""
+    picture = order.pictures[index]
+    if picture.drawn is None:
+        raise picture.error or OrderMissingError(f"the order {order.id} has no picture {index}")
+    return Response(picture.drawn.png, media_type=PNG, headers=headers)
 
 
 async def _told(order: Order, after: int) -> AsyncGenerator[ServerSentEvent]:

@@ -1,13 +1,37 @@
 """Waiting for an order on behalf of a client that waits for its answer."""
 
 import asyncio
+import re
 from collections.abc import Sequence
+from contextlib import suppress
 
 from fastapi import Request
 
 from ..errors import Cancelled
+from .limits import MAX_ANSWER_WAIT_S
 from .order import Drawn, Order
 from .orders import OrderBook
+
+_WAIT = re.compile(r"(?:^|[,;])\s*wait\s*(?:=\s*\"?(\d{1,6})\"?\s*)?(?=$|[,;])", re.IGNORECASE)
+
+
+def preferred_wait_s(prefer: str | None) -> float | None:
+    """How long a `Prefer` header (RFC 7240) would wait: `wait=60`, or `wait`, for as long as may be; None: not.
+
+    What it holds besides is nothing to us, and a preference that cannot be read is none.
+    """
+    found = _WAIT.search(prefer or "")
+    if found is None:
+        return None
+    return min(float(found[1] or MAX_ANSWER_WAIT_S), MAX_ANSWER_WAIT_S)
+
+
+async def over_within(order: Order, seconds: float) -> bool:
+    """Whether an order is over by then. It goes on in any case."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await order.wait()
+    return order.is_over
 
 
 async def finished(book: OrderBook, order: Order, request: Request, partly: bool = False) -> Sequence[Drawn]:
