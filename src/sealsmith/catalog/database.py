@@ -12,9 +12,10 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from threading import Lock
 from typing import Any
 
-from sqlalchemy import URL, Engine, Executable, Row, create_engine, event, func, make_url, select
+from sqlalchemy import URL, Connection, Engine, Executable, Row, create_engine, event, func, make_url, select
 from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.orm import Session, sessionmaker
@@ -68,10 +69,10 @@ class Database:
                 f"PostgreSQL needs {error.name}, which is not installed",
                 "pip install 'sealsmith[postgresql]'",
             ) from error
-        self._hasty: Engine | None = None
+        self._hasty: _Hasty | None = None
         if self.is_sqlite:
             _prepare_sqlite(self._engine)
-            self._hasty = _hasty(parsed)
+            self._hasty = _Hasty(parsed)
             self._alone = self._engine.execution_options(**{ALONE: True})
         else:
             self._alone = self._engine.execution_options(isolation_level="AUTOCOMMIT")
@@ -118,15 +119,7 @@ class Database:
         PostgreSQL is elsewhere.
         Raises: as `alone`, but for IntegrityError.
         """
-        if self._hasty is None:
-            return None
-        try:
-            with _told(), self._hasty.connect() as connection:
-                return connection.execute(statement, values).all()
-        except DatabaseError as error:
-            if _is_busy(error.__cause__):
-                return None
-            raise
+        return None if self._hasty is None else self._hasty.rows(statement, values)
 
     def lock(self, session: Session, name: str) -> None:
         """Waits until no other transaction holds this name; it is held until this one ends."""
@@ -138,7 +131,7 @@ class Database:
         """Ends its connections."""
         self._engine.dispose()
         if self._hasty is not None:
-            self._hasty.dispose()
+            self._hasty.close()
 
     @contextmanager
     def _transaction(self, sessions: "sessionmaker[Session]") -> Iterator[Session]:
@@ -208,17 +201,46 @@ def _prepare_sqlite(engine: Engine) -> None:
             connection.exec_driver_sql("BEGIN IMMEDIATE" if options.get(WRITES, False) else "BEGIN")
 
 
-def _hasty(url: URL) -> Engine:
-    """Connections to a file of SQLite that wait for nobody; each statement is a transaction."""
-    engine = create_engine(url, pool_size=1, max_overflow=POOL_OVERFLOW)
+class _Hasty:
+    """A connection to a file of SQLite that waits for nobody and changes nothing."""
 
-    @event.listens_for(engine, "connect")
-    def configure(connection: Any, _: object) -> None:
-        connection.isolation_level = None
-        for pragma in ("busy_timeout = 0", "query_only = ON"):
-            connection.execute(f"PRAGMA {pragma}").close()
+    def __init__(self, url: URL):
+        self._engine = create_engine(url)
+        self._connection: Connection | None = None
+        self._lock = Lock()
 
-    return engine
+        @event.listens_for(self._engine, "connect")
+        def configure(connection: Any, _: object) -> None:
+            connection.isolation_level = None
+            for pragma in ("busy_timeout = 0", "query_only = ON"):
+                connection.execute(f"PRAGMA {pragma}").close()
+
+    def rows(self, statement: Executable, values: Mapping[str, Any]) -> Sequence[Row[Any]] | None:
+        """Of one statement; None where somebody else would have to be waited for. Raises: as `Database.alone`."""
+        if not self._lock.acquire(blocking=False):
+            return None
+        try:
+            with _told():
+                self._connection = self._connection or self._engine.connect()
+                return self._connection.execute(statement, values).all()
+        except DatabaseError as error:
+            self._forget()
+            if _is_busy(error.__cause__):
+                return None
+            raise
+        finally:
+            self._lock.release()
+
+    def close(self) -> None:
+        with self._lock:
+            self._forget()
+            self._engine.dispose()
+
+    def _forget(self) -> None:
+        """Has the next statement connect anew."""
+        if self._connection is not None:
+            self._connection.close()
+        self._connection = None
 
 
 def _is_busy(error: BaseException | None) -> bool:
