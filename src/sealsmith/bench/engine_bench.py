@@ -14,6 +14,7 @@ from ..engine.allocation import keep_freed_memory
 from ..engine.settings import EngineSettings
 from ..engine.side_threads import own_threads
 from ..errors import ConfigError
+from ..garbage import keep_what_is_here
 from .engine_arms import ARMS, Terms, benched
 from .engine_figures import DETERMINISTIC, OURS, ArrivalFigures, WorkloadFigures
 from .engine_report import EngineReport
@@ -104,6 +105,7 @@ def measure_engine(word: str, plan: EnginePlan, command: str, say: Callable[[str
         )
     terms = Terms(plan.num_steps or ours.family.num_steps, ours.family.guidance, plan.settings)
     run = _Run(plan, terms, ours, open_base(word), say)
+    keep_what_is_here()  # as an engine's own process does, and for all arms
     with own_threads(plan.num_threads):
         figures, arrivals = run.workloads()
         scale = None

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ..bases import Base, open_base
+from ..garbage import keep_what_is_here
 from .machine import commit, machine
 from .soak_cold import Probes, soak_cold
 from .soak_exactness import Exactness, ExactnessSoak, Traffic
@@ -55,6 +56,7 @@ def soak(plan: SoakPlan, command: str, say: Callable[[str], None]) -> SoakReport
         folder = Path(name)
         word = plan.base or str(write_sealworld(folder / "tiny"))
         bases = [open_base(word) for _ in range(3)]
+        keep_what_is_here()  # as an engine's own process does
         say("a cold seal: its own picture's time, and the others'")
         cold = soak_cold(bases[0], folder / "cold", plan.probes, plan.seed, over_at(COLD_OVER))
         say("fairness: without a flood and with one, in turn")
