@@ -62,7 +62,8 @@ def page(document: Document) -> str:
 
 
 def _operation(document: Document, method: str, path: str, operation: Document) -> str:
-    parts = [f"### {method.upper()} {path}\n", operation["description"].replace("\n", " ") + "\n"]
+    paragraphs = [each.replace("\n", " ") + "\n" for each in operation["description"].split("\n\n")]
+    parts = [f"### {method.upper()} {path}\n", *paragraphs]
     parts += [f"Needs {KEYS[operation['x-scope']]}.\n"] if "x-scope" in operation else []
     rows = [_parameter(document, parameter) for parameter in operation.get("parameters", ())]
     for kind, content in operation.get("requestBody", {}).get("content", {}).items():
