@@ -15,12 +15,12 @@ from .orders import OrderBook
 _WAIT = re.compile(r"(?:^|[,;])\s*wait\s*(?:=\s*\"?(\d{1,6})\"?\s*)?(?=$|[,;])", re.IGNORECASE)
 
 
-def preferred_wait_s(prefer: str | None) -> float | None:
+def preferred_wait_s(prefer: str) -> float | None:
     """How long a `Prefer` header (RFC 7240) would wait: `wait=60`, or `wait`, for as long as may be; None: not.
 
     What it holds besides is nothing to us, and a preference that cannot be read is none.
     """
-    found = _WAIT.search(prefer or "")
+    found = _WAIT.search(prefer)
     if found is None:
         return None
     return min(float(found[1] or MAX_ANSWER_WAIT_S), MAX_ANSWER_WAIT_S)
