@@ -115,7 +115,7 @@ async def _asked(
     return answer
 
 
-async def round_over_http(url: str, asked: Sequence[Wanted], num_customers: int, way: Way = ordered) -> float:
+async def round_over_http(url: str, asked: Sequence[Wanted], num_customers: int, way: Way) -> float:
     """Seconds until so many customers, each with one order at a time, have had all these pictures."""
     return await timed(keep_ordering(url, iter(asked), num_customers, way))
 

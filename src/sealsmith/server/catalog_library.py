@@ -7,8 +7,9 @@ Not for: one person's folder (local.py).
 """
 
 import asyncio
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
+from typing import ParamSpec, TypeVar
 
 from pydantic import SecretStr
 
@@ -19,6 +20,9 @@ from ..engine.store import is_digest
 from ..errors import AuthError
 from .library import Caller, SealFacts, SealPage, SealRecord, Standing
 from .people import used_of
+
+_Asked = ParamSpec("_Asked")
+_Told = TypeVar("_Told")
 
 
 class CatalogLibrary:
@@ -31,11 +35,8 @@ class CatalogLibrary:
     async def caller(self, key: SecretStr | None) -> Caller:
         if key is None:
             raise AuthError("no key was given", "send `Authorization: Bearer KEY`")
-        keys, token = self._catalog.keys, key.get_secret_value()
-        known = keys.authenticate_at_once(token)
-        if known is None:
-            known = await asyncio.to_thread(keys.authenticate, token)
-        return _caller(known)
+        keys = self._catalog.keys
+        return _caller(await _soon(keys.authenticate_at_once, keys.authenticate, key.get_secret_value()))
 
     async def still(self, callers: Collection[Caller]) -> Collection[Caller]:
         valid = await asyncio.to_thread(self._catalog.keys.still_valid, {caller.key for caller in callers})
@@ -55,10 +56,7 @@ class CatalogLibrary:
 
     async def use_seal(self, caller: Caller, name: str) -> kept.UsableSeal:
         seals = self._catalog.seals
-        known = seals.to_draw_at_once(caller.tenant, name)
-        if known is None:
-            known = await asyncio.to_thread(seals.to_draw, caller.tenant, name)
-        return known
+        return await _soon(seals.to_draw_at_once, seals.to_draw, caller.tenant, name)
 
     async def add_seal(self, caller: Caller, name: str, file: Path, facts: SealFacts) -> SealRecord:
         """Raises: as `Library.add_seal`; QuotaError, and what the catalog's database and store raise."""
@@ -149,6 +147,17 @@ class CatalogLibrary:
         """As the tenant sees them."""
         owners = self._catalog.tenants.names(record.tenant for record in records)
         return [_record(record, owners.get(record.tenant, ""), record.tenant == tenant) for record in records]
+
+
+async def _soon(
+    at_once: Callable[_Asked, _Told | None],
+    patiently: Callable[_Asked, _Told],
+    *args: _Asked.args,
+    **kwargs: _Asked.kwargs,
+) -> _Told:
+    """What can be said at once; else what the other says, in a thread."""
+    told = at_once(*args, **kwargs)
+    return await asyncio.to_thread(patiently, *args, **kwargs) if told is None else told
 
 
 def _caller(key: kept.Key) -> Caller:
