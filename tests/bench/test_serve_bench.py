@@ -42,7 +42,7 @@ def report(**changed: object) -> ServeReport:
 def test_a_run_in_which_all_is_kept_says_so() -> None:
     kept = report()
     assert kept.is_met, serve_page(kept)
-    assert kept.to_dict()["pace"]["ratio"] == pytest.approx((9.8 / 10 + 10.6 / 11) / 2)
+    assert kept.to_dict()["pace"]["ratio"] == pytest.approx((9.8 + 10.6) / (10 + 11))
     assert "| yes" in serve_page(kept)
     assert json.loads(json.dumps(kept.to_dict()))["soak"]["health_ms"]["p50"] == 2.0
 
@@ -66,6 +66,16 @@ def test_a_promise_that_is_not_kept_is_shown(broken: dict[str, object]) -> None:
     found = report(**broken)
     assert not found.is_met
     assert serve_page(found).count("**no**") == 1
+
+
+def test_the_pace_is_that_of_all_rounds_and_its_interval_holds_it() -> None:
+    even = Pace(32, 96, 8, [10.0, 20.0], [10.0, 20.0], [20.0, 40.0])
+    assert even.share(even.answered_s) == 1
+    assert even.interval(even.followed_s) == (0.5, 0.5)
+    uneven = Pace(32, 96, 8, [10.0] * 8, [9.0, 11.0] * 4, [10.0] * 8)
+    low, high = uneven.interval(uneven.answered_s)
+    assert low < uneven.share(uneven.answered_s) < high
+    assert high - low < 10 / 9 - 10 / 11
 
 
 def test_a_tiny_base_has_no_goal_for_its_pace() -> None:

@@ -53,11 +53,12 @@ class ServePlan:
     """Of a picture, on average; None: as the base has it."""
     num_customers: int = 32
     """At once: who has a picture orders the next."""
-    pictures_a_round: int = 192
-    """Of the pace: so many that the second in which all customers come at once, and only over HTTP each takes its
-    turn, is a small part."""
-    repeats: int = 4
-    """Rounds of each side after one that is not counted; each begins in its turn, for machines that tire."""
+    pictures_a_round: int = 96
+    """Of the pace: so many that the moment in which all customers come at once, and only over HTTP each takes its
+    turn, is a small part; so few that a machine does not change its speed within a turn of all sides."""
+    repeats: int = 9
+    """Turns of all sides after one that is not counted. Each side begins in its turn, and every other turn goes
+    backwards, for machines that tire."""
     minutes: float = 10.0
     """Of the soak."""
     num_streams: int = 1000
@@ -76,8 +77,8 @@ class ServePlan:
         """Four minutes on two free cores."""
         return cls(
             num_customers=16,
-            pictures_a_round=64,
-            repeats=2,
+            pictures_a_round=48,
+            repeats=3,
             minutes=0.5,
             hold_s=10.0,
             storm=Storm(num_requests=100),
@@ -177,7 +178,7 @@ async def _pace(plan: ServePlan, orders: Orders, server: BothWays) -> Pace:
     ]
     for number in range(plan.repeats + 1):
         asked = [*islice(orders.starting(number * plan.pictures_a_round), plan.pictures_a_round)]
-        for times_s, draw in sides:
+        for times_s, draw in sides[:: -1 if number % 2 else 1]:
             times_s.append(await draw(asked))
         sides = [*sides[1:], sides[0]]
     for times_s, _ in sides:
