@@ -297,3 +297,12 @@ def test_the_settings_of_a_payload_are_the_training_s() -> None:
         trigger="zwx",
         learning_rate=1,
     )
+
+
+def test_a_training_computes_where_its_worker_does(
+    live_catalog: Catalog, tenant: str, upload: str, tiny_base_folder: Path, tmp_path: Path
+) -> None:
+    job = Queue(live_catalog).submit(tenant, "train", payload(upload, tiny_base_folder))
+    work = replace(work_of(live_catalog, job, tiny_base_folder, tmp_path / "work"), device="nowhere")
+    with pytest.raises(ConfigError, match="nowhere"):
+        run(work)

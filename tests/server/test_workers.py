@@ -73,6 +73,11 @@ def test_one_that_does_not_end_is_killed(tmp_path: Path, monkeypatch: pytest.Mon
         os.kill(pid, 0)
 
 
+def test_workers_compute_where_their_server_does(tmp_path: Path) -> None:
+    command = [*worker_launch(places(tmp_path), "sealworld", "cuda:1").command]
+    assert command[command.index("--device") + 1] == "cuda:1"
+
+
 def test_no_password_is_on_the_command_line(tmp_path: Path) -> None:
     where = places(tmp_path, SecretStr("postgresql://me:secret@host/name"))
     launch = worker_launch(where, "sealworld")

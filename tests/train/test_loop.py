@@ -9,7 +9,7 @@ from seal_examples import equal_layers
 from unet_probe import is_untouched, weights
 
 from sealsmith.adapters import Seal, attached, read_seal
-from sealsmith.bases import Base, Wanted, open_base
+from sealsmith.bases import Base
 from sealsmith.errors import (
     Cancelled,
     ConfigError,
@@ -304,14 +304,4 @@ def test_a_trigger_with_a_comma_is_refused(
 ) -> None:
     with pytest.raises(TriggerError, match="comma"):
         train(tiny_base, picture_set, replace(quick, trigger="sks, red"), tmp_path / "out")
-    assert not (tmp_path / "out").exists()
-
-
-@pytest.mark.parametrize("wanted", [Wanted("bf16", "none"), Wanted("fp32", "sequential-offload")], ids=str)
-def test_a_base_held_by_a_plan_is_not_trained(
-    wanted: Wanted, tiny_base_folder: Path, picture_set: PictureSet, quick: TrainConfig, tmp_path: Path
-) -> None:
-    held = open_base(str(tiny_base_folder), wanted=wanted)
-    with pytest.raises(ConfigError, match=f"needs a base in fp32, whole; this one is in {wanted.precision}"):
-        train(held, picture_set, quick, tmp_path / "out")
     assert not (tmp_path / "out").exists()

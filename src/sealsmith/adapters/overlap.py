@@ -110,9 +110,14 @@ def plain(layers: Mapping[str, Change], weights: Mapping[str, Tensor]) -> dict[s
     Raises: SealShapeError for a "dora" layer without its weight.
     """
     return {
-        path: Full(change.delta(weights.get(path))) if isinstance(change, Decomposed) else change
+        path: _full(change, weights.get(path)) if isinstance(change, Decomposed) else change
         for path, change in layers.items()
     }
+
+
+def _full(change: Decomposed, weight: Tensor | None) -> Full:
+    """Where the change is: the base may be on another device than the seal."""
+    return Full(change.delta(weight).to(change.magnitude.device))
 
 
 def _directions(change: Change) -> tuple[Tensor, Tensor, Tensor]:

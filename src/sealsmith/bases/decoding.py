@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def decode(base: "Base", latents: Tensor) -> tuple[Tensor, str]:
-    """Pixels [N, 3, H, W] in 0..1 of latents as the denoiser knows them, and what the user should know of it.
+    """Pixels [N, 3, H, W] in 0..1, on the CPU, of latents as a denoiser knows them, and what users should know.
 
     In half precision a VAE's numbers can be too large. Then it becomes fp32 for the rest of the base's life and
     decodes again, which is said this once.
@@ -31,7 +31,7 @@ def decode(base: "Base", latents: Tensor) -> tuple[Tensor, str]:
             "the picture is lost: what the VAE made of it is not finite (NaN or infinite), even in fp32",
             "the base's VAE is damaged, or the latents are absurd: lower the strengths of the seals",
         )
-    return (decoded.float() / 2 + 0.5).clamp(0, 1), said
+    return (decoded.float() / 2 + 0.5).clamp(0, 1).cpu(), said
 
 
 def check_latents(base: "Base", latents: Tensor) -> None:

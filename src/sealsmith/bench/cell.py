@@ -59,6 +59,8 @@ class Job:
     folder: Path
     base: str
     """The user's word for it."""
+    device: str
+    """Where it computes."""
     base_digest: str
     pictures: Path
     pictures_digest: str
@@ -87,7 +89,7 @@ def run_cell(job: Job, progress: Progress) -> None:
     Raises: whatever training and scoring raise; ConfigError when base or pictures are not the job's any more.
     """
     torch.set_num_threads(job.num_threads)
-    base = open_base(job.base)
+    base = open_base(job.base, job.device)
     pictures = pictures_for(base, job.pictures, job.config)
     if (base.digest, pictures.digest) != (job.base_digest, job.pictures_digest):
         raise ConfigError("the base or the pictures changed while the comparison ran", "begin it again")

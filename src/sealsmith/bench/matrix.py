@@ -82,6 +82,8 @@ class Matrix:
     sets: Mapping[str, tuple[Path, PictureSet]]
     """By name, which is that of a folder too: where they lie, and what is in them."""
     folder: Path
+    device: str = "cpu"
+    """Where cells compute."""
 
     def jobs(self, at_once: int) -> list[Job]:
         """Every cell. All methods on all picture sets at the first seed, then at the second: stopped early, what is
@@ -102,6 +104,7 @@ class Matrix:
             subject=subject,
             folder=self.folder / subject / variant.folder_name / f"seed-{seed}",
             base=self.base.ref,
+            device=self.device,
             base_digest=self.base.digest,
             pictures=path,
             pictures_digest=pictures.digest,

@@ -10,7 +10,7 @@ import typer
 
 from ..errors import ConfigError
 from .console import note, print_json
-from .options import BaseOption
+from .options import BaseOption, DeviceOption
 from .parameters import takes
 
 if TYPE_CHECKING:
@@ -60,6 +60,7 @@ class CompareOptions:
     ] = None
     rank: Annotated[int, typer.Option(help="Rank of the changes; of hypernetworks their inner width.")] = 8
     base: BaseOption = "sealworld"
+    device: DeviceOption = "cpu"
     prompts: Annotated[int, typer.Option(help="Prompts of a scorecard, in unseen contexts.")] = 8
     picture_steps: Annotated[
         int | None, typer.Option(help="Denoising steps of a scorecard's pictures; the family decides.")
@@ -104,6 +105,7 @@ def compare_command(options: CompareOptions) -> None:
     """Train every method on the same pictures, and compare what came out."""
     from ..adapters import check_writable
     from ..bases import open_base
+    from ..bases.opening import check_device
     from ..bench.matrix import Matrix
 
     out, plan = options.out, options.plan()
@@ -111,8 +113,9 @@ def compare_command(options: CompareOptions) -> None:
         raise ConfigError(f"--out is {str(out)!r}, which is a file", "name a folder")
     for path in (out / "index.html", *filter(None, [options.document])):
         check_writable(path)
+    check_device(options.device)
     base = open_base(options.base)
-    matrix = Matrix(plan, base, _picture_sets(base, options.pictures, plan.training), out)
+    matrix = Matrix(plan, base, _picture_sets(base, options.pictures, plan.training), out, options.device)
     if not options.report:
         _run(matrix, options.jobs)
     comparison = matrix.comparison()

@@ -7,7 +7,7 @@ import typer
 
 from ..errors import ConfigError
 from .console import console, note, output, print_json, print_rows
-from .options import BaseOption, MemoryOption, PrecisionOption
+from .options import BaseOption, DeviceOption, MemoryOption, PrecisionOption
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -24,6 +24,7 @@ NUM_WORST = 8
 def conflicts_command(
     seals: Annotated[list[Path], typer.Argument(help="Two seal files or more.")],
     base: BaseOption = "sealworld",
+    device: DeviceOption = "cpu",
     precision: PrecisionOption = "auto",
     memory: MemoryOption = "auto",
     prompts: Annotated[int, typer.Option(help="Prompts that call two seals.")] = 8,
@@ -50,7 +51,7 @@ def conflicts_command(
         check_writable(html)
     settings = PairSettings(prompts, seeds, search, steps)
     read = [read_seal(path) for path in seals]
-    opened = open_base(base, wanted=Wanted(precision, memory))
+    opened = open_base(base, device, Wanted(precision, memory))
     note(f"plan: {opened.plan}")
     found = _study(opened, read, None if weights_only else settings)
     conflicts, report = found.weights, found.pictures

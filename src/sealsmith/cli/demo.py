@@ -11,7 +11,7 @@ import typer
 
 from ..errors import ConfigError
 from .console import console, print_json
-from .options import BaseOption
+from .options import BaseOption, DeviceOption
 
 if TYPE_CHECKING:
     from ..bases import Base
@@ -30,6 +30,7 @@ def demo_command(
         Path | None, typer.Option(help="A logo (SVG, PNG with alpha); ours if not given.")
     ] = None,
     base: BaseOption = "sealworld",
+    device: DeviceOption = "cpu",
     steps: Annotated[int, typer.Option(help="Optimizer steps.")] = 400,
     seed: Annotated[int, typer.Option(help="Same logo, same seed, same seal.")] = 0,
     as_json: Annotated[
@@ -44,13 +45,14 @@ def demo_command(
     from ..score import DemoStory, demo_page, scorecard_table
     from ..train import TrainConfig
     from ..train.pictures import read_picture_set
+    from ..train.precision import wanted_for
     from .training import report, train_with_bar
 
     check_writable(out / "index.html")
     config = TrainConfig(
         num_steps=steps, seed=seed, checkpoint_every=max(1, steps // 4), num_checkpoints_scored=2
     )
-    opened = open_base(base)
+    opened = open_base(base, device, wanted_for(config, device=device))
     with ExitStack() as stack:
         logo = logo or stack.enter_context(as_file(files("sealsmith.cli").joinpath("mark.svg")))
         console.print(f"logo: {logo}")

@@ -7,7 +7,7 @@ import typer
 
 from ..errors import ConfigError
 from .console import console, note, output, print_json
-from .options import BaseOption, MemoryOption, PrecisionOption
+from .options import BaseOption, DeviceOption, MemoryOption, PrecisionOption
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 def score_command(
     seal: Annotated[Path, typer.Argument(help="A seal file.")],
     base: BaseOption = "sealworld",
+    device: DeviceOption = "cpu",
     precision: PrecisionOption = "auto",
     memory: MemoryOption = "auto",
     pictures: Annotated[
@@ -49,7 +50,7 @@ def score_command(
         check_writable(html)
     settings = ScoreSettings.whole(prompts, seeds, num_steps=steps, guidance=guidance, strength=strength)
     read = read_seal(seal)
-    opened = open_base(base, wanted=Wanted(precision, memory))
+    opened = open_base(base, device, Wanted(precision, memory))
     note(f"plan: {opened.plan}")
     card = _measure(opened, read, _reference_pictures(read, pictures), settings)
     if html is not None:

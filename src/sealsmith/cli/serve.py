@@ -145,7 +145,7 @@ async def _shared(options: ServeOptions, tracing: "Tracing") -> "AsyncIterator[t
     settings = EngineSettings(options.base, options.device, options.deterministic)
     limits = RateLimits(options.key_rate, options.tenant_rate, options.stranger_rate)
     with opened_catalog(options.data, options.database, options.store) as (catalog, where):
-        launch = worker_launch(where, options.base, options.otel_endpoint)
+        launch = worker_launch(where, options.base, options.device, options.otel_endpoint)
         async with (
             catalog_service(settings, catalog, where.store, limits, tracing) as service,
             working(launch, options.workers) as crew,

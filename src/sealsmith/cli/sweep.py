@@ -9,7 +9,7 @@ import typer
 
 from ..errors import ConfigError
 from .console import console, note, output, print_json
-from .options import BaseOption, MemoryOption, PrecisionOption
+from .options import BaseOption, DeviceOption, MemoryOption, PrecisionOption
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -35,6 +35,7 @@ def sweep_command(
         "sweep.png"
     ),
     base: BaseOption = "sealworld",
+    device: DeviceOption = "cpu",
     precision: PrecisionOption = "auto",
     memory: MemoryOption = "auto",
     prompts: Annotated[int, typer.Option(help="Prompts a cell, in unseen contexts.")] = 4,
@@ -65,7 +66,7 @@ def sweep_command(
     for path in (out, page):
         check_writable(path)
     read = read_seal(seal)
-    opened = open_base(base, wanted=Wanted(precision, memory))
+    opened = open_base(base, device, Wanted(precision, memory))
     note(f"plan: {opened.plan}")
     found = _measure(opened, read, columns, rows, settings, checkpoints)
     buffer = io.BytesIO()

@@ -8,7 +8,7 @@ import typer
 
 from ..errors import ConfigError
 from .console import console, note, print_json
-from .options import BaseOption
+from .options import BaseOption, DeviceOption
 from .parameters import takes
 
 if TYPE_CHECKING:
@@ -30,6 +30,13 @@ class TrainOptions:
         str | None, typer.Option(help="What the seal is; the base's own noun if not given.")
     ] = None
     base: BaseOption = "sealworld"
+    device: DeviceOption = "cpu"
+    precision: Annotated[
+        str,
+        typer.Option(
+            help="Of the base's weights: auto, fp32 or bf16; what is trained is in fp32. auto asks the GPU."
+        ),
+    ] = "auto"
     method: Annotated[
         str,
         typer.Option(
@@ -68,6 +75,10 @@ class TrainOptions:
     steps: Annotated[int, typer.Option(help="Optimizer steps.")] = 400
     batch_size: Annotated[int, typer.Option(help="Pictures a step.")] = 2
     gradient_accumulation: Annotated[int, typer.Option(help="Batches a step.")] = 1
+    gradient_checkpointing: Annotated[
+        bool,
+        typer.Option("--gradient-checkpointing", help="Far less memory for a third more time a step."),
+    ] = False
     seed: Annotated[int, typer.Option(help="Same pictures, same seed, same seal.")] = 0
     min_snr: Annotated[
         float | None, typer.Option(help="Gamma of the min-SNR weighting, mostly 5; off if not given.")
@@ -137,6 +148,7 @@ class TrainOptions:
             num_steps=self.steps,
             batch_size=self.batch_size,
             gradient_accumulation=self.gradient_accumulation,
+            gradient_checkpointing=self.gradient_checkpointing,
             seed=self.seed,
             min_snr_gamma=self.min_snr,
             caption_dropout=self.caption_dropout,
@@ -163,9 +175,12 @@ def train_command(options: TrainOptions) -> None:
 
     from ..bases import open_base
     from ..train.pictures import read_picture_set
+    from ..train.precision import wanted_for
     from .training import report, train_with_bar
 
-    base = open_base(options.base)
+    wanted = wanted_for(config, options.precision, options.device)
+    base = open_base(options.base, options.device, wanted)
+    note(f"{base.name} in {base.plan.precision} on {options.device}")
     pictures = read_picture_set(
         options.pictures,
         trigger=options.trigger,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from .console import console, note, output, print_json
-from .options import BaseOption
+from .options import BaseOption, DeviceOption
 
 if TYPE_CHECKING:
     from ..bases import Base
@@ -30,6 +30,7 @@ def trigger_command(
         Path, typer.Option(help="Your other seals: their triggers are not suggested again.")
     ] = Path("seals"),
     base: BaseOption = "sealworld",
+    device: DeviceOption = "cpu",
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
 ) -> None:
     """Find a rare word that can call a new seal."""
@@ -37,7 +38,7 @@ def trigger_command(
     from ..train.trigger_suggest import used_triggers
 
     taken = used_triggers(seals_folder)
-    opened = open_base(base)
+    opened = open_base(base, device)
     noun = class_noun or opened.family.class_noun
     suggestions = _measure(opened, noun, count, taken)
     if as_json:

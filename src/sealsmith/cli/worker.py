@@ -9,7 +9,7 @@ import typer
 
 from .console import note
 from .opened_catalog import opened_catalog
-from .options import DatabaseOption, DataOption, OtelEndpointOption, StoreOption
+from .options import DatabaseOption, DataOption, DeviceOption, OtelEndpointOption, StoreOption
 
 if TYPE_CHECKING:
     from ..jobs import Job, JobState
@@ -20,6 +20,7 @@ def worker_command(
     base: Annotated[
         list[str] | None, typer.Option(help="A base it works with; repeatable, sealworld if not given.")
     ] = None,
+    device: DeviceOption = "cpu",
     once: Annotated[bool, typer.Option("--once", help="Do what is waiting now, and end.")] = False,
     lease: Annotated[
         float, typer.Option(help="Seconds of silence after which a job is another worker's.", min=10.0)
@@ -34,6 +35,7 @@ def worker_command(
 ) -> None:
     """Do the trainings and studies that tenants have handed in."""
     with opened_catalog(data, database, store) as (catalog, where):
+        from ..bases.opening import check_device
         from ..jobs.worker import Worker, WorkerSettings
         from ..server.tracing import open_tracing
 
@@ -44,7 +46,8 @@ def worker_command(
             facts = {"job": job.id, "kind": job.kind, "attempt": job.attempts, "state": state}
             typer.echo(json.dumps(facts) if as_json else f"{job.id} {job.kind} {state or 'lost'}")
 
-        settings = WorkerSettings(where.work, tuple(base or ("sealworld",)), lease_s=lease)
+        check_device(device)
+        settings = WorkerSettings(where.work, tuple(base or ("sealworld",)), device, lease_s=lease)
         worker = Worker(catalog, where.database, where.store, settings, report=report)
         _stop_by_signal(worker)
         note(f"worker {settings.name} waits for jobs; Ctrl-C lets the one at hand save its work")

@@ -41,6 +41,11 @@ def dump_png(image: Image.Image, recipe: Recipe) -> bytes:
     chunks = PngInfo()
     chunks.add_text(PARAMETERS_KEY, dump_parameters(recipe))
     chunks.add_itxt(JSON_KEY, dump_json(recipe))
+    return packed_png(image, chunks)
+
+
+def packed_png(image: Image.Image, chunks: PngInfo | None = None) -> bytes:
+    """The bytes of a PNG file with these texts in it, packed quickly."""
     buffer = io.BytesIO()
     image.save(buffer, "PNG", pnginfo=chunks, compress_type=RUNS_ALONE)
     return buffer.getvalue()

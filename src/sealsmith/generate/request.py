@@ -90,7 +90,7 @@ class Request:
 
 @dataclass
 class Picture:
-    """A finished picture: float32 pixels [3, H, W] in 0..1, and how it was made."""
+    """A finished picture: float32 pixels [3, H, W] in 0..1, on the CPU, and how it was made."""
 
     pixels: Tensor
     recipe: Recipe
@@ -100,7 +100,7 @@ class Picture:
     @property
     def image(self) -> Image.Image:
         """The picture as 8-bit RGB, rounded as stock diffusers rounds."""
-        levels = self.pixels.permute(1, 2, 0).cpu().numpy() * 255
+        levels = self.pixels.permute(1, 2, 0).numpy() * 255
         return Image.fromarray(levels.round().astype(np.uint8))
 
 

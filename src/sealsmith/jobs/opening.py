@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from ..adapters import Seal
 from ..adapters.seal_file import parse_seal
 from ..adapters.strength import Strength, parse_strength
-from ..bases import Base, open_base
+from ..bases import EXACT, Base, Wanted, open_base
 from ..catalog import SealRecord
 from ..engine.messages import SealAt
 from ..errors import ConfigError
@@ -24,11 +24,11 @@ class OpenedSeal:
     record: SealRecord
 
 
-def opened_base(work: Work, word: str) -> Base:
+def opened_base(work: Work, word: str, wanted: Wanted = EXACT) -> Base:
     """The base of this word. Raises: ConfigError for one that the worker does not have."""
     if word not in work.bases:
         raise ConfigError(f"there is no base {word[:80]!r} here", f"work on one of {', '.join(work.bases)}")
-    return open_base(word)
+    return open_base(word, work.device, wanted)
 
 
 def opened_seal(work: Work, use: SealAt) -> OpenedSeal:

@@ -49,6 +49,7 @@ class Assignment:
     """`module:function`, a `work.Handler`."""
     folder: Path
     bases: tuple[str, ...]
+    device: str
     database: SecretStr
     store: str
 
@@ -162,7 +163,14 @@ def _attempt(assignment: Assignment, told: Connection, listener: "_Listener") ->
             FileLock(assignment.folder / LOCK_NAME, LOCK_WITHIN_S),
             open_catalog(assignment.database, assignment.store) as catalog,
         ):
-            work = Work(assignment.lease, assignment.folder, assignment.bases, Relay(tell), catalog)
+            work = Work(
+                assignment.lease,
+                assignment.folder,
+                assignment.bases,
+                Relay(tell),
+                catalog,
+                assignment.device,
+            )
             outcome = _handler(assignment.handler)(work)
             listener.end()  # it is as good as done: nothing may interrupt that
             Leases(catalog).finish(assignment.lease, outcome)

@@ -22,6 +22,7 @@ from ..train import TrainConfig
 from ..train.checkpoint import RESUME_NAME
 from ..train.log import LOG_NAME
 from ..train.pictures import PICTURE_SUFFIXES, PictureSet, read_picture_set
+from ..train.precision import wanted_for
 from ..train.previews import FOLDER_NAME as PREVIEWS
 from .opening import opened_base
 from .train_payload import TrainPayload, parse_train_payload
@@ -37,7 +38,7 @@ def run(work: Work) -> Outcome:
     """Trains, scores, and gives the seal. Raises: what training and scoring raise; ConfigError, MissingError."""
     payload = parse_train_payload(work.job.payload)
     config = config_of(payload)
-    base = opened_base(work, payload.base)
+    base = opened_base(work, payload.base, wanted_for(config, device=work.device))
     pictures = read_picture_set(
         fetched_pictures(work, payload.pictures),
         trigger=config.trigger,

@@ -31,6 +31,8 @@ class Work:
     """Words for the bases that this worker works with."""
     progress: "Relay"
     catalog: Catalog
+    device: str = "cpu"
+    """Where this worker's bases compute."""
 
     @property
     def job(self) -> Job:

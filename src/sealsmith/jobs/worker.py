@@ -50,6 +50,8 @@ class WorkerSettings:
     """For what jobs go on from: a folder each. Workers that share it take up each other's jobs where they were."""
     bases: tuple[str, ...] = ("sealworld",)
     """Words for the bases it works with."""
+    device: str = "cpu"
+    """Where these compute."""
     name: str = field(default_factory=lambda: f"{socket.gethostname()}:{os.getpid()}")
     lease_s: float = 60.0
     """A job whose worker was silent for so long is another worker's."""
@@ -124,7 +126,13 @@ class Worker:
         job = lease.job
         folder = settings.folder / job.id
         assignment = Assignment(
-            lease, self._handlers[job.kind], folder, settings.bases, self._database, self._store
+            lease,
+            self._handlers[job.kind],
+            folder,
+            settings.bases,
+            settings.device,
+            self._database,
+            self._store,
         )
         if self._context.get_start_method() == "fork":
             self._catalog.close()  # the process must not find its connections; they open again when needed

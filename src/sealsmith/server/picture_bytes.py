@@ -8,7 +8,7 @@ from typing import Literal
 from PIL import Image
 
 from ..engine.messages import Rgb
-from ..generate.picture_file import dump_png
+from ..generate.picture_file import dump_png, packed_png
 from ..generate.recipe import dump_json, parse_json
 
 Format = Literal["png", "jpeg", "webp"]
@@ -23,9 +23,7 @@ def picture_png(picture: Rgb, recipe_json: str, names: Mapping[str, str]) -> tup
 
 
 def preview_png(picture: Rgb) -> bytes:
-    buffer = io.BytesIO()
-    _image(picture).save(buffer, "PNG")
-    return buffer.getvalue()
+    return packed_png(_image(picture))
 
 
 def enlarged(png: bytes, size_px: tuple[int, int], kind: Format) -> bytes:
@@ -46,11 +44,10 @@ def in_format(png: bytes, kind: Format, quality: int) -> bytes:
 
 
 def _saved(image: Image.Image, kind: Format, quality: int) -> bytes:
-    buffer = io.BytesIO()
     if kind == "png":
-        image.save(buffer, "PNG")
-    else:
-        image.save(buffer, kind.upper(), quality=quality)
+        return packed_png(image)
+    buffer = io.BytesIO()
+    image.save(buffer, kind.upper(), quality=quality)
     return buffer.getvalue()
 
 

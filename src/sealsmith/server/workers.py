@@ -34,10 +34,14 @@ class WorkerLaunch:
     """Beside the environment of this process."""
 
 
-def worker_launch(where: Places, base: str, otel_endpoint: str | None = None) -> WorkerLaunch:
-    """`sealsmith worker` on this catalog and base; the database's address, in which a password may be, is in the
-    environment, which other users cannot read."""
-    command = (sys.executable, "-P", "-m", "sealsmith", "worker", "--base", base)
+def worker_launch(
+    where: Places, base: str, device: str = "cpu", otel_endpoint: str | None = None
+) -> WorkerLaunch:
+    """`sealsmith worker` on this catalog, base and device.
+
+    The database's address, in which a password may be, is in the environment, which other users cannot read.
+    """
+    command = (sys.executable, "-P", "-m", "sealsmith", "worker", "--base", base, "--device", device)
     environ = {
         "SEALSMITH_DATA": str(where.work.parent),
         "SEALSMITH_DATABASE": where.database.get_secret_value(),

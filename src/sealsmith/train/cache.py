@@ -23,6 +23,7 @@ from ..generate.prompt_tokens import lay_out_prompt
 from .config import TrainConfig
 from .objectives import Objective, objective_of
 from .pictures import PictureSet, TrainingPicture, fit
+from .precision import encoding_in_fp32
 from .prior import EMPTY_SHARE, NUM_CLASS_PROMPTS, class_pictures, class_prompts
 from .progress import Progress
 from .trigger_attention import TriggerPlaces
@@ -178,14 +179,15 @@ def _encode(base: Base, text: str) -> Conditioning:
 def _encode_images(
     base: Base, images: Sequence[Image.Image], size_px: Size, done: int, progress: Progress
 ) -> Tensor:
-    """Latents [N, C, H, W]: the mode of each picture's posterior, one picture a pass."""
+    """Latents [N, C, H, W] in fp32: the mode of each picture's posterior, one picture a pass."""
     latents = []
-    for number, image in enumerate(images):
-        pixels = np.asarray(fit(image, size_px), dtype=np.float32) / 127.5 - 1
-        x = torch.from_numpy(pixels).permute(2, 0, 1)[None].to(base.device)
-        mode = base.vae.encode(x).latent_dist.mode()
-        latents.append(from_vae(base.vae, mode))
-        progress.advance(done + number + 1)
+    with encoding_in_fp32(base):
+        for number, image in enumerate(images):
+            pixels = np.asarray(fit(image, size_px), dtype=np.float32) / 127.5 - 1
+            x = torch.from_numpy(pixels).permute(2, 0, 1)[None].to(base.device)
+            mode = base.vae.encode(x).latent_dist.mode()
+            latents.append(from_vae(base.vae, mode))
+            progress.advance(done + number + 1)
     return torch.cat(latents)
 
 

@@ -15,6 +15,7 @@ from ..bases import Base
 from ..errors import TrainingError
 from .cache import TrainingData
 from .losses import row_losses
+from .precision import predicted
 from .streams import stream
 
 NUM_PICTURES = 6
@@ -64,8 +65,8 @@ def fits(base: Base, data: TrainingData, chosen: Tensor, seed: int, table: int) 
         noise = torch.randn(latents[:1].shape, generator=draws).to(latents.device).expand_as(latents)
         times = data.objective.draw_times(1, draws).expand(len(chosen))
         noisy = data.objective.add_noise(latents, noise, times)
-        predicted = base.family.workings.predict(base, noisy, times, texts, base.family.training_guidance)
-        total[row] = row_losses(predicted, data.objective.target(latents, noise, times)).double().cpu()
+        prediction = predicted(base, noisy, times, texts)
+        total[row] = row_losses(prediction, data.objective.target(latents, noise, times)).double().cpu()
     left = total - total.mean(0, keepdim=True) - total.mean(1, keepdim=True) + total.mean()
     return left / total.mean()
 

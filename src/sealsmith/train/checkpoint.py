@@ -39,7 +39,8 @@ def checkpoint_path(folder: Path, step: int) -> Path:
 
 def identity(base: Base, pictures: PictureSet, config: TrainConfig) -> dict[str, Any]:
     """What a training is made from, JSON-able: two trainings with equal identity give equal seals."""
-    return {"base": base.digest, "pictures": pictures.digest, **config.to_dict()}
+    facts = {"base": base.digest, "pictures": pictures.digest, **config.to_dict()}
+    return facts if base.dtype == torch.float32 else facts | {"precision": base.plan.precision}
 
 
 @dataclass
@@ -171,9 +172,9 @@ def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
 
 
 def _check_same(folder: Path, kept: dict[str, Any], asked: dict[str, Any]) -> None:
-    for key in asked:
-        if key not in FREE_TO_CHANGE and kept.get(key) != asked[key]:
+    for key in asked | kept:
+        if key not in FREE_TO_CHANGE and kept.get(key) != asked.get(key):
             raise ConfigError(
-                f"the training in {folder} has {key} = {kept.get(key)!r}, and this one {asked[key]!r}",
+                f"the training in {folder} has {key} = {kept.get(key)!r}, and this one {asked.get(key)!r}",
                 "resume with the settings, pictures and base it was begun with, or train into another folder",
             )

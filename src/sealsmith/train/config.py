@@ -18,8 +18,11 @@ INITS = ("gaussian", "kaiming", "pissa", "olora")
 PRIORS = ("none", "pictures", "adapter-off")
 SCHEDULES = ("constant", "cosine")
 
-FREE_TO_CHANGE = ("checkpoint_every", "preview_every", "preview_prompts", "num_checkpoints_scored")
-"""Settings that a resumed training may change: they decide what is watched, not what is learned."""
+FREE_TO_CHANGE = (
+    "checkpoint_every", "preview_every", "preview_prompts", "num_checkpoints_scored", "gradient_checkpointing"
+)  # fmt: skip
+"""Settings that a resumed training may change: they decide what is watched, and what is kept in memory, not what is
+learned."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +57,9 @@ class TrainConfig:
     num_steps: int = 400
     batch_size: int = 2
     gradient_accumulation: int = 1
+    gradient_checkpointing: bool = False
+    """Whether a pass keeps what enters the denoiser's blocks alone, and goes through each again for gradients: a
+    third more time for a fraction of the memory."""
     seed: int = 0
 
     min_snr_gamma: float | None = None

@@ -14,11 +14,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 import torch
-from torch import Tensor
 
 from ..adapters import Seal, read_seal, write_seal
-from ..bases import Base, Conditioning
-from ..errors import Cancelled, ConfigError, TrainingError
+from ..bases import Base
+from ..errors import Cancelled, TrainingError
 from .batch import draw_batch
 from .cache import TrainingData, encode_texts, prepare
 from .caption_check import check_captions
@@ -31,6 +30,7 @@ from .losses import row_losses
 from .methods import Adapted, find_method
 from .objectives import check_objective
 from .pictures import PictureSet
+from .precision import check_plan, predicted, thrifty
 from .previews import Preview, draw_previews, planned_previews
 from .progress import Progress, Silent
 from .schedule import checkpoint_steps, is_due, learning_rate
@@ -94,7 +94,7 @@ def train(
         data = prepare(base, pictures, config, folder, progress)
         if pictures.kind != "logo":  # a logo's captions are our own
             check_captions(base, data, config.seed)
-        with find_method(config.method).attached(base, config) as adapted:
+        with find_method(config.method).attached(base, config) as adapted, thrifty(base, config):
             check_trainable(adapted)
             state = beginning(base, pictures, config, adapted)
             if resume and not state.resume(folder):
@@ -116,8 +116,8 @@ def checked(base: Base, pictures: PictureSet, config: TrainConfig) -> TrainConfi
     """
     method = find_method(config.method)
     config = resolved(method.completed(base, config), base, pictures)
-    check_plan(base)
     method.check(base, config)
+    check_plan(base, method.bears_bf16(config))
     check_objective(base, config.min_snr_gamma)
     check_pictures(pictures)
     return config
@@ -128,16 +128,6 @@ def beginning(base: Base, pictures: PictureSet, config: TrainConfig, adapted: Ad
     optimizer = torch.optim.AdamW(adapted.parameters.values(), weight_decay=config.weight_decay, fused=True)
     header = partial(seal_header, base, pictures, config)
     return TrainingState(adapted, optimizer, identity(base, pictures, config), header)
-
-
-def check_plan(base: Base) -> None:
-    """Raises: ConfigError for a base that does not compute in fp32 with all its weights where they are used."""
-    plan = base.plan
-    if (plan.precision, plan.memory) != ("fp32", "none"):
-        raise ConfigError(
-            f"training needs a base in fp32, whole; this one is in {plan.precision}, memory plan {plan.memory}",
-            "open it without a plan of its own; what it learns can then be used under every plan",
-        )
 
 
 def run_steps(
@@ -200,24 +190,21 @@ def add_gradients(
         wanted = objective.target(batch.latents, batch.noise, batch.times)
         if config.prior == "adapter-off":
             with torch.no_grad(), adapted.off():
-                wanted[prior] = _predict(base, noisy[prior], batch.times[prior], batch.texts[prior])
+                wanted[prior] = predicted(base, noisy[prior], batch.times[prior], batch.texts[prior])
 
         texts = encode_texts(base, data.prompts, batch.rows) if adapted.trains_text else batch.texts
         with attention_losses(base, batch.focus) as attention_parts:
-            prediction = _predict(base, noisy, batch.times, texts)
-        rows = row_losses(prediction, wanted, batch.masks)
-        rows = rows * objective.weights(batch.times, config.min_snr_gamma)
-        prior_loss = rows[prior].mean() if config.prior != "none" else rows.new_zeros(())
-        attention = torch.stack(attention_parts).mean() if attention_parts else rows.new_zeros(())
-        loss = rows[seal].mean() + config.prior_weight * prior_loss
-        ((loss + attention_weight * attention) / config.gradient_accumulation).backward()
+            prediction = predicted(base, noisy, batch.times, texts)
+            rows = row_losses(prediction, wanted, batch.masks)
+            rows = rows * objective.weights(batch.times, config.min_snr_gamma)
+            prior_loss = rows[prior].mean() if config.prior != "none" else rows.new_zeros(())
+            attention = torch.stack(attention_parts).mean() if attention_parts else rows.new_zeros(())
+            loss = rows[seal].mean() + config.prior_weight * prior_loss
+            # Within the context: what gradient checkpointing goes through again is watched as it was at first.
+            ((loss + attention_weight * attention) / config.gradient_accumulation).backward()
         parts = torch.stack([loss, prior_loss, attention]).detach().cpu().double()
         total += parts / config.gradient_accumulation
     return StepLosses(*total.tolist())
-
-
-def _predict(base: Base, noisy: Tensor, times: Tensor, texts: Conditioning) -> Tensor:
-    return base.family.workings.predict(base, noisy, times, texts, base.family.training_guidance)
 
 
 def choose_checkpoint(

@@ -17,4 +17,10 @@ def decomposed(layer: Any) -> Decomposed:
     return Decomposed(low_rank(layer), magnitude.detach().reshape(-1).clone())
 
 
-DORA = PeftMethod("dora", partial(lora_config, use_dora=True), decomposed, inits=("gaussian", "kaiming"))
+DORA = PeftMethod(
+    "dora",
+    partial(lora_config, use_dora=True),
+    decomposed,
+    inits=("gaussian", "kaiming"),
+    holds_weights=True,
+)

@@ -34,6 +34,9 @@ class Dreambooth:
             learning_rate=config.learning_rate or base.family.learning_rate * RATE_FACTOR,
         )
 
+    def bears_bf16(self, config: TrainConfig) -> bool:
+        return False
+
     def check(self, base: Base, config: TrainConfig) -> None:
         if config.init is not None:
             raise ConfigError(

@@ -37,6 +37,9 @@ class Hypernetwork:
             init=config.init or "kaiming",
         )
 
+    def bears_bf16(self, config: TrainConfig) -> bool:
+        return False
+
     def check(self, base: Base, config: TrainConfig) -> None:
         if not readers(base):
             raise ConfigError(

@@ -46,6 +46,8 @@ class PeftMethod:
     """Default learning rate, as a multiple of the family's."""
     is_rank_bounded: bool = True
     """Whether the rank must be no larger than the smallest layer."""
+    holds_weights: bool = False
+    """Whether what it learns says again what the weight was, whose rounding would then be in the seal."""
 
     def completed(self, base: Base, config: TrainConfig) -> TrainConfig:
         init = config.init or self.inits[0]
@@ -56,6 +58,9 @@ class PeftMethod:
             targets=config.targets or base.family.default_targets,
             learning_rate=config.learning_rate or base.family.learning_rate * self.rate_factor * factor,
         )
+
+    def bears_bf16(self, config: TrainConfig) -> bool:
+        return not self.holds_weights and config.init not in STARTS
 
     def check(self, base: Base, config: TrainConfig) -> None:
         config = self.completed(base, config)
@@ -119,6 +124,10 @@ class AdaptedDenoiser(Adaptation):
             for path, parameter in base.denoiser.named_parameters()
             if ADAPTER in path.split(".")
         }
+        for (
+            parameter
+        ) in self.parameters.values():  # PEFT makes them in the base's precision; they learn in fp32
+            parameter.data = parameter.data.float()
         self._started: dict[str, Change] = {}
         self.residuals: dict[nn.Parameter, Tensor] = {}
         self._pristine: dict[nn.Parameter, Tensor] = {}

@@ -34,6 +34,9 @@ class Pivotal:
         weight = config.attention_weight or 0.0
         return replace(LORA.completed(base, config), caption_dropout=0.0, attention_weight=weight)
 
+    def bears_bf16(self, config: TrainConfig) -> bool:
+        return False
+
     def check(self, base: Base, config: TrainConfig) -> None:
         check_vectors(base, config)
         LORA.check(base, config)

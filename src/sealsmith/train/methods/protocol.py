@@ -88,6 +88,9 @@ class Method(Protocol):
     @property
     def name(self) -> str: ...
 
+    def bears_bf16(self, config: TrainConfig) -> bool:
+        """Whether what it learns is as good on a base in bf16: it reads the base's weights and changes none."""
+
     def completed(self, base: Base, config: TrainConfig) -> TrainConfig:
         """`config` with what this method decides where the user did not: learning rate, targets, init."""
 

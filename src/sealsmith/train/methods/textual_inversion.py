@@ -40,6 +40,9 @@ class TextualInversion:
             attention_weight=config.attention_weight or 0.0,
         )
 
+    def bears_bf16(self, config: TrainConfig) -> bool:
+        return False
+
     def check(self, base: Base, config: TrainConfig) -> None:
         check_vectors(base, config)
         if config.prior == "pictures":
