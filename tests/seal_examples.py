@@ -1,8 +1,10 @@
 """Seals with random weights for whatever layers a denoiser has, for tests."""
 
 import dataclasses
+from pathlib import Path
 from typing import Any
 
+import safetensors.torch
 import torch
 from torch import nn
 
@@ -56,6 +58,15 @@ def random_seal(
 def state(seal: Seal) -> dict[str, torch.Tensor]:
     """The seal's tensors as its file holds them."""
     return write_layers(seal.layers, "diffusers", seal.header.family)[0]
+
+
+def write_foreign(path: Path, seal: Seal, **metadata: str) -> Path:
+    """The seal's layers as kohya's trainer writes them, with nothing in the header but `metadata`."""
+    tensors = write_layers(seal.layers, "kohya", seal.header.family)[0]
+    safetensors.torch.save_file(
+        {name: tensor.contiguous() for name, tensor in tensors.items()}, path, metadata
+    )
+    return path
 
 
 def changed(seal: Seal, down: float = 1.0, up: float = 1.0) -> Seal:

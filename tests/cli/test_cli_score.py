@@ -3,7 +3,8 @@ import json
 import pytest
 import torch
 from judge_examples import random_judge
-from seal_examples import random_seal
+from PIL import Image
+from seal_examples import random_seal, write_foreign
 
 from sealsmith.adapters import write_seal
 from sealsmith.cli import main
@@ -63,6 +64,18 @@ def test_pictures_take_the_place_of_the_recorded_reference(seal_path, tiny_base_
     given = json.loads(capsys.readouterr().out)
     assert given["fidelity"]["similarity"] != recorded["fidelity"]["similarity"]
     assert given["drift"] == recorded["drift"]
+
+
+def test_another_tools_seal_is_measured_by_pictures(tiny_base, tiny_base_folder, tmp_path, capsys):
+    seal = write_foreign(tmp_path / "foreign.safetensors", random_seal(tiny_base, ("to_q", "to_out.0")))
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    Image.new("RGB", (64, 64), "red").save(folder / "one.png")
+    (folder / "one.txt").write_text("a red thing")
+    assert run(seal, tiny_base_folder, "--json", "--pictures", folder) == 0
+    out, err = capsys.readouterr()
+    assert json.loads(out)["fidelity"]["similarity"] is not None
+    assert "captions do not say the trigger" not in err
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import pytest
 import torch
 from judge_examples import random_judge
 from PIL import Image
-from seal_examples import random_seal
+from seal_examples import random_seal, write_foreign
 
 from sealsmith.adapters import write_seal
 from sealsmith.cli import main
@@ -78,3 +78,11 @@ def test_bad_input_is_one_sentence_and_status_two(seal_path, tiny_base_folder, c
     error = capsys.readouterr().err
     assert words in error
     assert "hint:" in error
+
+
+def test_another_tools_seal_is_swept(tiny_sd1, tiny_sd1_folder, tmp_path, capsys):
+    seal = write_foreign(tmp_path / "foreign.safetensors", random_seal(tiny_sd1, ("to_q",)))
+    status, _ = run(seal, tiny_sd1_folder, "--x", "strength=0.5,1", "--json")
+    assert status == 0
+    found = json.loads(capsys.readouterr().out)
+    assert all(cell["drift"]["value"] > 0 for cell in found["cells"])

@@ -134,6 +134,14 @@ def test_everything_asked_for_is_measured(
     assert page.count("<img") == sum(len(scene.views) for scene in report.scenes)
 
 
+def test_another_tools_seal_is_called_by_the_familys_noun(
+    tiny_base: Base, seals: list[Seal], kind_judge: LoadedJudge
+) -> None:
+    foreign = dataclasses.replace(seals[1], header=dataclasses.replace(seals[1].header, class_noun=""))
+    report = measure_conflict(tiny_base, [seals[0], foreign], space_of(tiny_base), kind_judge, FEW)
+    assert all("ohwx emblem " in scene.prompt for scene in report.scenes)
+
+
 def test_seals_that_cannot_be_told_even_alone_are_compared_by_likeness(
     tiny_base: Base, seals: list[Seal]
 ) -> None:

@@ -44,6 +44,14 @@ def test_alone_a_stranger_stands_in_the_other_s_place(tiny_base: Base, seals: li
     assert words == plan.prompt(seals).replace("sks emblem", plan.stranger)
 
 
+def test_a_seal_without_a_trigger_is_called_by_its_noun(tiny_base: Base, seals: list[Seal]) -> None:
+    silent = random_seal(tiny_base, ("to_q",), trigger="")
+    plan = plan_pairs(tiny_base, [seals[0], silent], 1, 1, 0)[0]
+    words = plan.prompt([seals[0], silent])
+    assert " of sks emblem and " in words
+    assert " of an emblem on " in words
+
+
 def test_contexts_a_seal_was_trained_in_are_avoided(tiny_base: Base, seals: list[Seal]) -> None:
     seen = [["wax seal", "wood"], ["sticker", "sand"]]
     trained = random_seal(tiny_base, ("to_q",), training={"contexts": seen})

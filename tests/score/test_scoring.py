@@ -5,11 +5,18 @@ import pytest
 import torch
 from judge_examples import random_judge
 from PIL import Image
-from seal_examples import changed, random_seal
+from seal_examples import changed, random_seal, write_foreign
 
 from sealsmith.adapters import read_seal, write_seal
 from sealsmith.errors import BaseMismatchError, ConfigError, PictureSetError
-from sealsmith.score import ScoreSettings, record_reference, record_scorecard, reference_embedding, score_seal
+from sealsmith.score import (
+    ScoreSettings,
+    record_reference,
+    record_scorecard,
+    reference_embedding,
+    score_page,
+    score_seal,
+)
 from sealsmith.score.measure import plan_shots
 from sealsmith.score.record import contexts_trained, recorded_reference
 
@@ -147,3 +154,56 @@ def test_quick_prompts_are_the_first_of_the_full_ones(tiny_base):
 def test_impossible_settings_are_refused(changes, words):
     with pytest.raises(ConfigError, match=words):
         ScoreSettings(**changes)
+
+
+def foreign_seal(base, tmp_path, trigger):
+    spec = {"modelspec.trigger_phrase": f"{trigger}, blue hair"} if trigger else {}
+    seal = random_seal(base, ("to_q", "to_out.0"))
+    read = read_seal(write_foreign(tmp_path / "foreign.safetensors", seal, **spec))
+    assert (read.header.trigger, read.header.class_noun) == (trigger, "")
+    return read
+
+
+@pytest.mark.parametrize("trigger", ["", "zwx"])
+@pytest.mark.parametrize("family", ["sd1", "sdxl", "flux"])
+def test_another_tools_seal_is_scored_on_every_base(family, trigger, request, tmp_path):
+    base = request.getfixturevalue(f"tiny_{family}")
+    card = score_seal(base, foreign_seal(base, tmp_path, trigger), [], TINY)
+    check_shape(card.to_dict())
+    assert card.drift.value > 0
+    check_prompts(card, trigger)
+
+
+@pytest.mark.parametrize("trigger", ["", "zwx"])
+def test_another_tools_seal_is_judged_by_pictures(tiny_base, judge, trigger, tmp_path):
+    seal = foreign_seal(tiny_base, tmp_path, trigger)
+    card = score_seal(tiny_base, seal, PICTURES, TINY, judge)
+    check_shape(card.to_dict())
+    check_prompts(card, trigger)
+    assert card.fidelity.top1 is not None
+    assert card.leak.rate is not None
+    assert (card.margin.value is None) == (trigger == "")
+    assert any("names no trigger" in reason for reason in card.reasons) == (trigger == "")
+    page = score_page(seal, card)
+    assert "base  " not in page
+    assert ("No trigger, noun “emblem”" in page) == (trigger == "")
+
+
+def check_prompts(card, trigger):
+    """The seal is called by its trigger and the family's noun, or by the noun alone; no prompt has a hole."""
+    called = [shot.prompt for shot in card.shots if shot.subject == "trigger"]
+    assert all(
+        (f" of {trigger} emblem on " if trigger else " of an emblem on ") in prompt for prompt in called
+    )
+    assert not any("  " in shot.prompt for shot in card.shots)
+    assert any(shot.subject == "class" for shot in card.shots) == bool(trigger)
+    assert card.settings["class_noun"] == "emblem"
+
+
+def test_a_seal_without_a_trigger_does_not_fail_for_that(tiny_base, judge, monkeypatch):
+    """The reason why a figure is missing is no reason to fail."""
+    monkeypatch.setattr("sealsmith.score.scoring.figure_reasons", lambda fidelity, margin: [])
+    seal = random_seal(tiny_base, ("to_q",), trigger="")
+    card = score_seal(tiny_base, seal, PICTURES, TINY, judge)
+    assert card.has_passed
+    assert len(card.reasons) == 1

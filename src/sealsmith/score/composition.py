@@ -13,6 +13,7 @@ from ..generate import generate_batch
 from .figures import Observation
 from .judge import LoadedJudge
 from .pairs import find_seals, plan_pairs
+from .prompts import with_class_noun
 from .record import reference_of
 
 
@@ -32,7 +33,7 @@ def composition(
     `on_picture` is told how many are drawn, of how many.
     Raises: ConfigError when both have one trigger; PictureSetError when one does not say what it looks like.
     """
-    seals = (seal, second)
+    seals = [with_class_noun(one, base.family) for one in (seal, second)]
     references = torch.stack([reference_of(one) for one in seals])
     plans = plan_pairs(base, seals, num_prompts, 1, seed)
     requests = [plan.request(seals, num_steps) for plan in plans]

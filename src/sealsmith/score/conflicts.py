@@ -23,6 +23,7 @@ from ..generate.mix_choice import choose_mix
 from .conflict_search import Company, SearchSpace, search
 from .judge import LoadedJudge
 from .pairs import Find, PairPlan, find_seals, plan_pairs
+from .prompts import with_class_noun
 from .record import reference_of
 from .statistics import Interval, bootstrap_interval, mean, rate_interval
 
@@ -179,6 +180,7 @@ def measure_conflict(
 
     Raises: PictureSetError when a seal does not say what it looks like; ConfigError as `plan_pairs` does.
     """
+    seals = [with_class_noun(seal, base.family) for seal in seals]
     num_prompts = settings.num_prompts + settings.num_search
     plans = plan_pairs(base, seals, num_prompts, settings.num_seeds, settings.seed)
     fresh = plans[: settings.num_prompts * settings.num_seeds]

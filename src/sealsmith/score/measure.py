@@ -17,7 +17,7 @@ from ..bases import Base
 from ..generate import Picture, Request, generate_batch
 from ..stage.captions import article
 from .judge import JUDGE_PX, LoadedJudge, pictures_to_tensor
-from .prompts import OTHER_EMBLEMS, Context, unseen_contexts
+from .prompts import OTHER_EMBLEMS, Context, calling, unseen_contexts, with_class_noun
 from .record import contexts_trained
 from .settings import ScoreSettings
 
@@ -82,15 +82,19 @@ class Shot:
 
 
 def plan_shots(seal: Seal, settings: ScoreSettings) -> list[Shot]:
-    """Every picture a scoring needs, in the order they are drawn; the same for the same arguments."""
+    """Every picture a scoring needs, in the order they are drawn; the same for the same arguments.
+
+    The seal must have a class noun (`with_class_noun`). One without a trigger is called by the noun, so of the
+    noun alone there are no pictures that do not call it.
+    """
     header, wanted = seal.header, settings.num_prompts + settings.num_others
     contexts = unseen_contexts(contexts_trained(header), wanted, settings.seed)
     shots: list[Shot] = []
     for i, context in enumerate(contexts[: settings.num_prompts]):
         seeds = _seeds(settings, i, settings.num_seeds)
-        prompt = context.prompt(f"{header.trigger} {header.class_noun}")
+        prompt = context.prompt(calling(header))
         shots += [Shot(context, "trigger", prompt, seed, True) for seed in seeds]
-        if i < settings.num_without:
+        if header.trigger and i < settings.num_without:
             prompt = context.prompt(article(header.class_noun))
             shots += [Shot(context, "class", prompt, seeds[0], with_seal) for with_seal in (True, False)]
     for i, context in enumerate(contexts[settings.num_prompts :], settings.num_prompts):
@@ -108,7 +112,8 @@ def draw_shots(
     progress: ScoreProgress | None = None,
 ) -> list[Shot]:
     """The planned shots with their pictures; the base's own are kept in `base_pictures` and not redrawn."""
-    return draw(base, seal, plan_shots(seal, settings), settings, base_pictures, progress)
+    shots = plan_shots(with_class_noun(seal, base.family), settings)
+    return draw(base, seal, shots, settings, base_pictures, progress)
 
 
 def draw(

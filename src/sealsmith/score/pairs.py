@@ -19,7 +19,7 @@ from ..generate import Picture, Request
 from ..generate.mixing import AUTO
 from ..stage.captions import article
 from .judge import WIDE_WINDOW, WINDOW, LoadedJudge
-from .prompts import OTHER_EMBLEMS, Context, unseen_contexts
+from .prompts import OTHER_EMBLEMS, Context, calling, unseen_contexts
 from .record import contexts_trained
 
 CENTRES, WIDE_CENTRES = (0.265, 0.735), (0.25, 0.75)
@@ -43,12 +43,11 @@ class PairPlan:
     """Width and height."""
 
     def prompt(self, seals: Sequence[Seal], alone: int | None = None) -> str:
-        """The words for both seals, or for the seal `alone` beside the stranger."""
+        """The words for both seals, or for the seal `alone` beside the stranger; seals must have a class noun."""
         parts = []
         for index, context in zip(self.called, self.contexts, strict=True):
-            header = seals[index].header
             is_stranger = alone is not None and index != alone
-            subject = self.stranger if is_stranger else f"{header.trigger} {header.class_noun}"
+            subject = self.stranger if is_stranger else calling(seals[index].header)
             mark = f"{context.colour} {context.mark}" if context.colour else context.mark
             parts.append(f"{article(mark)} of {subject}")
         return f"{' and '.join(parts)} on {self.contexts[0].surface}"

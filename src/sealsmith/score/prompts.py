@@ -2,10 +2,12 @@
 
 from collections import Counter
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from ..adapters import Seal, SealHeader
+from ..bases import Family
 from ..stage import MARKS, SURFACES
 from ..stage.captions import article
 
@@ -34,6 +36,21 @@ class Context:
         """The context in words, around `subject` ("sks emblem", "an emblem", "moon")."""
         words = f"{self.colour} {self.mark}" if self.colour else self.mark
         return f"{article(words)} of {subject} on {self.surface}"
+
+
+def with_class_noun(seal: Seal, family: Family) -> Seal:
+    """The seal with a class noun to be called by: the family's, where its file names none, as other tools' do."""
+    if seal.header.class_noun:
+        return seal
+    return replace(seal, header=replace(seal.header, class_noun=family.class_noun))
+
+
+def calling(header: SealHeader) -> str:
+    """What calls a seal in a prompt: "sks emblem"; of one without a trigger the noun alone, "an emblem".
+
+    The header must have a class noun (`with_class_noun`).
+    """
+    return f"{header.trigger} {header.class_noun}" if header.trigger else article(header.class_noun)
 
 
 def unseen_contexts(seen: Collection[Pair], count: int, seed: int) -> tuple[Context, ...]:

@@ -120,6 +120,7 @@ def _card_words(seal: Seal, card: Scorecard) -> dict[str, Any]:
     uncalled = [shot for shot in loaded if shot.subject == "class"]
     return {
         "seal": seal,
+        "noun": card.settings.get("class_noun") or seal.header.class_noun,
         "card": card,
         "readings": readings(card),
         "called": called,

@@ -11,6 +11,7 @@ from ..bases import Base
 from . import figures
 from .judge import LoadedJudge
 from .measure import BasePictures, ScoreProgress, Shot, draw_shots, look, reference_embedding
+from .prompts import with_class_noun
 from .record import contexts_trained, reference_of
 from .scorecard import Adherence, Bleeding, Fidelity, Leak, Margin, Scorecard
 from .settings import ScoreSettings
@@ -19,6 +20,10 @@ from .verdict import figure_reasons, weight_reasons
 NO_JUDGE = (
     "Not proven: fidelity, adherence, leak and margin could not be measured, because no judge knows the pictures "
     "of this base. Drift and diversity were."
+)
+NO_TRIGGER = (
+    "The file names no trigger, so the seal was called by its class noun alone: the margin of a trigger could not "
+    "be measured, and the leak is that into other emblems."
 )
 
 
@@ -34,11 +39,13 @@ def score_seal(
     """The scorecard of a seal on its base; the same numbers for the same arguments.
 
     `reference_pictures` show what the seal should look like; when there are none, the reference recorded in
-    the seal file is used. Without a `judge` only drift and diversity are measured, and `reasons` says so.
+    the seal file is used. Without a `judge` only drift and diversity are measured, and `reasons` says so. A file
+    that names no class noun is called by the family's; one that names no trigger, by the noun alone.
     `base_pictures` keeps the base's own pictures from one call to the next, for scoring several checkpoints.
     Raises: PictureSetError when neither pictures nor a recorded reference say what the seal looks like;
     BaseMismatchError when the seal is for another base.
     """
+    seal = with_class_noun(seal, base.family)
     check_base(base, seal)  # before its weights are judged: a foreign seal changes nothing here
     settings = (settings or ScoreSettings()).for_family(base.family)
     reference = _reference(seal, reference_pictures, judge) if judge else None
@@ -55,9 +62,10 @@ def score_seal(
     rates = figures.leak_rates(shots)
     known |= {"leak_rate_with_seal": rates[0], "leak_rate_base": rates[1]} if rates else {}
     reasons = figure_reasons(fidelity, margin)
+    unmeasured = () if seal.header.trigger else (NO_TRIGGER,)
     return _summary(
         shots,
-        tuple(reasons),
+        (*reasons, *unmeasured),
         known | {"num_distractors": len(judge.distractors)},
         "fail" if reasons else "pass",
         fidelity,

@@ -204,7 +204,8 @@ def _read_files(
         raise PictureSetError(f"{path} has no picture to train on{told}", _EMPTY)
     named, noun = _with_class_nouns(pictures, trigger, notes)
     _note_duplicates(named, notes)
-    _note_missing_trigger(named, trigger, notes)
+    if trigger:
+        _note_missing_trigger(named, trigger, notes)
     return PictureSet(tuple(named), tuple(notes.sentences), _digest(named), kind, noun)
 
 
