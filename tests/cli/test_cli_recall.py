@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 from seal_examples import random_seal
+from vector_examples import inverted_seal
 
 from sealsmith.adapters import write_seal
 from sealsmith.bases import Base
@@ -133,3 +134,16 @@ def test_a_base_that_changed_under_its_name_is_said(
         == 0
     )
     assert f"warning: '{name}' is not what it was" in capsys.readouterr().err
+
+
+def test_a_negative_embedding_is_recalled_in_its_place(
+    tiny_base: Base, tiny_base_folder: Path, seals: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_seal(seals / "bad.safetensors", inverted_seal(tiny_base, trigger="bad"))
+    made = ("--seal", str(seals / "bad.safetensors"), "--seal", str(seals / "mark.safetensors"))
+    made += ("--negative", "bad, blurry", "--seed", "5", "--steps", "1")
+    assert draw(tiny_base_folder, PROMPT, *made, "--out", "first.png") == 0
+    assert "trigger: inserted 'sks' -> a red wax seal of sks on wood" in capsys.readouterr().err
+    assert draw(tiny_base_folder, "--recall", "first.png", "--out", "second.png") == 0
+    first, second = (read_recipe(path) for path in ("first.png", "second.png"))
+    assert first.prompt == second.prompt == "a red wax seal of sks on wood"

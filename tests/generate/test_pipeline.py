@@ -9,6 +9,7 @@ from change_examples import mixed_seal
 from diffusers import EulerAncestralDiscreteScheduler, EulerDiscreteScheduler, StableDiffusionPipeline
 from seal_examples import random_seal
 from stock_pictures import largest_difference, stock
+from vector_examples import inverted_seal
 
 from sealsmith.adapters import LowRank, Seal, dump_seal, file_hash, is_attached, read_seal, write_seal
 from sealsmith.adapters.dylora import first_rows
@@ -319,6 +320,32 @@ def test_an_unknown_way_with_long_prompts_is_refused(tiny_base: Base) -> None:
 def test_a_seal_without_a_trigger_leaves_the_prompt_alone(tiny_base: Base) -> None:
     (picture,) = generate(tiny_base, REQUEST, [(random_seal(tiny_base, ATTENTION, trigger=""), 1.0)])
     assert picture.recipe.prompt == REQUEST.prompt
+
+
+@pytest.mark.parametrize(
+    ("negative", "sent"),
+    [
+        ("SKS, blurry", "a castle"),
+        ("blurry (sks)", "a castle"),
+        ("tasks", "sks, a castle"),
+        ("", "sks, a castle"),
+    ],
+)
+def test_a_trigger_in_the_negative_prompt_calls_its_seal_there(
+    tiny_base: Base, negative: str, sent: str
+) -> None:
+    wanted = dataclasses.replace(REQUEST, prompt="a castle", negative=negative)
+    (picture,) = generate(tiny_base, wanted, [(inverted_seal(tiny_base), 1.0)])
+    assert picture.recipe.prompt == sent
+    (other,) = generate(tiny_base, wanted, [(inverted_seal(tiny_base, seed=1), 1.0)])
+    assert not torch.equal(picture.pixels, other.pixels)  # and its vectors act
+
+
+def test_beside_a_negative_embedding_other_seals_are_called_as_ever(tiny_base: Base) -> None:
+    seals = [(inverted_seal(tiny_base), 1.0), (random_seal(tiny_base, ATTENTION, trigger="ohwx"), 1.0)]
+    wanted = dataclasses.replace(REQUEST, prompt="a castle", negative="sks")
+    (picture,) = generate(tiny_base, wanted, seals)
+    assert picture.recipe.prompt == "ohwx, a castle"
 
 
 def test_of_several_activation_words_the_first_is_inserted(tiny_base: Base) -> None:

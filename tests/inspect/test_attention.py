@@ -94,9 +94,10 @@ def test_the_sent_prompt_is_the_recipe_s(tiny_base):
     seals = [(random_seal(tiny_base, ("attn2.to_k",)), 1.0)]
     for text in ("a red wax seal on wood", "red " * 90 + "emblem"):
         for long_prompts in ("chunks", "cut"):
-            wanted = Request(text, num_steps=1, long_prompts=long_prompts)
-            [drawn] = generate(tiny_base, wanted, seals)
-            assert sent_prompt(tiny_base, wanted, seals) == drawn.recipe.prompt
+            for negative in ("", "sks"):
+                wanted = Request(text, negative, num_steps=1, long_prompts=long_prompts)
+                [drawn] = generate(tiny_base, wanted, seals)
+                assert sent_prompt(tiny_base, wanted, seals) == drawn.recipe.prompt
 
 
 def test_progress_counts_both_pictures(tiny_base):

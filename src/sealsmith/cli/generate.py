@@ -212,13 +212,13 @@ def _draw(
 
 def _say(pictures: "list[Picture]") -> None:
     """On stderr: which triggers were inserted, and whatever the pictures warn of, each warning once."""
-    from ..generate import insert_trigger
-    from ..generate.prompt import main_trigger
+    from ..generate.prompt import has_trigger, main_trigger
 
     recipe = pictures[0].recipe
     if recipe.prompt != recipe.prompt_typed:
         triggers = dict.fromkeys(filter(None, (main_trigger(seal.trigger) for seal in recipe.seals)))
-        inserted = [repr(word) for word in triggers if insert_trigger(recipe.prompt_typed, word, "")[1]]
+        typed = (recipe.prompt_typed, recipe.negative)
+        inserted = [repr(word) for word in triggers if not any(has_trigger(text, word) for text in typed)]
         done = (
             f"inserted {' and '.join(inserted)}" if inserted else "repeated in front, where it is not cut off"
         )

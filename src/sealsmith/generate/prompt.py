@@ -23,7 +23,7 @@ def insert_trigger(
     trigger = trigger.strip()
     if not trigger:
         raise TriggerError("the trigger is blank", "name a rare word, e.g. sks")
-    if _whole_word(trigger).search(prompt):
+    if has_trigger(prompt, trigger):
         return prompt, False
     noun = _free_noun(prompt, class_noun.strip(), taken)
     if noun is not None:
@@ -45,6 +45,11 @@ def insert_triggers(prompt: str, wanted: Sequence[tuple[str, str]], slot: str | 
             prompt, _ = insert_trigger(prompt, trigger, noun, slot, taken)
             taken.append(trigger)
     return prompt
+
+
+def has_trigger(text: str, trigger: str) -> bool:
+    """Whether a text says the trigger as a whole word, in any case; false of an empty one."""
+    return bool(trigger) and _whole_word(trigger).search(text) is not None
 
 
 def main_trigger(triggers: str) -> str:

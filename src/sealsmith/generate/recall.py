@@ -9,7 +9,7 @@ from pathlib import Path
 from ..adapters import hash_file, read_seal
 from ..adapters.seal import file_name
 from ..errors import ConfigError, SealFormatError
-from .prompt import insert_trigger, main_trigger
+from .prompt import has_trigger, main_trigger
 from .recipe import Recipe, SealUse
 from .seal_syntax import find_seal, seal_files
 
@@ -24,9 +24,10 @@ def recalled_seals(recipe: Recipe, folders: Sequence[Path]) -> list[tuple[Path, 
 
 
 def had_triggers(recipe: Recipe, seals: Sequence[Path]) -> bool:
-    """Whether the prompt as it was sent has the trigger of every seal that has one."""
-    triggers = [main_trigger(read_seal(path).header.trigger) for path in seals]
-    return not any(insert_trigger(recipe.prompt, trigger, "")[1] for trigger in triggers if trigger)
+    """Whether one of the prompts as they were sent has it, for the trigger of every seal that has one."""
+    triggers = filter(None, (main_trigger(read_seal(path).header.trigger) for path in seals))
+    texts = (recipe.prompt, recipe.negative)
+    return all(any(has_trigger(text, trigger) for text in texts) for trigger in triggers)
 
 
 def _file(use: SealUse, folders: Sequence[Path]) -> Path:

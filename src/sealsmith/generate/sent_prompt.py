@@ -2,16 +2,13 @@
 
 from ..bases import Base
 from .mixing import Seals
-from .prompt import fit_prompt, insert_triggers, main_trigger
+from .prompt import fit_prompt, has_trigger, insert_triggers, main_trigger
 from .request import Request
 
 
 def sent_prompt(base: Base, request: Request, seals: Seals) -> tuple[str, list[str]]:
     """The prompt of a resolved request as it is sent, triggers inside the limit; warnings of what is not seen."""
-    prompt, workings = request.prompt, base.family.workings
-    if request.use_trigger:
-        wanted = [(seal.header.trigger, seal.header.class_noun) for seal, _ in seals]
-        prompt = insert_triggers(prompt, wanted, base.family.slot)
+    prompt, workings = with_triggers(base, request, seals), base.family.workings
     warnings = []
     is_cut = request.long_prompts == "cut" or not workings.chunk_tokenizers(base)
     if is_cut:
@@ -27,6 +24,21 @@ def sent_prompt(base: Base, request: Request, seals: Seals) -> tuple[str, list[s
     elif is_cut and (cut := fit_prompt(base.prompt_tokenizer, request.negative, base.prompt_tokens).cut):
         warnings.append(f"the negative prompt is too long for the text encoder, it does not see: {cut!r}")
     return prompt, warnings
+
+
+def with_triggers(base: Base, request: Request, seals: Seals) -> str:
+    """The prompt with every seal's trigger in it that is in neither of the request's prompts.
+
+    One in the negative prompt calls its seal there, as negative embeddings are used: drawing pushes away from it.
+    """
+    if not request.use_trigger:
+        return request.prompt
+    wanted = [
+        (seal.header.trigger, seal.header.class_noun)
+        for seal, _ in seals
+        if not has_trigger(request.negative, main_trigger(seal.header.trigger))
+    ]
+    return insert_triggers(request.prompt, wanted, base.family.slot)
 
 
 def sent_triggers(request: Request, seals: Seals) -> list[str]:

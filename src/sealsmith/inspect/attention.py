@@ -16,8 +16,9 @@ from ..bases import Base
 from ..generate import Picture, Request, generate
 from ..generate.mixing import Seals
 from ..generate.pipeline import OnStep
-from ..generate.prompt import fit_prompt, insert_triggers, main_trigger
+from ..generate.prompt import fit_prompt
 from ..generate.prompt_tokens import PromptTokens, lay_out_prompt, telling_words
+from ..generate.sent_prompt import sent_triggers, with_triggers
 from .attention_record import CONDITIONAL, UNCONDITIONAL, AttentionRecord, Detail, recording
 
 
@@ -94,8 +95,7 @@ def before_and_after(
     """
     sent = sent_prompt(base, request, seals)
     request = replace(request, prompt=sent, num_pictures=1).resolved(base)
-    triggers = [main_trigger(seal.header.trigger) for seal, _ in seals] if request.use_trigger else []
-    kept = [trigger for trigger in triggers if trigger]
+    kept = sent_triggers(request, seals)
     if words is None:
         read = tokens_of_halves(base, request, kept)[CONDITIONAL]
         words = [word for word in telling_words(sent, kept) if read.has(word)]
@@ -142,14 +142,11 @@ def look(
 
 def sent_prompt(base: Base, request: Request, seals: Seals) -> str:
     """The prompt that `generate` sends for a request with these seals: triggers inserted and inside the limit."""
-    prompt = request.prompt
-    triggers: list[str] = []
-    if request.use_trigger:
-        wanted = [(seal.header.trigger, seal.header.class_noun) for seal, _ in seals]
-        prompt = insert_triggers(prompt, wanted, base.family.slot)
-        triggers = [word for trigger, _ in wanted if (word := main_trigger(trigger))]
+    prompt = with_triggers(base, request, seals)
     if request.long_prompts == "cut" or not base.family.workings.chunk_tokenizers(base):
-        prompt = fit_prompt(base.prompt_tokenizer, prompt, base.prompt_tokens, triggers).prompt
+        prompt = fit_prompt(
+            base.prompt_tokenizer, prompt, base.prompt_tokens, sent_triggers(request, seals)
+        ).prompt
     return prompt
 
 
