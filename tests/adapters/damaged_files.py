@@ -272,7 +272,9 @@ def _values(dialect: str) -> Iterator[Damaged]:
             for position in (0, len(good.data) // 2 // size * size, len(good.data) - size):
                 data = good.data[:position] + numbers(dtype, value) + good.data[position + size :]
                 name = f"{dialect}-value-{dtype}-{value}-{position}"
-                yield Damaged(name, File(dialect, good.header, data).dump(), "holds NaN or infinity")
+                is_alpha = dialect == "kohya" and position == len(good.data) - size  # its last tensor is one
+                says = f"absurd alpha {value}" if is_alpha else "holds NaN or infinity"
+                yield Damaged(name, File(dialect, good.header, data).dump(), says)
     good = good_file(dialect, "F64")
     large = File(dialect, good.header, numbers("F64", 1e300) + good.data[8:])
     yield Damaged(f"{dialect}-value-1e300", large.dump(), "holds NaN or infinity")

@@ -212,6 +212,56 @@ def test_values_that_are_not_finite_are_neither_written_nor_read(value: float, t
     assert not list(tmp_path.iterdir())
 
 
+QUERIES = "unet.down_blocks.0.attentions.0.transformer_blocks.0.attn1.to_q"
+KOHYA_LAYER = "lora_unet_down_blocks_0_attentions_0_transformer_blocks_0_attn1_to_q"
+
+
+@pytest.mark.parametrize("alpha", [float("inf"), float("nan")])
+def test_a_full_lokr_may_have_an_alpha_beyond_its_type(alpha: float) -> None:
+    """LyCORIS' full dimension in fp16: the factors are whole, so alpha says nothing."""
+    w1, w2 = torch.randn(2, 2), torch.randn(4, 3)
+    whole = {
+        f"{KOHYA_LAYER}.lokr_w1": w1.half(),
+        f"{KOHYA_LAYER}.lokr_w2": w2.half(),
+        f"{KOHYA_LAYER}.alpha": torch.tensor(alpha).half(),
+    }
+    read = parse_seal(save(whole))
+    [change] = read.layers.values()
+    assert torch.equal(change.delta(), torch.kron(w1.half().float(), w2.half().float()))
+    again = parse_seal(dump_seal(read, "kohya"))
+    assert torch.equal(again.layers[QUERIES].delta(), change.delta())
+
+
+@pytest.mark.parametrize(
+    "tensors",
+    [
+        {"lora_down.weight": torch.ones(2, 6), "lora_up.weight": torch.ones(8, 2)},
+        {"lokr_w1": torch.ones(2, 2), "lokr_w2_a": torch.ones(4, 2), "lokr_w2_b": torch.ones(2, 3)},
+        {f"hada_{end}": torch.ones(8, 2) for end in ("w1_a", "w2_a")}
+        | {f"hada_{end}": torch.ones(2, 6) for end in ("w1_b", "w2_b")},
+    ],
+)
+@pytest.mark.parametrize("alpha", [float("inf"), float("nan")])
+def test_elsewhere_an_alpha_that_is_not_finite_is_refused_by_its_layer(
+    tensors: dict[str, torch.Tensor], alpha: float
+) -> None:
+    file = {
+        f"{KOHYA_LAYER}.{end}": tensor for end, tensor in (tensors | {"alpha": torch.tensor(alpha)}).items()
+    }
+    with pytest.raises(SealFormatError, match=f"^'mark': layer '{QUERIES}' has the absurd alpha {alpha}"):
+        parse_seal(save(file), "mark")
+
+
+def test_beside_an_infinite_alpha_a_weight_that_is_not_finite_is_still_found() -> None:
+    file = {f"{KOHYA_LAYER}.alpha": torch.tensor(torch.inf)}
+    file |= {
+        f"{KOHYA_LAYER}.lokr_w1": torch.ones(2, 2),
+        f"{KOHYA_LAYER}.lokr_w2": torch.full((4, 3), torch.nan),
+    }
+    with pytest.raises(SealFormatError, match=r"lokr_w2' holds NaN or infinity"):
+        parse_seal(save(file))
+
+
 def test_tensors_must_be_pairs_of_one_rank() -> None:
     lonely = {key: tensor for key, tensor in state(small_seal()).items() if "lora_A" in key}
     with pytest.raises(SealFormatError, match=f"layer '{LAYER}' has no 'up' tensor"):

@@ -70,7 +70,7 @@ class TensorFile:
 
 
 def read_tensor_file(path: Path | str) -> TensorFile:
-    """The whole file, checked: laid out without gap or overlap, known types, every number finite.
+    """The whole file, checked: laid out without gap or overlap, known types, every number but alphas finite.
 
     Raises: SealFormatError, SealShapeError naming the file and the value.
     """
@@ -116,15 +116,25 @@ def _tensor(entry: TensorEntry, tensor_bytes: memoryview) -> Tensor:
 def _check_finite(
     header: FileHeader, tensors: Mapping[str, Tensor], tensor_bytes: memoryview, name: str
 ) -> None:
-    """Refuses NaN and infinity. Neighbours of one type are looked at together: calls cost more than bytes."""
+    """Refuses NaN and infinity. Neighbours of one type are looked at together: calls cost more than bytes.
+
+    Alphas are left to their layers' own check (checks.py): some say nothing, and then infinity is no damage.
+    """
     for dtype, run in itertools.groupby(header.in_file_order(), key=lambda item: item[1].dtype):
         keys, entries = zip(*run, strict=True)
         start, stop = entries[0].start, entries[-1].stop
         count = (stop - start) // _TORCH_DTYPES[dtype].itemsize
         together = _tensor(TensorEntry(dtype, (count,), start, stop), tensor_bytes)
         if not math.isfinite(largest_magnitude(together)):
-            key = next(key for key in keys if not math.isfinite(largest_magnitude(tensors[key])))
-            raise SealFormatError(
-                f"{name!r} is damaged: tensor {clip(key)} holds NaN or infinity",
-                "the training diverged; use an earlier checkpoint",
-            )
+            for key in keys:
+                if _is_alpha(key, tensors[key]) or math.isfinite(largest_magnitude(tensors[key])):
+                    continue
+                raise SealFormatError(
+                    f"{name!r} is damaged: tensor {clip(key)} holds NaN or infinity",
+                    "the training diverged; use an earlier checkpoint",
+                )
+
+
+def _is_alpha(key: str, tensor: Tensor) -> bool:
+    """Whether it is a layer's alpha, by its name in every dialect."""
+    return tensor.numel() == 1 and key.endswith(".alpha")

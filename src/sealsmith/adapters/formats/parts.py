@@ -173,7 +173,10 @@ def _kronecker(group: Group) -> Change:
     _check(group, parts["w1"] is None or parts["w1"].ndim == 2)
     _check(group, whole is None or whole.ndim in (2, 4))
     rank = next((len(b) for b in (parts["w2_b"], parts["w1_b"]) if b is not None), 1)
-    return Kronecker(_alpha(group, rank), **parts)
+    alpha = _alpha(group, rank)
+    if parts["w1"] is not None and whole is not None and not math.isfinite(alpha):
+        alpha = 1.0  # it says nothing there; LyCORIS writes the rank it was asked for, up to 1e8, beyond fp16
+    return Kronecker(alpha, **parts)
 
 
 def _full(group: Group) -> Change:
