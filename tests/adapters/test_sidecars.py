@@ -1,5 +1,6 @@
 """Laws of sidecars: what is read is what was written, nothing of anybody's is lost, nothing in one raises."""
 
+import dataclasses
 import json
 from pathlib import Path
 from typing import Any
@@ -156,6 +157,34 @@ def test_the_registrys_own_answer_is_never_overwritten_by_ours(seal: Path) -> No
     before = seal.with_suffix(".civitai.info").read_bytes()
     assert seal.with_suffix(".civitai.info") not in write_sidecars(seal, HEADER)
     assert seal.with_suffix(".civitai.info").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    "text", ["sks, blue hair, smile", "blue hair, SKS", "(sks:1.2), smile", "sks emblem"]
+)
+def test_words_that_the_user_wrote_beside_the_trigger_stay(seal: Path, text: str) -> None:
+    write_json(seal.with_suffix(".json"), {"activation text": text, "notes": "mine"})
+    write_json(seal.with_suffix(".civitai.info"), {"trainedWords": ["smile", text]})
+    write_sidecars(seal, HEADER)
+    assert json.loads(seal.with_suffix(".json").read_text())["activation text"] == text
+    assert json.loads(seal.with_suffix(".civitai.info").read_text())["trainedWords"] == ["smile", text]
+
+
+@pytest.mark.parametrize("text", ["tasks, smile", "", 7, None])
+def test_words_without_the_trigger_give_way_to_it(seal: Path, text: Any) -> None:
+    write_json(seal.with_suffix(".json"), {"activation text": text})
+    write_json(seal.with_suffix(".civitai.info"), {"trainedWords": [text]})
+    write_sidecars(seal, HEADER)
+    assert json.loads(seal.with_suffix(".json").read_text())["activation text"] == "sks"
+    assert json.loads(seal.with_suffix(".civitai.info").read_text())["trainedWords"] == ["sks"]
+
+
+def test_a_seal_without_a_trigger_takes_no_words_away(seal: Path) -> None:
+    write_json(seal.with_suffix(".json"), {"activation text": "smile"})
+    write_json(seal.with_suffix(".civitai.info"), {"trainedWords": ["smile"]})
+    write_sidecars(seal, dataclasses.replace(HEADER, trigger=""))
+    assert json.loads(seal.with_suffix(".json").read_text())["activation text"] == "smile"
+    assert json.loads(seal.with_suffix(".civitai.info").read_text())["trainedWords"] == ["smile"]
 
 
 def test_a_found_answer_is_kept_whole_and_fills_only_what_is_empty(seal: Path) -> None:

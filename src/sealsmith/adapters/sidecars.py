@@ -6,6 +6,7 @@ else put there is lost.
 """
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -70,8 +71,8 @@ def write_sidecars(path: Path | str, header: SealHeader, preview: bytes | None =
     """Writes the sidecars of the seal file at `path`; which ones were written.
 
     `NAME.json` keeps every field it has that we do not know, and those the user may have set (weight, negative
-    text, notes). A `NAME.civitai.info` that came from the registry (it has an id) stays as it is. `preview` are
-    the bytes of a PNG.
+    text, notes). Words that call the seal stay where the trigger is among them, in both files. A
+    `NAME.civitai.info` that came from the registry (it has an id) stays as it is. `preview` are the bytes of a PNG.
     Raises: OutputError, also when a sidecar that is there is no JSON: it is never replaced unread;
     SealFormatError when the seal file cannot be read.
     """
@@ -85,7 +86,7 @@ def write_sidecars(path: Path | str, header: SealHeader, preview: bytes | None =
         version = {
             "name": header.title,
             "baseModel": header.base,
-            "trainedWords": [header.trigger] if header.trigger else [],
+            "trainedWords": _trained_words(known.get("trainedWords"), header.trigger),
             "model": {"name": header.title, "type": "LORA"},
             "files": [{"name": path.name, "hashes": hash_file(path).by_name()}],
         }
@@ -121,10 +122,28 @@ def _write_activation(
     }
     table: dict[str, Any] = dict.fromkeys(_TEXTS, "") | {"sd version": "Unknown", "preferred weight": 0}
     table |= known
+    if replace and _says(table["activation text"], trigger):
+        del facts["activation text"]
     for key, text in facts.items():
         if text and (replace or table[key] in ("", "Unknown", None)):
             table[key] = text
     _write_table(json_path(path), table)
+
+
+def _trained_words(known: Any, trigger: str) -> list[Any]:
+    """Civitai's trained words: those there are, if the trigger is among them or there is none; else the trigger."""
+    words = known if isinstance(known, list) else []
+    if not trigger or any(_says(word, trigger) for word in words):
+        return words
+    return [trigger]
+
+
+def _says(text: Any, trigger: str) -> bool:
+    """Whether it is a text with the trigger in it as whole words, in any case; of several, with all of them."""
+    words = _split(trigger)
+    if not isinstance(text, str) or not words:
+        return False
+    return all(re.search(rf"(?<!\w){re.escape(word)}(?!\w)", text, re.IGNORECASE) for word in words)
 
 
 def json_path(path: Path) -> Path:
