@@ -136,6 +136,45 @@ def test_bad_metadata_lines_are_named(tmp_path: Path, line: str) -> None:
         read(tmp_path, strict=True)
 
 
+@pytest.mark.parametrize(
+    ("fields", "caption"),
+    [
+        ({"caption": "a fox"}, "a fox"),
+        ({"prompt": "a fox"}, "a fox"),
+        ({"prompt": "no", "caption": "a fox"}, "a fox"),
+        ({"prompt": "no", "caption": "no", "text": "a fox"}, "a fox"),
+        ({"text": "", "caption": "a fox"}, "a fox"),
+        ({"text": None, "prompt": "a fox"}, "a fox"),
+        ({"text": "", "source": "the web"}, None),
+        ({"width": 8}, None),
+    ],
+)
+def test_a_metadata_line_has_its_caption_as_text_else_caption_else_prompt(
+    tmp_path: Path, fields: dict[str, object], caption: str | None
+) -> None:
+    line = json.dumps({"file_name": "a.png"} | fields).encode()
+    pictures = read(folder_of(tmp_path, {"a.png": png(), "metadata.jsonl": line}), strict=True)
+    assert captions(pictures) == {"a.png": caption}
+
+
+def test_words_under_another_name_are_not_lost_in_silence(tmp_path: Path) -> None:
+    lines = [{"file_name": f"{name}.png", "label": "a fox", "source": "the web"} for name in "abc"]
+    files = {f"{name}.png": png(colour) for name, colour in zip("abc", ("red", "blue", "green"), strict=True)}
+    files["metadata.jsonl"] = "\n".join(map(json.dumps, lines)).encode()
+    pictures = read(folder_of(tmp_path, files))
+    assert set(captions(pictures).values()) == {None}
+    [warning] = pictures.warnings
+    assert warning.startswith(
+        "metadata.jsonl line 1 and 2 more like it: no caption under 'text', 'caption', 'prompt'"
+    )
+    assert "'label', 'source'" in warning
+    with pytest.raises(PictureError, match="'label', 'source'"):
+        read(tmp_path, strict=True)
+    for name in "abc":
+        (tmp_path / f"{name}.txt").write_text("a fox of sks")
+    assert read(tmp_path, strict=True).warnings == ()
+
+
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-32"])
 def test_unicode_captions_are_read_by_their_byte_order_mark(tmp_path: Path, encoding: str) -> None:
     folder_of(tmp_path, {"a.png": png(), "a.txt": "ein sks über Öl\r\n".encode(encoding)})

@@ -8,7 +8,7 @@ import codecs
 import json
 import posixpath
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
@@ -20,6 +20,8 @@ CAPTION_SUFFIXES = (".txt", ".caption")
 MAX_CAPTION_BYTES = 64 << 10
 MAX_CAPTION_CHARS = 1000
 """Far more than the 77 tokens of a CLIP text encoder."""
+METADATA_KEYS = ("text", "caption", "prompt")
+"""Where a line of `metadata.jsonl` has its caption: the first of these that says something."""
 MAX_METADATA_BYTES = 32 << 20
 MAX_REPEATS = 1000
 
@@ -64,10 +66,11 @@ def read_captions(files: Iterable[SourceFile], notes: Notes) -> dict[PurePosixPa
     A caption file beside a picture goes before the folder's `metadata.jsonl`.
     """
     captions: dict[PurePosixPath, str] = {}
+    unread: list[_Unread] = []
     listed = [file for file in files if file.path.name == "metadata.jsonl"]
     beside = [file for file in files if file.path.suffix.lower() in CAPTION_SUFFIXES]
     for file in listed:
-        captions |= _read_metadata(file, notes)
+        captions |= _read_metadata(file, notes, unread)
     for file in sorted(
         beside, key=lambda file: file.path.suffix.lower() == ".txt"
     ):  # .txt goes last and wins
@@ -75,6 +78,7 @@ def read_captions(files: Iterable[SourceFile], notes: Notes) -> dict[PurePosixPa
             captions[file.path.with_suffix("")] = _read_caption(file, notes)
         except PictureError as error:
             notes.skip(error, "its picture goes without a caption")
+    _note_unread([row for row in unread if row.picture not in captions], notes)
     return captions
 
 
@@ -128,7 +132,34 @@ def _read_caption(file: SourceFile, notes: Notes) -> str:
     return one_line(decode_text(file.read(), file.name, notes), file.name, notes)
 
 
-def _read_metadata(file: SourceFile, notes: Notes) -> dict[PurePosixPath, str]:
+@dataclass(frozen=True)
+class _Unread:
+    """A line of `metadata.jsonl` that has words, but none where captions are read."""
+
+    picture: PurePosixPath
+    file: str
+    number: int
+    fields: tuple[str, ...]
+
+
+def _note_unread(rows: Sequence[_Unread], notes: Notes) -> None:
+    """One note for all lines of a file that have the same fields: they are often all of them."""
+    alike: dict[tuple[str, tuple[str, ...]], list[_Unread]] = {}
+    for row in rows:
+        alike.setdefault((row.file, row.fields), []).append(row)
+    for (file, fields), several in alike.items():
+        first, count = several[0].number, len(several)
+        where = f"{file} line {first}" + (f" and {count - 1} more like it" if count > 1 else "")
+        names = ", ".join(repr(name[:40]) for name in fields[:5]) + ", ..." * (len(fields) > 5)
+        problem = (
+            f"{where}: no caption under {', '.join(map(repr, METADATA_KEYS))}, only other words: {names}"
+        )
+        remedy = "Name the field with the caption text."
+        notes.skip(PictureError(problem, remedy), "what it says is not used as a caption")
+
+
+def _read_metadata(file: SourceFile, notes: Notes, unread: list[_Unread]) -> dict[PurePosixPath, str]:
+    """The captions in one list; lines with words elsewhere go to `unread`."""
     captions: dict[PurePosixPath, str] = {}
     try:
         if file.size_bytes > MAX_METADATA_BYTES:
@@ -143,22 +174,31 @@ def _read_metadata(file: SourceFile, notes: Notes) -> dict[PurePosixPath, str]:
         if line.strip():
             where = f"{file.name} line {number}"
             try:
-                name, caption = _parse_metadata_line(line, where)
+                name, caption, others = _parse_metadata_line(line, where)
             except PictureError as error:
                 notes.skip(error)
             else:
                 inside = posixpath.normpath(posixpath.join(str(file.path.parent), name))
-                captions[PurePosixPath(inside).with_suffix("")] = one_line(caption, where, notes)
+                picture = PurePosixPath(inside).with_suffix("")
+                if caption:
+                    captions[picture] = one_line(caption, where, notes)
+                if others:
+                    unread.append(_Unread(picture, file.name, number, others))
     return captions
 
 
-def _parse_metadata_line(line: str, where: str) -> tuple[str, str]:
+def _parse_metadata_line(line: str, where: str) -> tuple[str, str, tuple[str, ...]]:
+    """File name, caption, and, where no field for captions is there, the names of the others with words in them."""
     remedy = 'Each line is one object: {"file_name": "a.png", "text": "a caption"}.'
     try:
         row = json.loads(line)
     except (ValueError, RecursionError) as error:
         raise PictureError(f"{where} is not JSON: {error}", remedy) from error
-    name, caption = (row.get("file_name"), row.get("text", "")) if isinstance(row, dict) else (None, None)
+    row = row if isinstance(row, dict) else {}
+    name = row.pop("file_name", None)
+    stated = {key: row[key] for key in METADATA_KEYS if row.get(key) is not None}
+    caption = next((value for value in stated.values() if value != ""), "")
     if not isinstance(name, str) or not isinstance(caption, str) or name.strip("./") == "":
-        raise PictureError(f"{where} has no file_name or its text is not text", remedy)
-    return name, caption
+        raise PictureError(f"{where} has no file_name or its caption is not text", remedy)
+    words = tuple(key for key, value in row.items() if isinstance(value, str) and value.strip())
+    return name, caption, () if stated else words
