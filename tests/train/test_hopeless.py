@@ -54,6 +54,42 @@ def test_a_loss_that_only_wavers_has_not_diverged() -> None:
         check_progress([1.0] * 10 + [3.0] * 10, 0.1)
 
 
+def epsilon_losses(rng: np.random.Generator, num_steps: int, batch: int) -> np.ndarray:
+    """A healthy training's losses on a base that predicts noise: their logarithm falls by 4.4 over the levels."""
+    levels = rng.random((num_steps, batch))
+    return np.exp(-4.4 * levels + 0.3 * rng.standard_normal(levels.shape)).mean(1)
+
+
+def has_diverged(losses: np.ndarray) -> bool:
+    try:
+        check_progress(losses.tolist(), 0.1)
+    except TrainingError:
+        return True
+    return False
+
+
+@pytest.mark.parametrize("batch", [1, 2])
+@pytest.mark.parametrize("num_steps", [13, 20, 60, 400])
+def test_a_healthy_training_on_noise_has_not_diverged(num_steps: int, batch: int) -> None:
+    rng = np.random.default_rng(num_steps)
+    assert not any(has_diverged(epsilon_losses(rng, num_steps, batch)) for _ in range(500))
+
+
+@pytest.mark.parametrize("batch", [1, 2])
+@pytest.mark.parametrize(
+    ("num_steps", "rise"),
+    [
+        (200, np.where(np.arange(200) < 100, 1, 10)),  # in the middle, for good
+        (400, np.where(np.arange(400) < 390, 1, 100)),  # at the very end
+        (100, np.where(np.arange(100) < 3, 1, 1000)),  # at once
+        (60, np.exp(np.linspace(0, 6, 60))),  # little by little
+    ],
+)
+def test_a_training_on_noise_that_diverges_is_seen_to(num_steps: int, rise: np.ndarray, batch: int) -> None:
+    rng = np.random.default_rng(num_steps)
+    assert np.mean([has_diverged(epsilon_losses(rng, num_steps, batch) * rise) for _ in range(100)]) > 0.95
+
+
 @pytest.mark.parametrize("kind", ["black", "masked away"])
 def test_pictures_without_a_signal_are_refused_before_any_work(
     tiny_base: Base, picture_set: PictureSet, quick: TrainConfig, tmp_path: Path, kind: str

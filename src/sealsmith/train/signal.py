@@ -3,9 +3,12 @@
 Not for: what the finished seal does (verify.py, score/).
 """
 
+import itertools
+import math
 from collections.abc import Sequence
 
 import torch
+from torch import Tensor
 
 from ..errors import PictureSetError, TrainingError
 from .methods import Adapted
@@ -13,9 +16,12 @@ from .pictures import PictureSet, TrainingPicture
 
 FLAT_LEVELS = 2
 """Pictures whose brightest and darkest values of 255 are no further apart than this, in every channel, are flat."""
-NUM_FIRST, NUM_LAST = 5, 10
+NUM_FIRST, NUM_LAST = (3, 10, 30, 100), (10, 30, 100)
+"""Stretches of steps at either end that are compared: short ones see a sudden rise, long ones a small one."""
 RISE = 2.0
-"""A loss that ends at so many times the loss it began with has diverged."""
+"""A loss that surely ends at more than so many times the loss it began with has diverged."""
+SURENESS = 4.5
+"""By how many standard errors it must be more: of healthy trainings fewer than one in 5,000 are refused so."""
 
 
 def check_pictures(pictures: PictureSet) -> None:
@@ -50,17 +56,27 @@ def check_gradient(norm: float, step: int) -> None:
 def check_progress(losses: Sequence[float], learning_rate: float | None) -> None:
     """Raises: TrainingError when the loss has risen far above what it began with.
 
-    Both ends are medians, for single steps vary with their noise level.
+    Where a base predicts the noise, a healthy step's loss varies eightyfold with its noise level. So means of
+    logarithms are compared, and a rise must be more than their scatter makes by chance.
     """
-    if len(losses) < NUM_FIRST + NUM_LAST:
-        return
-    first = float(torch.tensor(losses[:NUM_FIRST]).median())
-    last = float(torch.tensor(losses[-NUM_LAST:]).median())
-    if last > RISE * first:
-        raise TrainingError(
-            f"the training diverged: the loss rose from {first:.3f} to {last:.3f}",
-            f"lower the learning rate (it was {learning_rate})",
-        )
+    logs = torch.tensor(losses, dtype=torch.float64).clamp(min=1e-30).log()
+    for num_first, num_last in itertools.product(NUM_FIRST, NUM_LAST):
+        if num_first + num_last > len(logs):
+            continue
+        first, last = logs[:num_first], logs[-num_last:]
+        if last.mean() - first.mean() > math.log(RISE) + SURENESS * _error_of_difference(first, last):
+            before, after = (math.exp(side.mean()) for side in (first, last))
+            raise TrainingError(
+                f"the training diverged: the loss rose from {before:.3f} to {after:.3f}",
+                f"lower the learning rate (it was {learning_rate})",
+            )
+
+
+def _error_of_difference(first: Tensor, last: Tensor) -> float:
+    """Standard error of the difference of the means of two samples that scatter alike (Student 1908)."""
+    squares = sum(float(((side - side.mean()) ** 2).sum()) for side in (first, last))
+    variance = squares / (len(first) + len(last) - 2)
+    return math.sqrt(variance * (1 / len(first) + 1 / len(last)))
 
 
 def _silence(picture: TrainingPicture) -> str:
