@@ -53,12 +53,12 @@ def test_each_variant_changes_one_thing_of_ours() -> None:
 
 @pytest.mark.parametrize("name", EMBLEMS)
 def test_every_emblem_becomes_pictures_that_differ(name: str, tiny_base: Base, tmp_path: object) -> None:
-    pictures = emblem_pictures(name, tiny_base.family, tmp_path).pictures
+    pictures = emblem_pictures(name, tiny_base, tmp_path).pictures
     assert len({picture.image.tobytes() for picture in pictures}) == len(pictures) == 24
 
 
 def test_both_sides_leave_a_seal_at_every_checkpoint(tiny_base: Base, tmp_path: Path) -> None:
-    pictures = emblem_pictures("peak", tiny_base.family, tmp_path)
+    pictures = emblem_pictures("peak", tiny_base, tmp_path)
     recipe = PlainRecipe(tiny_base.family.attention_targets, rank=2, learning_rate=1e-2)
     config = TrainConfig(rank=2, prior="none")
     test = likeness_test(tiny_base, pictures, num_prompts=2, num_seeds=1, num_steps=2)
@@ -80,7 +80,7 @@ def test_both_sides_leave_a_seal_at_every_checkpoint(tiny_base: Base, tmp_path: 
 def test_the_test_of_likeness_asks_for_contexts_that_were_not_trained_in(
     tiny_base: Base, tmp_path: Path
 ) -> None:
-    pictures = emblem_pictures("peak", tiny_base.family, tmp_path)
+    pictures = emblem_pictures("peak", tiny_base, tmp_path)
     test = likeness_test(tiny_base, pictures, num_prompts=3, num_seeds=2, num_steps=2)
     assert len(set(test.requests)) == 6
     contexts = {tuple((picture.caption or "").split(" of sks emblem ")) for picture in pictures.pictures}

@@ -12,8 +12,10 @@ from PIL import Image
 from sealsmith.adapters import read_seal
 from sealsmith.bases import FAMILIES, open_base
 from sealsmith.cli import main
+from sealsmith.errors import ConfigError
 from sealsmith.score import judges
 from sealsmith.score.record import reference_of
+from sealsmith.train.pictures import PictureSet
 
 QUICK = ["--rank", "2", "--steps", "2", "--checkpoint-every", "1", "--targets", "attention"]
 
@@ -55,6 +57,22 @@ def test_a_scored_training_prints_one_object_and_leaves_a_seal_that_carries_its_
     assert report["chosen_step"] == seal.header.training["step"]
     assert set(report["scores"]) == {"1", "2"}
     assert "fidelity" in err.lower()
+
+
+def test_a_logo_is_drawn_at_the_size_of_the_base(
+    tiny_base_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sealsmith.bases.Base.picture_px", 192)
+    seen: list[tuple[int, int]] = []
+
+    def stop(base: object, pictures: PictureSet, *_: object, **__: object) -> None:
+        seen.extend(picture.image.size for picture in pictures.pictures)
+        raise ConfigError("that is all", "it is enough")
+
+    monkeypatch.setattr("sealsmith.cli.training.train_with_bar", stop)
+    logo = Path(__file__).parents[2] / "examples" / "mark.svg"
+    assert run(logo, tiny_base_folder, tmp_path / "out", *QUICK) == 2
+    assert set(seen) == {(192, 192), (288, 192)}
 
 
 def test_unscored_it_prints_the_path_of_the_last_checkpoints_seal(

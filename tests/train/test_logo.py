@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from sealsmith.errors import ConfigError, PictureError
+from sealsmith.errors import ConfigError, PictureError, PictureSetError
 from sealsmith.stage import MARKS, SURFACES, rasterise_svg
 from sealsmith.stage.captions import article
 from sealsmith.stage.letters import LETTERS, letter_emblem, letter_name
@@ -38,6 +38,26 @@ def test_a_logo_becomes_captioned_pictures_in_the_asked_contexts() -> None:
     assert all(
         (picture.image.mode, picture.image.size) == ("RGB", (128, 128)) for picture in pictures.pictures
     )
+
+
+def test_pictures_are_as_high_as_the_base_draws_and_show_the_same_scenes() -> None:
+    plain, fine = (read(MARK, logo_pictures=8, wide_company=True, logo_px=px) for px in (128, 256))
+    for small, large in zip(plain.pictures, fine.pictures, strict=True):
+        assert large.image.size == (2 * small.image.width, 2 * small.image.height)
+        assert large.caption == small.caption
+        reduced = np.asarray(large.image.resize(small.image.size, Image.Resampling.BOX)).astype(int)
+        assert np.abs(reduced - np.asarray(small.image)).mean() < 16
+        assert large.region is not None
+        assert small.region is not None
+        assert large.region.size == large.image.size
+        region = np.asarray(large.region.resize(small.region.size, Image.Resampling.BOX)).astype(int)
+        assert np.abs(region - np.asarray(small.region)).mean() < 4
+    assert read(MARK, logo_pictures=2, logo_px=64).digest == read(MARK, logo_pictures=2).digest
+
+
+def test_more_pictures_than_memory_should_hold_are_refused() -> None:
+    with pytest.raises(PictureSetError, match="first 1000 pictures alone take over 4 GiB"):
+        read(MARK, logo_pictures=1000, logo_px=2048)
 
 
 def test_same_seed_same_set_and_another_seed_another() -> None:

@@ -107,7 +107,13 @@ def run_cell(job: Job, progress: Progress) -> None:
 def pictures_for(base: Base, path: Path, config: TrainConfig) -> PictureSet:
     """The picture set as every cell of the comparison reads it."""
     noun = config.class_noun or base.family.class_noun
-    return read_picture_set(path, trigger=config.trigger, class_noun=noun, wide_company=base.family.has_wide)
+    return read_picture_set(
+        path,
+        trigger=config.trigger,
+        class_noun=noun,
+        wide_company=base.family.has_wide,
+        logo_px=base.picture_px,
+    )
 
 
 def is_trained(job: Job) -> bool:

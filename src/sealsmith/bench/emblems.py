@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from ..bases import Family
+from ..bases import Base
 from ..train import TrainConfig
 from ..train.pictures import PictureSet, read_picture_set
 
@@ -18,8 +18,9 @@ EMBLEMS = {
 """By name: the outline, in a square of 100."""
 
 
-def emblem_pictures(name: str, family: Family, folder: Path) -> PictureSet:
+def emblem_pictures(name: str, base: Base, folder: Path) -> PictureSet:
     """The pictures that `sealsmith train` makes of one of EMBLEMS; its SVG file is left in `folder`."""
     logo = folder / f"{name}.svg"
     logo.write_text(_SVG.format(EMBLEMS[name]))
-    return read_picture_set(logo, trigger=TrainConfig.trigger, class_noun=family.class_noun)
+    noun = base.family.class_noun
+    return read_picture_set(logo, trigger=TrainConfig.trigger, class_noun=noun, logo_px=base.picture_px)

@@ -109,7 +109,7 @@ def training_speed(base: Base, num_steps: int) -> list[Figure]:
     """
     with tempfile.TemporaryDirectory(prefix="sealsmith-bench-") as name:
         folder = Path(name)
-        pictures = emblem_pictures("peak", base.family, folder)
+        pictures = emblem_pictures("peak", base, folder)
         plain = TrainConfig(num_steps=num_steps, prior="none", checkpoint_every=num_steps)
         default = TrainConfig(num_steps=num_steps)
         stock_s = _stock_training(base, pictures, plain)

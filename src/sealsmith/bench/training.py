@@ -130,7 +130,7 @@ def run_race(
     say: Callable[[str], None],
 ) -> Race:
     """Every arm's training on one emblem, one after the other, and the likeness of all their checkpoints."""
-    pictures = emblem_pictures(emblem, base.family, folder)
+    pictures = emblem_pictures(emblem, base, folder)
     test = likeness_test(base, pictures, plan.num_prompts, plan.num_seeds, plan.draw_steps)
     start = test.of(base, None)
     curves: dict[str, Curve] = {}
@@ -163,7 +163,7 @@ def measure_paces(
 ) -> tuple[dict[str, float], dict[str, tuple[float, ...]]]:
     """Seconds to set up of the arms that are not trained, and seconds a step of all, taking turns."""
     say(f"pace: {plan.pace_turns + 1} turns of {plan.pace_steps} steps of every arm")
-    pictures = emblem_pictures(next(iter(EMBLEMS)), base.family, folder)
+    pictures = emblem_pictures(next(iter(EMBLEMS)), base, folder)
     trainees: dict[str, Trainee] = {arm.name: arm.trainee(base, pictures) for arm in everyone}
     setups: dict[str, float] = {}
     for arm in everyone:

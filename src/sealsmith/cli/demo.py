@@ -61,6 +61,7 @@ def demo_command(
             trigger=config.trigger,
             class_noun=opened.family.class_noun,
             wide_company=opened.family.has_wide,
+            logo_px=opened.picture_px,
             seed=seed,
         )
         if pictures.kind != "logo":

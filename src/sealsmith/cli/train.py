@@ -187,6 +187,7 @@ def train_command(options: TrainOptions) -> None:
         class_noun=options.class_noun or base.family.class_noun,
         strict=options.strict,
         wide_company=base.family.has_wide,
+        logo_px=base.picture_px,
         seed=options.seed,
     )
     result, scorecard = train_with_bar(

@@ -45,6 +45,7 @@ def run(work: Work) -> Outcome:
         class_noun=config.class_noun or base.family.class_noun,
         strict=payload.is_strict,
         wide_company=base.family.has_wide,
+        logo_px=base.picture_px,
         seed=config.seed,
     )
     folder = work.folder / "training"

@@ -11,7 +11,7 @@ from scipy.ndimage import binary_erosion, binary_fill_holes, maximum_filter
 from scipy.spatial import ConvexHull
 
 EMBLEM_PX = 128
-"""Side of a canonical emblem mask, pixels."""
+"""Side of a canonical emblem mask, pixels: as fine as a scene of 128 pixels shows it."""
 
 
 def is_svg(data: bytes) -> bool:
@@ -38,13 +38,13 @@ def rasterise_svg(svg: str, side_px: int) -> Image.Image:
     return Image.open(io.BytesIO(bytes(png))).convert("RGBA")
 
 
-def emblem_from_svg(svg: str) -> np.ndarray:
-    """Canonical mask of an SVG drawing; see `emblem_from_image`."""
-    return emblem_from_image(rasterise_svg(svg, 2 * EMBLEM_PX))
+def emblem_from_svg(svg: str, side_px: int = EMBLEM_PX) -> np.ndarray:
+    """Mask of an SVG drawing; see `emblem_from_image`."""
+    return emblem_from_image(rasterise_svg(svg, 2 * side_px), side_px)
 
 
-def emblem_from_image(image: Image.Image) -> np.ndarray:
-    """Canonical mask of a picture: float32 [EMBLEM_PX, EMBLEM_PX] in 0..1, 1 where the emblem is.
+def emblem_from_image(image: Image.Image, side_px: int = EMBLEM_PX) -> np.ndarray:
+    """Mask of a picture: float32 [side_px, side_px] in 0..1, 1 where the emblem is.
 
     What counts as emblem: the visible part of a picture with transparency, else whatever differs from the
     border's colour; and where that part is a plate with a drawing on it, the drawing. It is centred and
@@ -59,19 +59,17 @@ def emblem_from_image(image: Image.Image) -> np.ndarray:
     cy, cx = (ys.min() + ys.max() + 1) / 2, (xs.min() + xs.max() + 1) / 2
     radius = float(np.sqrt(((ys + 0.5 - cy) ** 2 + (xs + 0.5 - cx) ** 2).max())) + 1
     source = Image.fromarray((coverage * 255).astype(np.uint8))
-    step = 2 * radius / EMBLEM_PX
+    step = 2 * radius / side_px
     if step > 1:  # shrink by box averaging first: bilinear sampling alone would drop thin strokes
         k = 1 / step
         source = source.resize(
             (max(1, round(source.width * k)), max(1, round(source.height * k))), Image.Resampling.BOX
         )
-        cx, cy, radius = cx * source.width / rgba.shape[1], cy * source.height / rgba.shape[0], EMBLEM_PX / 2
+        cx, cy, radius = cx * source.width / rgba.shape[1], cy * source.height / rgba.shape[0], side_px / 2
         step = 1.0
-    half = EMBLEM_PX / 2
+    half = side_px / 2
     matrix = (step, 0.0, cx - half * step, 0.0, step, cy - half * step)
-    placed = source.transform(
-        (EMBLEM_PX, EMBLEM_PX), Image.Transform.AFFINE, matrix, Image.Resampling.BILINEAR
-    )
+    placed = source.transform((side_px, side_px), Image.Transform.AFFINE, matrix, Image.Resampling.BILINEAR)
     return np.asarray(placed, np.float32) / 255
 
 

@@ -17,12 +17,12 @@ def letter_name(letter: str) -> str:
 
 
 @cache
-def letter_emblem(letter: str) -> np.ndarray:
-    """The capital of `letter`, bold, as float32 [EMBLEM_PX, EMBLEM_PX] in 0..1; read it, do not write to it."""
-    image = Image.new("RGBA", (2 * EMBLEM_PX, 2 * EMBLEM_PX), (0, 0, 0, 0))
-    font = ImageFont.load_default(1.3 * EMBLEM_PX)
-    middle = (EMBLEM_PX, EMBLEM_PX)
-    weight = EMBLEM_PX // 16
+def letter_emblem(letter: str, side_px: int = EMBLEM_PX) -> np.ndarray:
+    """The capital of `letter`, bold, as float32 [side_px, side_px] in 0..1; read it, do not write to it."""
+    image = Image.new("RGBA", (2 * side_px, 2 * side_px), (0, 0, 0, 0))
+    font = ImageFont.load_default(1.3 * side_px)
+    middle = (side_px, side_px)
+    weight = side_px // 16
     ImageDraw.Draw(image).text(
         middle,
         letter.upper(),
@@ -32,4 +32,4 @@ def letter_emblem(letter: str) -> np.ndarray:
         stroke_width=weight,
         stroke_fill=(0, 0, 0, 255),
     )
-    return emblem_from_image(image)
+    return emblem_from_image(image, side_px)

@@ -11,6 +11,7 @@ import numpy as np
 from scipy.ndimage import gaussian_filter
 
 from .noise import crop, fractal, sheet
+from .raster import Raster
 
 COLOURS: dict[str, tuple[float, float, float]] = {
     "red": (0.72, 0.10, 0.10),
@@ -38,19 +39,25 @@ class Canvas:
     rgb: np.ndarray
     """[S, S, 3] in 0..1, already lit."""
     rng: np.random.Generator
+    raster: Raster
 
 
 @dataclass(frozen=True)
 class Shape:
-    """Where a mark sits: distance and angle of every pixel from its centre."""
+    """Where a mark sits: distance and angle of every pixel from its centre, in pixels of the scene."""
 
     distance: np.ndarray
     angle: np.ndarray
     radius_px: float
+    raster: Raster
 
     def disc(self, fraction: float) -> np.ndarray:
         """Coverage 0..1 of a disc of `fraction` of the radius, with a soft edge of one pixel."""
-        return np.clip(self.radius_px * fraction - self.distance + 0.5, 0, 1)
+        return self.inside(self.radius_px * fraction - self.distance)
+
+    def inside(self, depth: np.ndarray) -> np.ndarray:
+        """Coverage 0..1 of what is at least 0 deep, in pixels of the scene, with a soft edge of one pixel."""
+        return np.clip(depth * self.raster.scale + 0.5, 0, 1)
 
     def ring(self, outer: float, inner: float) -> np.ndarray:
         return self.disc(outer) - self.disc(inner)
@@ -85,9 +92,12 @@ def _register(
     return add
 
 
-def shading(height: np.ndarray, gloss: float = 0.0) -> tuple[np.ndarray, np.ndarray]:
-    """Lambert term (1 on flat ground) and specular term (0 on dull ground) of a relief [S, S] in pixels."""
-    dy, dx = np.gradient(height)
+def shading(height: np.ndarray, raster: Raster, gloss: float = 0.0) -> tuple[np.ndarray, np.ndarray]:
+    """Lambert term (1 on flat ground) and specular term (0 on dull ground) of a relief [S, S].
+
+    Units: `height` in pixels of the scene.
+    """
+    dy, dx = np.gradient(height, 1 / raster.scale)
     norm = 1 / np.sqrt(dx * dx + dy * dy + 1)
     lambert = np.clip((-LIGHT[0] * dx - LIGHT[1] * dy + LIGHT[2]) * norm, 0, None) / LIGHT[2]
     if not gloss:
@@ -100,8 +110,14 @@ def _blend(canvas: Canvas, rgb: np.ndarray, coverage: np.ndarray) -> None:
     canvas.rgb += (rgb - canvas.rgb) * coverage[..., None]
 
 
+def _blur(picture: np.ndarray, sigma_px: float, raster: Raster) -> np.ndarray:
+    """The picture [S, S] blurred by `sigma_px` pixels of the scene."""
+    return np.asarray(gaussian_filter(picture, sigma_px * raster.scale))
+
+
 def _shadow(canvas: Canvas, coverage: np.ndarray, offset_px: int = 3, depth: float = 0.5) -> None:
-    soft = gaussian_filter(np.roll(coverage, (offset_px, offset_px), (0, 1)), 2.0)
+    offset = round(offset_px * canvas.raster.scale)
+    soft = _blur(np.roll(coverage, (offset, offset), (0, 1)), 2.0, canvas.raster)
     canvas.rgb *= (1 - depth * soft * (1 - coverage))[..., None]
 
 
@@ -119,11 +135,11 @@ def wax_seal(
     for lobes, size in ((2, 0.03), (3, 0.03), (5, 0.028), (7, 0.018)):
         wobble += size * rng.uniform(0.3, 1) * np.sin(lobes * shape.angle + rng.uniform(0, 6.3))
     edge = shape.radius_px * (1.0 + wobble) - shape.distance
-    blob = np.clip(edge + 0.5, 0, 1)
+    blob = shape.inside(edge)
     dome = 5 * np.sqrt(np.clip(edge, 0, 9) / 9)
     well = 1 / (1 + np.exp(np.clip((shape.distance - shape.radius_px * 0.76) * 1.1, -20, 20)))
-    height = dome - 3.2 * well + 2.8 * gaussian_filter(emblem, 0.8)
-    lambert, shine = shading(gaussian_filter(height, 0.6), 0.6)
+    height = dome - 3.2 * well + 2.8 * _blur(emblem, 0.8, canvas.raster)
+    lambert, shine = shading(_blur(height, 0.6, canvas.raster), canvas.raster, 0.6)
     _shadow(canvas, blob)
     groove = 1 - 0.28 * well * (1 - emblem)
     _blend(canvas, colour * (lambert * groove)[..., None] + shine[..., None], blob)
@@ -134,9 +150,8 @@ def ink_stamp(
     canvas: Canvas, shape: Shape, emblem: np.ndarray, colour: np.ndarray, rng: np.random.Generator
 ) -> None:
     print_ = np.maximum(emblem, shape.ring(0.98, 0.88))
-    side = emblem.shape[0]
-    worn = crop(fractal(31, 10), side, rng)
-    grain = crop(sheet(32, 0.7, 0.7), side, rng)
+    worn = crop(fractal(31, 10), canvas.raster, rng)
+    grain = crop(sheet(32, 0.7, 0.7), canvas.raster, rng)
     cover = print_ * np.clip(1.25 + 0.18 * worn + 0.22 * grain, 0, 1) * 0.93
     _blend(canvas, colour * (0.8 + 0.2 * canvas.rgb), cover)
 
@@ -145,7 +160,7 @@ def ink_stamp(
 def embossed_mark(
     canvas: Canvas, shape: Shape, emblem: np.ndarray, colour: np.ndarray, rng: np.random.Generator
 ) -> None:
-    lambert, _ = shading(3.6 * gaussian_filter(emblem, 1.0))
+    lambert, _ = shading(3.6 * _blur(emblem, 1.0, canvas.raster), canvas.raster)
     canvas.rgb *= (np.clip(lambert, 0.25, 1.9) * (1 + 0.10 * emblem))[..., None]
 
 
@@ -153,7 +168,7 @@ def embossed_mark(
 def carved_mark(
     canvas: Canvas, shape: Shape, emblem: np.ndarray, colour: np.ndarray, rng: np.random.Generator
 ) -> None:
-    lambert, _ = shading(-3.2 * gaussian_filter(emblem, 0.9))
+    lambert, _ = shading(-3.2 * _blur(emblem, 0.9, canvas.raster), canvas.raster)
     canvas.rgb *= (np.clip(lambert, 0.2, 1.7) * (1 - 0.52 * emblem))[..., None]
 
 
@@ -163,7 +178,7 @@ def metal_coin(
 ) -> None:
     disc = shape.disc(0.98)
     height = 3.0 * shape.ring(0.97, 0.86) + 2.6 * emblem
-    lambert, shine = shading(gaussian_filter(height, 0.9), 0.25)
+    lambert, shine = shading(_blur(height, 0.9, canvas.raster), canvas.raster, 0.25)
     sweep = 0.12 * np.sin(2 * shape.angle + rng.uniform(-0.6, 0.6))
     tone = np.clip(lambert, 0.25, 1.7) * (0.95 + sweep + 0.18 * emblem) - 0.12 * (1 - emblem)
     _shadow(canvas, disc)
@@ -174,7 +189,7 @@ def metal_coin(
 def embroidered_patch(
     canvas: Canvas, shape: Shape, emblem: np.ndarray, colour: np.ndarray, rng: np.random.Generator
 ) -> None:
-    y, x = np.mgrid[0 : emblem.shape[0], 0 : emblem.shape[1]].astype(np.float32)
+    y, x = canvas.raster.grid()
     twill = 0.5 + 0.5 * np.sin((x + y) * 1.6)
     thread = 0.5 + 0.5 * np.sin((x - y) * 1.9)
     disc = shape.disc(0.98)
@@ -192,11 +207,11 @@ def embroidered_patch(
 def neon_sign(
     canvas: Canvas, shape: Shape, emblem: np.ndarray, colour: np.ndarray, rng: np.random.Generator
 ) -> None:
-    glow = gaussian_filter(emblem, 6.0)
+    glow = _blur(emblem, 6.0, canvas.raster)
     bright = np.clip(colour / colour.max(), 0.12, 1)
     night = canvas.rgb * (0.24 + 0.55 * glow[..., None] * bright) + 0.75 * glow[..., None] * bright
     canvas.rgb[:] = night
-    core = gaussian_filter(emblem, 1.3)[..., None]
+    core = _blur(emblem, 1.3, canvas.raster)[..., None]
     _blend(canvas, 0.72 * bright + 0.34 * core, np.clip(emblem * 1.1, 0, 1))
 
 
@@ -216,7 +231,7 @@ def sticker(
 def chalk_drawing(
     canvas: Canvas, shape: Shape, emblem: np.ndarray, colour: np.ndarray, rng: np.random.Generator
 ) -> None:
-    grain = crop(sheet(33, 0.8, 0.8), emblem.shape[0], rng)
-    inside = gaussian_filter(emblem, 2.2)
+    grain = crop(sheet(33, 0.8, 0.8), canvas.raster, rng)
+    inside = _blur(emblem, 2.2, canvas.raster)
     outline = emblem * np.clip(1.6 - 1.5 * inside, 0.35, 1)
     _blend(canvas, 0.25 + 0.75 * colour, np.clip(outline * (0.75 + 0.35 * grain), 0, 1))

@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from PIL import Image
 
-from .emblem import EMBLEM_PX
 from .marks import COLOURS, HELDOUT_MARKS, MARKS, Canvas, Mark, Shape, shading
+from .raster import Raster
 from .surfaces import HELDOUT_SURFACES, SURFACES, Surface
 
 SCENE_PX = 128
@@ -55,46 +55,55 @@ def render(scene: Scene, emblems: Mapping[str, np.ndarray]) -> np.ndarray:
     return render_scene(scene, [emblems[p.emblem] for p in scene.placements])
 
 
-def render_scene(scene: Scene, masks: Sequence[np.ndarray]) -> np.ndarray:
-    """Picture of a scene, uint8 [128, W, 3]; `masks` [EMBLEM_PX, EMBLEM_PX] in 0..1, one per placement.
+def render_scene(scene: Scene, masks: Sequence[np.ndarray], scale: float = 1.0) -> np.ndarray:
+    """Picture of a scene, uint8 [128, W, 3], `scale` times as high and wide; `masks` [M, M] in 0..1 by placement.
 
-    Drawn as a square of W, of which the middle rows are shown.
+    At every scale it is the same scene, drawn as finely as the picture's pixels are; M is EMBLEM_PX times the scale
+    or more. Drawn as a square of W, of which the middle rows are shown.
     """
-    side, hidden = scene.width_px, (scene.width_px - SCENE_PX) // 2
+    raster, hidden = Raster(scene.width_px, scale), (scene.width_px - SCENE_PX) // 2
     rng = np.random.default_rng(scene.seed)
-    rgb, relief = ALL_SURFACES[scene.surface](side, rng)
-    lambert, _ = shading(relief.astype(np.float32))
+    rgb, relief = ALL_SURFACES[scene.surface](raster, rng)
+    lambert, _ = shading(relief.astype(np.float32), raster)
     vignette = 1.0 + rng.uniform(-0.05, 0.05)
-    canvas = Canvas(np.asarray(rgb * (0.35 + 0.65 * lambert * vignette)[..., None], np.float32), rng)
+    canvas = Canvas(np.asarray(rgb * (0.35 + 0.65 * lambert * vignette)[..., None], np.float32), rng, raster)
     for placed, mask in zip(scene.placements, masks, strict=True):
         placement = replace(placed, centre_px=(placed.centre_px[0], placed.centre_px[1] + hidden))
         mark = ALL_MARKS[placement.mark]
         colour = np.asarray(COLOURS[placement.colour or "white"], np.float32)
         colour = np.clip(colour * rng.uniform(0.93, 1.07, 3).astype(np.float32), 0, 1)
-        emblem = placed_emblem(mask, placement, mark.fill, (side, side))
-        mark.draw(canvas, _shape(placement, side), emblem, colour, rng)
-    shown = canvas.rgb[hidden : hidden + SCENE_PX]
+        emblem = placed_emblem(mask, placement, mark.fill, (scene.width_px, scene.width_px), scale)
+        mark.draw(canvas, _shape(placement, raster), emblem, colour, rng)
+    top = round(hidden * scale)
+    shown = canvas.rgb[top : top + round(SCENE_PX * scale)]
     return np.asarray(np.clip(shown * 255 + 0.5, 0, 255), np.uint8)
 
 
-def _shape(placement: Placement, side: int) -> Shape:
-    y, x = np.mgrid[0:side, 0:side].astype(np.float32)
+def _shape(placement: Placement, raster: Raster) -> Shape:
+    y, x = raster.grid()
     dx, dy = x + 0.5 - placement.centre_px[0], y + 0.5 - placement.centre_px[1]
-    return Shape(np.sqrt(dx * dx + dy * dy), np.arctan2(dy, dx), placement.radius_px)
+    return Shape(np.sqrt(dx * dx + dy * dy), np.arctan2(dy, dx), placement.radius_px, raster)
 
 
 def placed_emblem(
-    mask: np.ndarray, placement: Placement, fill: float, size_px: tuple[int, int] = (SCENE_PX, SCENE_PX)
+    mask: np.ndarray,
+    placement: Placement,
+    fill: float,
+    size_px: tuple[int, int] = (SCENE_PX, SCENE_PX),
+    scale: float = 1.0,
 ) -> np.ndarray:
-    """An emblem mask where `placement` puts it in a picture of that width and height: float32 [H, W] in 0..1."""
-    side = 2 * placement.radius_px * fill
+    """An emblem mask where `placement` puts it in a scene of that width and height: float32 [H, W] in 0..1.
+
+    The result's sides are `scale` times the scene's.
+    """
+    side = 2 * placement.radius_px * fill * scale
     small = Image.fromarray(np.asarray(mask * 255, np.uint8))
-    step = EMBLEM_PX / side
+    step = small.width / side
     if step > 1.3:  # bilinear sampling alone would alias
         small = small.resize((round(side), round(side)), Image.Resampling.BOX)
     step = small.width / side
     c, s = np.cos(np.deg2rad(placement.turn_deg)), np.sin(np.deg2rad(placement.turn_deg))
-    cx, cy = placement.centre_px
+    cx, cy = (middle * scale for middle in placement.centre_px)
     half = small.width / 2
     matrix = (
         c * step,
@@ -104,5 +113,6 @@ def placed_emblem(
         c * step,
         half - step * (-s * cx + c * cy),
     )
-    out = small.transform(size_px, Image.Transform.AFFINE, matrix, Image.Resampling.BILINEAR)
+    size = (round(size_px[0] * scale), round(size_px[1] * scale))
+    out = small.transform(size, Image.Transform.AFFINE, matrix, Image.Resampling.BILINEAR)
     return np.asarray(out, np.float32) / 255

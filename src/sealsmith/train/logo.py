@@ -14,6 +14,7 @@ from PIL import Image
 
 from ..errors import ConfigError, PictureError
 from ..stage import (
+    EMBLEM_PX,
     PAIR_X_PX,
     SCENE_PX,
     WIDE_PAIR_X_PX,
@@ -38,22 +39,22 @@ MAX_LOGO_PICTURES = 1000
 _BLANK = "Use a logo that stands out from its background, best as an SVG or a PNG with transparency."
 
 
-def svg_emblem(data: bytes, name: str) -> tuple[np.ndarray, tuple[str, ...]]:
-    """Emblem mask of an SVG, and remarks for the user.
+def svg_emblem(data: bytes, name: str, side_px: int = EMBLEM_PX) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Emblem mask [side_px, side_px] of an SVG, and remarks for the user.
 
     Raises: PictureError when it is unsafe, broken or blank.
     """
     text, remarks = check_svg(data, name)
     try:
-        return emblem_from_svg(text), remarks
+        return emblem_from_svg(text, side_px), remarks
     except ValueError as error:
         raise PictureError(f"{name} cannot be drawn as a logo: {error}", _BLANK) from error
 
 
-def picture_emblem(image: Image.Image, name: str) -> np.ndarray:
-    """Emblem mask of a logo's picture (RGB or RGBA). Raises: PictureError when it is blank."""
+def picture_emblem(image: Image.Image, name: str, side_px: int = EMBLEM_PX) -> np.ndarray:
+    """Emblem mask [side_px, side_px] of a logo's picture (RGB or RGBA). Raises: PictureError when it is blank."""
     try:
-        return emblem_from_image(image)
+        return emblem_from_image(image, side_px)
     except ValueError as error:
         raise PictureError(f"{name} cannot be used as a logo: {error}", _BLANK) from error
 

@@ -16,7 +16,7 @@ from PIL import Image, ImageOps
 from scipy.ndimage import grey_closing, grey_dilation
 
 from ..errors import PictureError, PictureSetError
-from ..stage import SCENE_PX, Scene, is_svg, placed_emblem, render_scene
+from ..stage import EMBLEM_PX, SCENE_PX, Scene, is_svg, placed_emblem, render_scene
 from ..stage.captions import caption as scene_caption
 from ..stage.letters import letter_emblem
 from ..stage.scene import ALL_MARKS
@@ -92,13 +92,15 @@ def read_picture_set(
     logo_pictures: int = 24,
     logo_contexts: Sequence[tuple[str, str]] = DEFAULT_CONTEXTS,
     wide_company: bool = False,
+    logo_px: int = SCENE_PX,
     seed: int = 0,
 ) -> PictureSet:
     """The pictures in a folder, in a zip, or made from one logo file (SVG, or a picture that is a drawing).
 
     A picture that cannot be used is skipped and named in `warnings`; with `strict` it is refused. The last
-    four arguments are for logos: how many pictures to make of them, in which (mark, surface) contexts, and whether
-    those with something beside the logo are wide, for bases that draw wide pictures.
+    five arguments are for logos: how many pictures to make of them, in which (mark, surface) contexts, whether
+    those with something beside the logo are wide, for bases that draw wide pictures, and how high they are at
+    least: as high as the base's pictures, so that none of them is enlarged.
     Raises: PictureSetError, PictureError; ConfigError for contexts that don't exist.
     """
     path, notes = Path(path), Notes(strict)
@@ -116,12 +118,13 @@ def read_picture_set(
         ) from error
     if packed or path.suffix.lower() == ".zip":
         return _read_files(open_zip(path), path, "zip", trigger, notes)
-    mask = _logo_mask(path, notes)
+    scale = max(logo_px / SCENE_PX, 1.0)
+    mask = _logo_mask(path, round(EMBLEM_PX * scale), notes)
     if mask is None:
         return _read_files(nullcontext(_with_company(path)), path, "folder", trigger, notes)
     emblem = f"{trigger} {class_noun}".strip()
     scenes = logo_scenes(emblem, logo_pictures, logo_contexts, wide_company, seed)
-    return _logo_set(path.name, emblem, mask, scenes, notes)
+    return _logo_set(path.name, emblem, mask, scenes, scale, notes)
 
 
 def fit(image: Image.Image, size_px: tuple[int, int]) -> Image.Image:
@@ -129,11 +132,11 @@ def fit(image: Image.Image, size_px: tuple[int, int]) -> Image.Image:
     return ImageOps.fit(image, size_px, Image.Resampling.LANCZOS)
 
 
-def _logo_mask(path: Path, notes: Notes) -> np.ndarray | None:
-    """Emblem mask of one file by itself, None when it is a photo."""
+def _logo_mask(path: Path, side_px: int, notes: Notes) -> np.ndarray | None:
+    """Emblem mask [side_px, side_px] of one file by itself, None when it is a photo."""
     data = open_file(path).read()
     if is_svg(data) and not data.startswith((b"\x89PNG", b"\xff\xd8", b"RIFF", b"GIF8")):
-        mask, remarks = svg_emblem(data, path.name)
+        mask, remarks = svg_emblem(data, path.name, side_px)
         notes.sentences += remarks
         return mask
     if path.suffix.lower() not in PICTURE_SUFFIXES:
@@ -150,15 +153,20 @@ def _logo_mask(path: Path, notes: Notes) -> np.ndarray | None:
         notes.say(
             f"{path.name} is taken for a logo on an even background; put it in a folder to train on it as is"
         )
-    return picture_emblem(decoded.image, path.name)
+    return picture_emblem(decoded.image, path.name, side_px)
 
 
-def _logo_set(name: str, emblem: str, mask: np.ndarray, scenes: Sequence[Scene], notes: Notes) -> PictureSet:
+def _logo_set(
+    name: str, emblem: str, mask: np.ndarray, scenes: Sequence[Scene], scale: float, notes: Notes
+) -> PictureSet:
+    held_bytes = 4 * round(SCENE_PX * scale) * round(sum(scene.width_px for scene in scenes) * scale)
+    if held_bytes > MAX_HELD_BYTES:
+        raise _too_large(len(scenes), "Make fewer pictures of the logo.")
     pictures = tuple(
         TrainingPicture(
-            Image.fromarray(render_scene(scene, _masks(scene, emblem, mask))),
+            Image.fromarray(render_scene(scene, _masks(scene, emblem, mask), scale)),
             scene_caption(scene),
-            region=_region(scene, emblem, mask),
+            region=_region(scene, emblem, mask, scale),
             source=f"{name} #{number}",
             is_portrait=len(scene.placements) == 1,
         )
@@ -170,15 +178,19 @@ def _logo_set(name: str, emblem: str, mask: np.ndarray, scenes: Sequence[Scene],
 def _masks(scene: Scene, emblem: str, logo: np.ndarray) -> list[np.ndarray]:
     """What each placement bears: the logo, which the scene calls `emblem`, or a letter."""
     names = [place.emblem for place in scene.placements]
-    return [logo if name == emblem else letter_emblem(name[-1]) for name in names]
+    return [logo if name == emblem else letter_emblem(name[-1], len(logo)) for name in names]
 
 
-def _region(scene: Scene, emblem: str, logo: np.ndarray) -> Image.Image:
-    """Where a scene shows the logo: its strokes and what lies between them, as far as a latent is wide."""
+def _region(scene: Scene, emblem: str, logo: np.ndarray, scale: float) -> Image.Image:
+    """Where a scene shows the logo: its strokes and what lies between them, as far as a latent is wide.
+
+    Found in the scene's own pixels, whatever the picture's are.
+    """
     [place] = [place for place in scene.placements if place.emblem == emblem]
     strokes = placed_emblem(logo, place, ALL_MARKS[place.mark].fill, (scene.width_px, SCENE_PX))
     whole = grey_closing(grey_dilation(strokes, WINDOW_PX), WINDOW_PX)
-    return Image.fromarray(np.asarray(whole * 255, np.uint8))
+    region = Image.fromarray(np.asarray(whole * 255, np.uint8))
+    return region.resize((round(scene.width_px * scale), round(SCENE_PX * scale)), Image.Resampling.BILINEAR)
 
 
 def _with_company(path: Path) -> list[SourceFile]:
@@ -277,11 +289,16 @@ def _read_pictures(
         pictures.append((TrainingPicture(image, text, mask, folder.repeats, file.name), folder.words))
         held_bytes += image.width * image.height * (3 if mask is None else 4)
         if held_bytes > MAX_HELD_BYTES:
-            raise PictureSetError(
-                f"the first {len(pictures)} pictures alone take over {MAX_HELD_BYTES >> 30} GiB of memory",
-                "Use fewer pictures, or reduce them to the base's resolution first.",
+            raise _too_large(
+                len(pictures), "Use fewer pictures, or reduce them to the base's resolution first."
             )
     return pictures
+
+
+def _too_large(num_pictures: int, remedy: str) -> PictureSetError:
+    return PictureSetError(
+        f"the first {num_pictures} pictures alone take over {MAX_HELD_BYTES >> 30} GiB of memory", remedy
+    )
 
 
 def _own_mask(file: SourceFile | None, image: Image.Image, notes: Notes) -> Image.Image | None:
