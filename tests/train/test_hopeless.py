@@ -129,6 +129,7 @@ class Frozen:
 
     name = "frozen"
     completed = staticmethod(LORA.completed)
+    bears_bf16 = staticmethod(LORA.bears_bf16)
     check = staticmethod(LORA.check)
 
     @contextmanager
