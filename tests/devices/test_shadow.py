@@ -76,6 +76,7 @@ def ran(tiny_base_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> dic
             "--out",
             str(folder / "sweep.png"),
         ],
+        "inspect": ["inspect", one, *base, *ON, "--deep", "--prompts", "1"],
         "trigger": ["trigger", "suggest", "--count", "1", *base, *ON],
     }
     found = on_shadow(commands)
@@ -85,7 +86,19 @@ def ran(tiny_base_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> dic
 @pytest.mark.timeout(1800)
 @pytest.mark.parametrize(
     "name",
-    [*METHODS, "pissa", "bf16", "resumed", "scored", "generate", "attention", "score", "sweep", "trigger"],
+    [
+        *METHODS,
+        "pissa",
+        "bf16",
+        "resumed",
+        "scored",
+        "generate",
+        "attention",
+        "score",
+        "sweep",
+        "inspect",
+        "trigger",
+    ],
 )
 def test_a_command_computes_where_it_is_told_to(ran: dict[str, dict[str, object]], name: str) -> None:
     assert ran[name]["status"] == 0, ran[name]["said"]

@@ -8,6 +8,7 @@ import typer
 from ..errors import SealError
 from .console import output, print_json, print_rows
 from .deep import check_plot, print_ablation, take_apart, write_plot
+from .options import DeviceOption
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -24,6 +25,7 @@ def inspect_command(
         str | None,
         typer.Option(help="The base to hold it against; its family's published architecture if not given."),
     ] = None,
+    device: DeviceOption = "cpu",
     layers: Annotated[
         bool, typer.Option("--layers", help="List every layer, not only the strongest.")
     ] = False,
@@ -44,7 +46,7 @@ def inspect_command(
         check_plot(plot, deep)
     try:
         own_base = "sealworld" if base is None and _is_sealworlds(read_header(file).metadata) else base
-        opened = None if own_base is None else open_base(own_base)
+        opened = None if own_base is None else open_base(own_base, device)
         examination = examine(file, opened)
     except SealError as error:
         if as_json and file.is_file():

@@ -77,7 +77,7 @@ class TrainOptions:
     gradient_accumulation: Annotated[int, typer.Option(help="Batches a step.")] = 1
     gradient_checkpointing: Annotated[
         bool,
-        typer.Option("--gradient-checkpointing", help="Far less memory for a third more time a step."),
+        typer.Option("--gradient-checkpointing", help="Far less memory for half as much time again a step."),
     ] = False
     seed: Annotated[int, typer.Option(help="Same pictures, same seed, same seal.")] = 0
     min_snr: Annotated[

@@ -58,8 +58,8 @@ class TrainConfig:
     batch_size: int = 2
     gradient_accumulation: int = 1
     gradient_checkpointing: bool = False
-    """Whether a pass keeps what enters the denoiser's blocks alone, and goes through each again for gradients: a
-    third more time for a fraction of the memory."""
+    """Whether a pass keeps what enters the denoiser's blocks alone, and goes through each again for gradients: half
+    as much time again for a sixth of what is kept (docs/log.md)."""
     seed: int = 0
 
     min_snr_gamma: float | None = None
