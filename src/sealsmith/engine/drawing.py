@@ -85,7 +85,7 @@ class Drawing:
         self.readings = [Reading() for _ in range(self.passes.number)]
         self.step = 0
         self.turn = 0
-        """The engine's turn in which it was stepped last."""
+        """The engine's turn in which it was stepped last; before its first step, the one behind which it came."""
         self._base = base
         self._generator = torch.Generator("cpu").manual_seed(request.seed)
         noise = noise_of(base, request.size_px, self._generator)

@@ -249,6 +249,7 @@ class Engine:
             self._queue, visit.is_taken = queue, True
             try:
                 drawing = self._begin(visit)
+                drawing.turn = self._turn  # it has not waited longer than whoever was here before it
                 self._passes.enter(drawing)
                 visit.drawing = drawing
             except SealsmithError as error:
