@@ -1,8 +1,8 @@
 """A core that really runs in the engine's process and draws noise: small, torch-free, and rude on demand.
 
 The picture is a function of the seed. A prompt may say how its request behaves: "dies at 3" kills the process in
-that step, "breaks at 3" raises, "hangs at 3" never returns, "refused" is not taken, "prints" writes to standard
-output, "patient" is refused with the time that is left to it.
+that step, "breaks at 3" raises, "hangs at 3" never returns, "refused" is not taken, "puzzles" raises when it
+should be, "prints" writes to standard output, "patient" is refused with the time that is left to it.
 
 Its configuration may say how the process behaves: "broken" cannot be made, "ends" ends, "sleeps" is never ready,
 "prints" writes to standard output before it is, "fails_once" names a file that it makes and then fails.
@@ -51,6 +51,8 @@ class NoiseCore:
             raise BusyError("no more today", "come tomorrow", retry_after_s=60.0)
         if request.prompt == "patient":
             raise BusyError(f"{request.begin_within_s}")
+        if request.prompt == "puzzles":
+            raise OverflowError("a fault over the request's values")
         if request.prompt == "prints":
             print("something a library says")
         self._active[request.id] = (request, 0)

@@ -97,8 +97,11 @@ ODD_TEXTS = st.sampled_from(
     ["", "x", "\0", "a\n" * 400, "<lora:x:1>", "\u202e\U0001f600", "(((", "sks " * 90]
 )
 ODD_FLOATS = st.sampled_from([None, 0.0, -1.0, 1.0, 3.5, 1e30, float("inf"), float("nan")])
+LONG_NUMBERS = ["9" * 400, "9" * 5000]
+"""More than a float can hold, and more than Python makes a whole number of."""
 ODD_STRENGTHS = st.sampled_from(
     ["1", "0", "-2", "1e30", "1e400", "nan", "", "loud", "1:stop=0.5", "1:dyn=2", "0.5@0,1@1"]
+    + [form + digits for digits in LONG_NUMBERS for form in ("", "1:stop=", "1:dyn=", "0@0,1@", "1:step=1-")]
 )
 ODD_DRAWS = st.fixed_dictionaries(
     {},

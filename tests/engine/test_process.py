@@ -43,7 +43,15 @@ from sealsmith.engine.messages import (
 )
 from sealsmith.engine.process import HIGH_WATER, MAX_UNREAD, Steps
 from sealsmith.engine.supervisor import EngineProcess, Launch
-from sealsmith.errors import BaseError, BusyError, Cancelled, ConfigError, DeadlineError, EngineError
+from sealsmith.errors import (
+    BaseError,
+    BusyError,
+    Cancelled,
+    ConfigError,
+    DeadlineError,
+    DrawingError,
+    EngineError,
+)
 
 ROOT = Path(__file__).parents[2]
 ENVIRON = {"PYTHONPATH": os.pathsep.join([str(ROOT / "src"), str(Path(__file__).parent)])}
@@ -214,6 +222,17 @@ async def test_a_refusal_reaches_the_caller_as_the_error_it_was() -> None:
             await engine.picture(Draw("a", "refused"))
         assert caught.value.retry_after_s == 60
         assert caught.value.remedy == "come tomorrow"
+
+
+@in_a_loop
+async def test_a_request_the_core_stumbles_over_fails_alone() -> None:
+    async with EngineClient(launch(step_s=0.001)) as engine:
+        other = asyncio.create_task(engine.picture(Draw("other", "x", num_steps=30)))
+        with pytest.raises(DrawingError, match="cannot be taken: OverflowError"):
+            await engine.picture(Draw("a", "puzzles"))
+        assert (await other).id == "other"
+        assert (await engine.picture(Draw("a", "x"))).id == "a"
+        assert engine.num_starts == 1
 
 
 IMPOSSIBLE = {

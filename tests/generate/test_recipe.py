@@ -127,9 +127,11 @@ def test_a_seal_that_never_was_in_a_file_has_no_hash() -> None:
     assert "Lora hashes" not in dump_parameters(dataclasses.replace(EXAMPLE, seals=seals[:1]))
 
 
-def test_a_tag_that_cannot_be_read_stays_in_the_prompt() -> None:
-    text = "castle <lora:mark:strong>\nSteps: 1, Sampler: Euler a, Seed: 7"
-    assert parse_parameters(text).prompt == "castle <lora:mark:strong>"
+@pytest.mark.parametrize("strength", ["strong", f"1:stop={'9' * 400}", f"1:dyn={'9' * 5000}"])
+def test_a_tag_that_cannot_be_read_stays_in_the_prompt(strength: str) -> None:
+    text = f"castle <lora:mark:{strength}>\nSteps: 1, Sampler: Euler a, Seed: 7"
+    recipe = parse_parameters(text)
+    assert (recipe.prompt, recipe.seals) == (f"castle <lora:mark:{strength}>", ())
 
 
 def test_a_recipe_from_before_whole_strengths_is_read() -> None:

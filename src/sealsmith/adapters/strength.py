@@ -25,6 +25,9 @@ from .blocks import (
     uniform_weight,
 )
 
+MAX_DIGITS = 9
+"""Of a number of steps or rows: no picture and no change has more of them, and floats can say each."""
+
 
 @dataclass(frozen=True)
 class Curve:
@@ -273,8 +276,9 @@ def _window(named: Mapping[str, str]) -> tuple[Moment | None, Moment | None]:
 
 def _parse_moment(key: str, text: str) -> Moment:
     text = text.strip()
-    if text.isdecimal() and text.isascii():
-        return Moment(float(int(text)), "steps")
+    steps = _whole(text)
+    if steps is not None:
+        return Moment(float(steps), "steps")
     value = _number(text, f"{key}={text}")
     if not 0 <= value <= 1:
         raise ConfigError(
@@ -288,9 +292,17 @@ def _dump_moment(moment: Moment) -> str:
 
 
 def _rows(text: str) -> int | None:
-    if not (text.isdecimal() and text.isascii()):
+    rows = _whole(text)
+    if rows is None:
         raise ConfigError(f"dyn={text} is no number of rows", "give a whole number, or leave it out")
-    return int(text) or None
+    return rows or None
+
+
+def _whole(text: str) -> int | None:
+    """The whole number that digits stand for; None for any other text, and for more than `MAX_DIGITS`."""
+    digits = text.lstrip("0") or "0"
+    is_whole = text.isdecimal() and text.isascii() and len(digits) <= MAX_DIGITS
+    return int(digits) if is_whole else None
 
 
 def _number(text: str, whole: str) -> float:

@@ -26,7 +26,7 @@ from typing import Any, Protocol
 import msgspec
 import zmq
 
-from ..errors import BusyError, ConfigError, SealsmithError
+from ..errors import BusyError, ConfigError, DrawingError, SealsmithError
 from ..garbage import keep_what_is_here
 from ..quiet import hush_as_begun
 from .messages import (
@@ -65,6 +65,8 @@ UNREAD_MS = 60_000
 MAX_UNREAD = 256
 """Answers a client may leave unread before it is given no more work."""
 CRASHED_STATUS = 70
+FAULTS_OF_A_REQUEST = (ArithmeticError, LookupError, TypeError, ValueError)
+"""What a core may raise by mistake over a request's values, before it has taken it."""
 
 log = logging.getLogger(__name__)
 
@@ -83,7 +85,7 @@ class EngineCore(Protocol):
         ...
 
     def submit(self, request: Draw) -> None:
-        """Takes a request, or raises a SealsmithError that says why not."""
+        """Takes a request, or raises a SealsmithError that says why not, and is as it was before."""
         ...
 
     def cancel(self, request_id: str) -> None:
@@ -236,6 +238,10 @@ class Host:
             self._core.submit(request)
         except SealsmithError as error:
             client.outbox.put(failure(request.id, error))
+        except FAULTS_OF_A_REQUEST as error:
+            log.exception("a request cannot be taken")
+            what = f"the request cannot be taken: {type(error).__name__}"
+            client.outbox.put(failure(request.id, DrawingError(what, "see the engine's log")))
         else:
             self._owners[request.id] = identity
             client.requests[request.id] = Steps(request.step_pause_s)
