@@ -92,6 +92,18 @@ def test_a_full_disk_costs_no_picture(tiny_base: Base, tiny_base_folder: Path, t
         assert largest_difference(tiny_base, draw, [seal], end.picture) <= 1
 
 
+def test_a_seal_larger_than_all_the_memory_is_refused_by_its_size(
+    tiny_base: Base, tiny_base_folder: Path
+) -> None:
+    with bad_store() as store:
+        draw = Draw("large", "x", seals=(SealAt(store.add(dump_seal(random_seal(tiny_base, ("to_q",))))),))
+        with played_core(tiny_base_folder, store.url, memory_bytes=1000) as played:
+            end = last_of(played.play([draw])["large"])
+    assert isinstance(end, Failed)
+    assert end.code == "seal-size"
+    assert "expected at most 1000" in end.message, "it was not fetched"
+
+
 ODD_NUMBERS = st.sampled_from([None, 0, -1, 1, 2, 7, 64, 2**31, 2**62, 2**63 - 1])
 ODD_TEXTS = st.sampled_from(
     ["", "x", "\0", "a\n" * 400, "<lora:x:1>", "\u202e\U0001f600", "(((", "sks " * 90]

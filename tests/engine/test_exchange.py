@@ -1,10 +1,12 @@
 """The exchange between store, disk and memory: real stores, real faults, random histories."""
 
 import asyncio
+import itertools
 import random
 import threading
+import weakref
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, wait
+from concurrent.futures import Future, as_completed, wait
 from pathlib import Path
 
 import pytest
@@ -15,7 +17,7 @@ from hypothesis import strategies as st
 from stores import s3_folder
 
 from sealsmith.engine.disk_cache import DiskCache
-from sealsmith.engine.exchange import Exchange
+from sealsmith.engine.exchange import FETCHES_AT_ONCE, READS_AT_ONCE, Exchange
 from sealsmith.engine.ledger import Ledger
 from sealsmith.engine.store import SealStore, digest_of, open_store, path_of
 from sealsmith.errors import (
@@ -338,6 +340,87 @@ def test_no_more_than_two_seals_are_prepared_at_once(
     go.set()
     assert [future.result(30) for future in futures] == [content(number) for number in range(6)]
     assert max(most) == 2
+
+
+class Files:
+    """Counts the files that are here, from when they have come until they are let go."""
+
+    def __init__(self, most: int):
+        self.are_too_many = threading.Event()
+        self.here: weakref.WeakSet[Noted] = weakref.WeakSet()
+        self._most = most
+
+    def noted(self, data: bytearray) -> bytearray:
+        file = Noted(data)
+        self.here.add(file)
+        if len(self.here) > self._most:
+            self.are_too_many.set()
+        return file
+
+
+class Noted(bytearray):
+    """A file that can be counted."""
+
+    __hash__ = object.__hash__  # type: ignore[assignment]
+
+
+@pytest.mark.parametrize(("where", "most"), [("store", FETCHES_AT_ONCE), ("disk", READS_AT_ONCE)])
+def test_no_more_files_are_here_than_have_a_turn_however_many_are_wanted(
+    where: str, most: int, bad: BadStore, exchange_of: Callable[..., Exchange[bytes]], tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    """While those that have come wait to be prepared, none comes in addition."""
+    files, slowly, disk = Files(most), Slowly(), DiskCache(tmp_path, 10**6)
+    take, read = SealStore.take, DiskCache.read
+
+    async def taken(store: SealStore, digest: str) -> bytearray:
+        return files.noted(await take(store, digest))
+
+    def was_read(disk: DiskCache, digest: str) -> bytearray | None:
+        data = read(disk, digest)
+        return None if data is None else files.noted(data)
+
+    monkeypatch.setattr(SealStore, "take", taken)
+    monkeypatch.setattr(DiskCache, "read", was_read)
+    exchange = exchange_of(bad.url, prepare=slowly, disk=disk)
+    digests = [bad.add(content(number)) for number in range(30)]
+    for number, digest in enumerate(digests if where == "disk" else ()):
+        disk.write(digest, content(number))
+    futures = [exchange.acquire(digest) for digest in digests]
+    assert slowly.begun.wait(30)
+    assert not files.are_too_many.wait(0.5)
+    slowly.go.set()
+    assert [future.result(30) for future in futures] == [content(number) for number in range(30)]
+    assert getattr(exchange.counts, where) == 30
+
+
+def test_a_slow_disk_piles_up_no_files_and_has_all_of_them_in_the_end(
+    bad: BadStore,
+    exchange_of: Callable[..., Exchange[bytes]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    files, write, is_quick = Files(FETCHES_AT_ONCE), DiskCache.write, threading.Event()
+    take = SealStore.take
+
+    async def taken(store: SealStore, digest: str) -> bytearray:
+        return files.noted(await take(store, digest))
+
+    def written(disk: DiskCache, digest: str, data: bytearray) -> bool:
+        assert is_quick.wait(30)
+        return write(disk, digest, data)
+
+    monkeypatch.setattr(SealStore, "take", taken)
+    monkeypatch.setattr(DiskCache, "write", written)
+    exchange = exchange_of(bad.url, disk=DiskCache(tmp_path, 10**6))
+    futures = [exchange.acquire(bad.add(content(number))) for number in range(30)]
+    handed_over = list(itertools.islice(as_completed(futures, 30), FETCHES_AT_ONCE))
+    assert len(handed_over) == FETCHES_AT_ONCE
+    assert not files.are_too_many.wait(0.5)
+    is_quick.set()
+    assert [future.result(30) for future in futures] == [content(number) for number in range(30)]
+    exchange.close()
+    assert len(list(tmp_path.iterdir())) == 30
 
 
 def test_closing_fails_what_is_on_its_way(bad: BadStore, exchange_of: Callable[..., Exchange[bytes]]) -> None:

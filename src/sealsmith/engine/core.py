@@ -27,7 +27,7 @@ from .loop import Engine
 from .preparing import preparing
 from .queue import FairQueue, Share
 from .settings import EngineSettings
-from .store import SealStore, open_store
+from .store import MAX_SEAL_BYTES, SealStore, open_store
 
 
 class CoreConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -66,7 +66,7 @@ class DrawingCore:
 
     def __init__(self, config: CoreConfig, wake: Callable[[], None]):
         keep_freed_memory()
-        store = SealStore(open_store(config.store))
+        store = SealStore(open_store(config.store), min(MAX_SEAL_BYTES, config.memory_bytes))
         disk = DiskCache(config.cache_folder, config.cache_bytes) if config.cache_folder else None
         self._base = open_base(config.base, config.device)
         prepare = preparing(self._base)

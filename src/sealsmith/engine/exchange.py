@@ -31,9 +31,14 @@ Prepare = Callable[[str, bytearray], tuple[T, int]]
 """From a digest and the file's bytes, which it may keep: the seal made ready, and the bytes it takes in memory."""
 
 FETCHES_AT_ONCE = 8
+READS_AT_ONCE = 4
+"""Files of the store and of the disk that are here beside the seals that are counted: each until its seal has its
+place in memory, and a new one until it is on the disk, too."""
 PREPARED_AT_ONCE = 2
 """Each holds a seal beside those that are counted."""
 THREADS = 4
+SAVES_AT_ONCE = 2
+"""A disk that is slow to write leaves threads to what only has to be prepared."""
 
 log = logging.getLogger(__name__)
 
@@ -88,13 +93,15 @@ class Exchange(Generic[T]):
         self._loop = asyncio.new_event_loop()
         self._loop.set_default_executor(ThreadPoolExecutor(THREADS, "sealsmith-exchange", compute_alone))
         self._fetching = asyncio.Semaphore(FETCHES_AT_ONCE)
+        self._reading = asyncio.Semaphore(READS_AT_ONCE)
         self._preparing = asyncio.Semaphore(PREPARED_AT_ONCE)
         self._door = asyncio.Lock()
         self._has_room = asyncio.Event()
         self.is_short = False
         """Whether a seal that has come finds no room, because those that are held take all of it."""
+        self._writing = asyncio.Semaphore(SAVES_AT_ONCE)
         self._saving: set[asyncio.Task[None]] = set()
-        """Loads that have handed their seal over and are writing it to the disk."""
+        """Loads that have handed their seal over and are writing it to the disk, or wait to."""
         self._thread = threading.Thread(target=self._loop.run_forever, name="sealsmith-exchange", daemon=True)
         self._thread.start()
 
@@ -215,13 +222,8 @@ class Exchange(Generic[T]):
 
     async def _load(self, key: str, load: _Load[T]) -> None:
         try:
-            data = await self._copy_on_disk(key)
-            is_new = data is None
-            if data is None:
-                data = await self._fetched(key)
-            async with self._preparing:
-                seal, num_bytes = await self._prepared(key, data, is_new)
-                await self._admit(key, load, seal, num_bytes)
+            if not await self._loaded_from_disk(key, load):
+                await self._load_from_store(key, load)
         except SealsmithError as error:
             self._fail(key, load, error)
         except MemoryError:
@@ -231,9 +233,32 @@ class Exchange(Generic[T]):
             log.exception("seal %s cannot be prepared", key[:12])
             wrong = f"seal {key[:12]} cannot be prepared: {type(error).__name__}"
             self._fail(key, load, SealFormatError(wrong, "see the engine's log"))
-        else:
-            if is_new and self._disk is not None:
+
+    async def _loaded_from_disk(self, key: str, load: _Load[T]) -> bool:
+        """Whether the disk had it."""
+        if self._disk is None:
+            return False
+        async with self._reading:
+            data = await asyncio.to_thread(self._disk.read, key)
+            if data is None:
+                return False
+            self.counts.disk += 1
+            await self._bring(key, load, data)
+        return True
+
+    async def _load_from_store(self, key: str, load: _Load[T]) -> None:
+        async with self._fetching:
+            data = await self._fetched(key)
+            self.counts.store += 1
+            await self._bring(key, load, data, is_new=True)
+            if self._disk is not None:
                 await self._save(self._disk, key, data)
+
+    async def _bring(self, key: str, load: _Load[T], data: bytearray, is_new: bool = False) -> None:
+        """A file, prepared, to all who wait for it."""
+        async with self._preparing:
+            seal, num_bytes = await self._prepared(key, data, is_new)
+            await self._admit(key, load, seal, num_bytes)
 
     async def _prepared(self, key: str, data: bytearray, is_new: bool) -> tuple[T, int]:
         """What the store gave is proved meanwhile: if it is not what was asked for, that is what is said of it."""
@@ -250,28 +275,21 @@ class Exchange(Generic[T]):
         assert task is not None
         self._saving.add(task)
         try:
-            await asyncio.to_thread(disk.write, key, data)
+            async with self._writing:
+                await asyncio.to_thread(disk.write, key, data)
         finally:
             self._saving.discard(task)
 
-    async def _copy_on_disk(self, key: str) -> bytearray | None:
-        data = None if self._disk is None else await asyncio.to_thread(self._disk.read, key)
-        self.counts.disk += data is not None
-        return data
-
     async def _fetched(self, key: str) -> bytearray:
-        """From the store, which has so long for it, waiting for a turn not counted."""
-        async with self._fetching:
-            try:
-                async with asyncio.timeout(self._fetch_within_s):
-                    data = await self._store.take(key)
-            except TimeoutError as error:
-                raise StoreError(
-                    f"the store did not give seal {key[:12]} within {self._fetch_within_s:g} s",
-                    "try again; if it stays so, see whether the store is well",
-                ) from error
-        self.counts.store += 1
-        return data
+        """From the store, which has so long for it."""
+        try:
+            async with asyncio.timeout(self._fetch_within_s):
+                return await self._store.take(key)
+        except TimeoutError as error:
+            raise StoreError(
+                f"the store did not give seal {key[:12]} within {self._fetch_within_s:g} s",
+                "try again; if it stays so, see whether the store is well",
+            ) from error
 
     async def _admit(self, key: str, load: _Load[T], seal: T, num_bytes: int) -> None:
         """Into memory, once there is room, first come, first served; then to all who wait."""
