@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+import os
 import random
 import threading
 import weakref
@@ -262,6 +263,42 @@ def test_the_disk_keeps_its_limit_and_what_was_used_last(tmp_path: Path) -> None
     small.check_integrity()
     assert small.num_bytes == 100
     assert (tmp_path / "notes.txt").exists()
+
+
+def test_what_a_killed_process_left_half_written_is_removed_and_nothing_else(tmp_path: Path) -> None:
+    digest = digest_of(content(0))
+    names = {f".{digest}.{who}.part": who == "killed" for who in ("killed", "writing")} | {
+        ".notes.x.part": False, f"{digest}.part": False, f".{digest}.x": False,
+    }  # fmt: skip
+    for name in names:
+        (tmp_path / name).write_bytes(content(0))
+        if "writing" not in name:
+            os.utime(tmp_path / name, (0, 0))
+    disk = DiskCache(tmp_path, 1000)
+    assert {path.name for path in tmp_path.iterdir()} == {
+        name for name, is_gone in names.items() if not is_gone
+    }
+    assert disk.num_bytes == 0
+
+
+def test_half_written_files_are_named_as_they_are_looked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever is killed while it writes leaves just what the next one removes."""
+    disk, fsync = DiskCache(tmp_path, 1000), os.fsync
+    left: list[str] = []
+
+    def killed(descriptor: int) -> None:
+        left.extend(path.name for path in tmp_path.iterdir())
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", killed)
+    assert disk.write(digest_of(content(0)), content(0))
+    half = tmp_path / left[0]
+    half.write_bytes(b"")
+    os.utime(half, (0, 0))
+    DiskCache(tmp_path, 1000)
+    assert not half.exists()
 
 
 def test_a_seal_waits_for_room_until_another_is_released(

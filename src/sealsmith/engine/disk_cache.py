@@ -5,7 +5,9 @@ What is missing, damaged or cannot be written is fetched from the store again. S
 
 import logging
 import re
+import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from threading import Lock
 
@@ -15,6 +17,8 @@ from .ledger import Ledger
 from .store import digest_of
 
 SUFFIX = ".safetensors"
+ABANDONED_S = 3600.0
+"""A file that is still half-written after so long is nobody's: whoever wrote it was killed."""
 
 log = logging.getLogger(__name__)
 
@@ -28,6 +32,7 @@ class DiskCache:
         self._ledger = Ledger(limit_bytes)
         self._lock = Lock()
         self._is_refused = False
+        self._clear_abandoned()
         for path in self._found():
             size = path.stat().st_size
             if self._ledger.has_room(size):
@@ -114,6 +119,15 @@ class DiskCache:
         files = self._folder.glob(f"*{SUFFIX}") if self._folder.is_dir() else ()
         seals = [path for path in files if re.fullmatch(r"[0-9a-f]{64}", path.stem)]
         return sorted(seals, key=lambda path: path.stat().st_mtime)
+
+    def _clear_abandoned(self) -> None:
+        """Removes what a process that was killed had half written (`atomic_write`); others may be writing now."""
+        files = self._folder.glob(".*.part") if self._folder.is_dir() else ()
+        for path in files:
+            with suppress(OSError):  # finished meanwhile, or not ours to remove
+                is_old = time.time() - path.stat().st_mtime > ABANDONED_S
+                if is_old and re.fullmatch(r"\.[0-9a-f]{64}\..*\.part", path.name):
+                    path.unlink()
 
     def _evict(self, digests: list[str]) -> None:
         for digest in digests:
