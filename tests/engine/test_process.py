@@ -387,6 +387,7 @@ async def test_leaving_the_loop_cancels() -> None:
                     break
         queued = await anext(aiter(engine.draw(Draw("b", "x", num_steps=1))))
         assert queued == Queued("b", 0)
+        assert not engine._left, "the one that was left is forgotten once it has ended"
 
 
 @in_a_loop

@@ -322,11 +322,12 @@ class EngineClient:
 
     def _is_of_one_left(self, event: Event) -> bool:
         """Whether it is said of a request that was left before its end, not of a later one with its id."""
-        if not self._left[event.id]:
-            del self._left[event.id]
+        if event.id not in self._left:
             return False
         if is_last(event):
             self._left[event.id] -= 1
+            if not self._left[event.id]:
+                del self._left[event.id]
         return True
 
     async def _end_process(self) -> int | None:
