@@ -379,6 +379,38 @@ async def test_a_cancelled_request_ends_and_the_others_go_on() -> None:
 
 
 @in_a_loop
+async def test_cancelled_while_no_engine_is_there_a_request_ends_at_once() -> None:
+    async with EngineClient(launch()) as engine:
+        assert engine.pid is not None
+        os.kill(engine.pid, signal.SIGKILL)
+        while engine.pid is not None:
+            await asyncio.sleep(0.001)
+        drawing = asyncio.create_task(engine.picture(Draw("a", "x")))
+        while "a" not in engine._flights:
+            await asyncio.sleep(0)
+        engine.cancel("a")
+        engine.cancel("a")
+        assert not engine._flights
+        with pytest.raises(Cancelled, match="was cancelled"):
+            await drawing
+
+
+@in_a_loop
+async def test_cancelled_by_an_engine_that_dies_before_it_hears_so_a_request_is_not_run_again() -> None:
+    async with EngineClient(launch()) as engine:
+        assert engine.pid is not None
+        os.kill(engine.pid, signal.SIGSTOP)
+        drawings = [asyncio.create_task(engine.picture(Draw(name, "x"))) for name in ("a", "b")]
+        while len(engine._flights) < 2:
+            await asyncio.sleep(0)
+        engine.cancel("a")
+        os.kill(engine.pid, signal.SIGKILL)
+        with pytest.raises(Cancelled, match="was cancelled"):
+            await drawings[0]
+        assert (await drawings[1]).id == "b"
+
+
+@in_a_loop
 async def test_leaving_the_loop_cancels() -> None:
     async with EngineClient(launch(step_s=0.001)) as engine:
         async with aclosing(engine.draw(Draw("a", "x", num_steps=LONG))) as events:

@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 import msgspec
 import zmq.asyncio
 
-from ..errors import DeadlineError, EngineError, SealsmithError
+from ..errors import Cancelled, DeadlineError, EngineError, SealsmithError
 from .connection import Connection
 from .messages import (
     Cancel,
@@ -72,6 +72,8 @@ class _Flight:
     num_runs: int = 0
     has_begun: bool = False
     """Whether a step of it was seen."""
+    is_cancelled: bool = False
+    """Whether the engine was told to end it, which it may not live to hear."""
     expiring: asyncio.TimerHandle | None = None
 
     def end(self) -> None:
@@ -191,7 +193,13 @@ class EngineClient:
 
     def cancel(self, request_id: str) -> None:
         """Ends a request, whose events then end with Failed; one that has ended is no error."""
-        if request_id in self._flights:
+        flight = self._flights.get(request_id)
+        if flight is None:
+            return
+        if self._connection is None:
+            self._finish(flight, _cancelled())
+        else:
+            flight.is_cancelled = True
             self._tell(Cancel(request_id))
 
     async def close(self, drain_within_s: float = 0.0) -> None:
@@ -296,6 +304,9 @@ class EngineClient:
     def _settle(self) -> None:
         """What becomes of the requests of an engine that has died."""
         for flight in list(self._flights.values()):
+            if flight.is_cancelled:
+                self._finish(flight, _cancelled())
+                continue
             if flight.has_begun:
                 when = "while it drew this picture"
             elif flight.num_runs >= MAX_RUNS:
@@ -341,3 +352,7 @@ class EngineClient:
             return None
         await process.kill()
         return await process.wait()
+
+
+def _cancelled() -> Cancelled:
+    return Cancelled("the request was cancelled")
