@@ -1,5 +1,7 @@
 """Random changes of every kind, for tests."""
 
+import math
+
 import torch
 from hypothesis import strategies as st
 from torch import Tensor, nn
@@ -34,6 +36,24 @@ def random_change(kind: str, shape: tuple[int, ...], seed: int = 0, rank: int = 
     if kind == "full":
         return Full(draw(*shape))
     return Decomposed(random_change("lora", shape, seed, rank), draw(outputs).abs() + 0.5)
+
+
+def flat_change(kind: str, shape: tuple[int, ...], rank: int = 2, seed: int = 0) -> Change:
+    """A change of a convolution of even outputs and inputs, its kernel flat: "loha", "lokr" or "lokr-whole"."""
+    generator = torch.Generator().manual_seed(seed)
+
+    def draw(*size: int) -> Tensor:
+        return torch.randn(size, generator=generator) * 0.3
+
+    outputs, flat = shape[0], math.prod(shape[1:])
+    if kind == "loha":
+        return Hadamard(
+            draw(outputs, rank), draw(rank, flat), draw(outputs, rank), draw(rank, flat), alpha=1.5
+        )
+    if kind == "lokr":
+        w2_a, w2_b = draw(outputs // 2, rank), draw(rank, flat // 2)
+        return Kronecker(alpha=1.5, w1=draw(2, 2), w2_a=w2_a, w2_b=w2_b)
+    return Kronecker(alpha=1.5, w1=draw(2, 2), w2=draw(outputs // 2, flat // 2))
 
 
 def mixed_seal(components: dict[str, nn.Module], seed: int, kinds: tuple[str, ...] = KINDS) -> Seal:

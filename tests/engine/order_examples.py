@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 
 import torch
-from change_examples import random_change
+from change_examples import flat_change, random_change
 from seal_examples import random_seal
 
 from sealsmith.adapters import Change, Seal
@@ -57,6 +57,16 @@ def with_layers(
             if kind == "full":
                 change = dataclasses.replace(change, diff=change.diff * size)  # type: ignore[type-var, attr-defined]
             layers[f"{component}.{path}"] = change
+    return dataclasses.replace(seal, layers=layers)
+
+
+def on_convolutions(base: Base, seal: Seal, kind: str) -> Seal:
+    """The seal with nothing but changes of convolutions, of 3x3 and of 1x1, as LyCORIS' files have them."""
+    layers: dict[str, Change] = {}
+    for path, module in adaptable(base.denoiser).items():
+        shape = weight_shape(module)
+        if len(shape) == 4 and path.endswith(("conv1", "conv_shortcut")):
+            layers[f"{base.family.denoiser}.{path}"] = flat_change(kind, shape, seed=len(layers))
     return dataclasses.replace(seal, layers=layers)
 
 

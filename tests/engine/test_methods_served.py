@@ -5,7 +5,7 @@ from pathlib import Path
 
 import msgspec
 from core_examples import largest_difference, played_core, stored
-from order_examples import empty, seals_of_every_kind, vectors, with_layers
+from order_examples import empty, on_convolutions, seals_of_every_kind, vectors, with_layers
 
 from sealsmith.adapters import Seal, dump_seal, parse_seal
 from sealsmith.bases import Base
@@ -14,15 +14,17 @@ from sealsmith.engine.messages import Done, Draw, Step
 PATHS = {
     "rank 1": "bank", "rank 4": "bank", "rank 7": "bank", "pivotal": "bank", "text": "bank", "loha": "bank",
     "text alone": "plain", "vectors": "plain", "lokr": "merged", "full": "merged", "dora": "merged",
-    "networks": "beside",
+    "networks": "beside", "loha on convolutions": "bank", "lokr on convolutions": "bank",
 }  # fmt: skip
 """LoRA, with vectors, with a text encoder's part, LoHa; text encoders alone; LoKr of full rank, DreamBooth, DoRA;
-hypernetworks."""
+hypernetworks; LoHa and LoKr of low rank, their kernels flat."""
 
 
 def seals_of_every_method(base: Base) -> dict[str, Seal]:
     seals = seals_of_every_kind(base)
     seals["text alone"] = with_layers(base, empty(seals["rank 1"]), "text_encoder", ("q_proj", "fc1"), "lora")
+    for kind in ("loha", "lokr"):
+        seals[f"{kind} on convolutions"] = on_convolutions(base, seals["rank 1"], kind)
     seals["vectors"] = dataclasses.replace(empty(seals["rank 1"]), embeddings={"sks": vectors(base)})
     return seals
 

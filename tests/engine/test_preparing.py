@@ -5,6 +5,7 @@ import dataclasses
 import pytest
 import safetensors.torch
 import torch
+from order_examples import on_convolutions
 from seal_examples import equal_layers, random_seal, state
 
 from sealsmith.adapters import LowRank, Seal, dump_seal, parse_seal
@@ -55,7 +56,29 @@ def test_a_seal_with_nothing_of_low_rank_is_used_as_its_file_lies(tiny_base: Bas
     weight = tiny_base.denoiser.get_submodule(path.removeprefix("unet.")).weight
     change = torch.randn(weight.shape, generator=torch.Generator().manual_seed(1))
     whole = dataclasses.replace(random_seal(tiny_base, ("to_q",)), layers={path: Full(change.half())})
-    assert in_precision(whole, torch.float32, 7) == (whole, 7)
+    file_bytes = num_bytes(whole) + 7
+    assert in_precision(whole, torch.float32, file_bytes) == (whole, file_bytes)
+    assert in_precision(whole, torch.float32, 7) == (whole, num_bytes(whole)), "what the reader made larger"
+
+
+@pytest.mark.parametrize("kind", ["loha", "lokr", "lokr-whole"])
+@pytest.mark.parametrize("has_low_rank", [False, True])
+def test_a_seal_is_counted_at_no_less_than_it_takes(tiny_base: Base, kind: str, has_low_rank: bool) -> None:
+    """Its convolutions are laid out anew, as low rank or in full, beside the file's own and the pool's stream."""
+    plain = random_seal(tiny_base, ("to_q",))
+    seal = on_convolutions(tiny_base, plain, kind)
+    if has_low_rank:
+        seal = dataclasses.replace(seal, layers={**seal.layers, **plain.layers})
+    data = bytearray(dump_seal(seal, "kohya"))
+    ready, size = preparing(tiny_base)("0" * 64, data)
+    kept = [change for part in (ready.seal.layers, ready.fit.changes) for change in part.values()]
+    matrices = [each for change in kept for each in tensors(change).values()]
+    if kind != "lokr-whole":
+        assert ready.packed is not None
+        assert all(isinstance(change, LowRank) for change in ready.fit.changes.values())
+        matrices.append(ready.packed.stream)
+    places = {each.untyped_storage().data_ptr(): each.untyped_storage().nbytes() for each in matrices}
+    assert sum(places.values()) <= size
 
 
 def test_a_file_in_half_precision_is_converted_once_and_its_bytes_are_let_go(tiny_base: Base) -> None:

@@ -373,7 +373,8 @@ def reshaped(change: Change, shape: tuple[int, ...]) -> Change | None:
     """The same change for a weight of `shape`, or None where the two are no match.
 
     A linear layer and a convolution of 1x1 are the same matrix, and some files know only one of the two; others
-    keep a convolution's kernel flat.
+    keep a convolution's kernel flat. LoHa and LoKr become low rank where that is fewer numbers than the weight's,
+    exact up to float32's rounding, and full changes where it is not.
     """
     if change.shape == shape:
         return change
@@ -382,13 +383,19 @@ def reshaped(change: Change, shape: tuple[int, ...]) -> Change | None:
     if isinstance(change, Decomposed):
         inner = reshaped(change.change, shape)
         return None if inner is None else replace(change, change=inner)
-    if isinstance(change, LowRank):
-        ones = (1,) * (len(shape) - 2)
-        down = change.down.reshape(change.rank, *shape[1:])
-        return replace(change, down=down, up=change.up.reshape(shape[0], change.rank, *ones))
     if isinstance(change, Full):
         return replace(change, diff=change.diff.reshape(shape))
-    return Full(change.delta().reshape(shape))
+    low = change.as_low_rank()
+    if low is not change and not has_fewer_numbers(low):
+        return Full(change.delta().reshape(shape))
+    ones = (1,) * (len(shape) - 2)
+    down = low.down.reshape(low.rank, *shape[1:])
+    return replace(low, down=down, up=low.up.reshape(shape[0], low.rank, *ones))
+
+
+def has_fewer_numbers(low: LowRank) -> bool:
+    """Whether up and down together are fewer numbers than the weight they change."""
+    return low.down.numel() + low.up.numel() < math.prod(low.shape)
 
 
 def _product_shape(

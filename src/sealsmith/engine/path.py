@@ -3,11 +3,10 @@
 Only the denoiser counts: text encoders run once a request, with that request's seals alone.
 """
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from ..adapters.changes import Change, Hadamard, Kronecker, LowRank, reshaped
+from ..adapters.changes import Change, Hadamard, Kronecker, LowRank, has_fewer_numbers
 from ..adapters.fit import Fit
 from ..bases import Base
 
@@ -47,9 +46,5 @@ def _low_rank(change: Change) -> LowRank | None:
     """The change as up and down, without loss, if that is fewer numbers than the weight."""
     if not isinstance(change, LowRank | Hadamard | Kronecker):
         return None
-    shape = change.shape
-    low = reshaped(change.as_low_rank(), shape)
-    assert isinstance(low, LowRank)
-    outputs, inputs = shape[0], math.prod(shape[1:])
-    is_smaller = low.rank * (outputs + inputs) < outputs * inputs
-    return low if is_smaller or isinstance(change, LowRank) else None
+    low = change.as_low_rank()
+    return low if low is change or has_fewer_numbers(low) else None
