@@ -60,7 +60,6 @@ def ran(tiny_base_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> dic
     commands |= {
         "pissa": training(tiny_base_folder, folder / "pissa", "--init", "pissa"),
         "bf16": training(tiny_base_folder, folder / "bf16", "--precision", "bf16"),
-        "resumed": training(tiny_base_folder, folder / "lora", "--resume"),
         "scored": scored,
         "generate": [*drawn("generate", one), "--seal", f"{other}:0.5", "--mix", "masked", "--out", pictures],
         "attention": [*drawn("attention", one), "--out", str(folder / "attention")],
@@ -90,7 +89,6 @@ def ran(tiny_base_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> dic
         *METHODS,
         "pissa",
         "bf16",
-        "resumed",
         "scored",
         "generate",
         "attention",
@@ -144,6 +142,13 @@ def test_what_is_on_two_devices_is_refused() -> None:
     )
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300)
     assert "others on shadow" in ended.stdout, ended.stderr[-2000:]
+
+
+@pytest.mark.timeout(900)
+def test_a_training_goes_on_exactly_on_another_device(tiny_base_folder: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "tests.devices.resuming", str(tiny_base_folder), str(tmp_path)]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=600)
+    assert ended.stdout.splitlines()[-1:] == ["True"], ended.stderr[-4000:]
 
 
 @pytest.mark.timeout(900)
