@@ -30,7 +30,7 @@ from .losses import row_losses
 from .methods import Adapted, find_method
 from .objectives import check_objective
 from .pictures import PictureSet
-from .precision import check_plan, predicted, thrifty
+from .precision import Resting, check_plan, predicted, thrifty
 from .previews import Preview, draw_previews, planned_previews
 from .progress import Progress, Silent
 from .schedule import checkpoint_steps, is_due, learning_rate
@@ -141,7 +141,8 @@ def run_steps(
     """Takes the training from where it is to its last step, saving and drawing previews on the way."""
     progress.start("training", config.num_steps, done=state.step)
     parameters = list(state.adapted.parameters.values())
-    with Log(folder, state.step) as log:
+    resting = Resting.of(base, state.adapted.trains_text)
+    with Log(folder, state.step) as log, resting.asleep():
         while state.step < config.num_steps:
             started = time.perf_counter()
             rate = learning_rate(config, state.step)
@@ -163,7 +164,9 @@ def run_steps(
             progress.advance(state.step, losses.loss)
             if is_due(config.checkpoint_every, state.step, config.num_steps):
                 state.save(folder)
-            draw_previews(base, planned_previews(config, folder, state.step))
+            if previews := planned_previews(config, folder, state.step):
+                with resting.awake():
+                    draw_previews(base, previews)
 
 
 class StepLosses(NamedTuple):

@@ -6,6 +6,7 @@ half of the memory, and passes on a GPU less time. Not for: how a base is held f
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -71,6 +72,46 @@ def encoding_in_fp32(base: Base) -> Iterator[None]:
         yield
     finally:
         nn.Module.to(base.vae, held)
+
+
+@dataclass(frozen=True)
+class Resting:
+    """Parts of a base that steps have no use for: in main memory meanwhile, where that is another."""
+
+    base: Base
+    parts: tuple[nn.Module, ...]
+
+    @classmethod
+    def of(cls, base: Base, trains_text: bool) -> "Resting":
+        """The VAE, and the text encoders where all texts are encoded before."""
+        if base.device.type == "cpu":
+            return cls(base, ())
+        texts = (
+            () if trains_text else tuple(getattr(base.pipeline, name) for name in base.family.text_encoders)
+        )
+        return cls(base, (base.vae, *texts))
+
+    @contextmanager
+    def asleep(self) -> Iterator[None]:
+        """A context in which they are away."""
+        self._move(torch.device("cpu"))
+        try:
+            yield
+        finally:
+            self._move(self.base.device)
+
+    @contextmanager
+    def awake(self) -> Iterator[None]:
+        """A context within that one in which they are back, to draw."""
+        self._move(self.base.device)
+        try:
+            yield
+        finally:
+            self._move(torch.device("cpu"))
+
+    def _move(self, device: torch.device) -> None:
+        for part in self.parts:
+            nn.Module.to(part, device)
 
 
 @contextmanager
