@@ -8,15 +8,15 @@
 #   make check    format, lint, types, and who imports whom
 #   make format   rewrites the code as `check` wants it
 #   make fuzz     100,000 randomly damaged seal files through the reader, ten minutes at most
-#   make bench    this machine's speed beside stock diffusers', and how soon a training is there, thanks to what: half
+#   make bench    this machine's speed beside stock diffusers', how soon a training is there, and by what: half
 #                 an hour; TRAINING=--quick leaves the ingredients out, ten minutes
 #   make soak     2,000 requests of many tenants through the engine beside `generate`, seals coming and going; its
 #                 memory, fairness and cold seals: 90 minutes at most; SOAK="--tiny --minutes 15" for some of it
 #   make bench-engine  our engine beside stock diffusers' ways to serve many seals: hours; ENGINE=--quick draws one
 #                 workload, three minutes
-#   make kill-workers  workers SIGKILLed at work 50 times and more: each training ends once, with the same seal
+#   make kill-workers  kills workers at work, more than 50 times: each training ends once, with the same seal
 #   make bench-serve  the service under load: its pace beside the engine alone, 1,000 listeners, memory, isolation of
-#                 tenants: half an hour; SERVE=--quick takes three minutes
+#                 tenants: half an hour; SERVE=--quick takes four minutes
 #   make world-*  how the embedded base was made (hours), in this order: glyphs, autoencoder, denoiser, decoder,
 #                 judge, base (puts what was trained into the package), evaluate; CONFIG=cpu or CONFIG=cuda;
 #                 ablation: what keeps seals from leaking; pairs: two seals in one picture; both as tables

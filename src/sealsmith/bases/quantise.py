@@ -40,7 +40,9 @@ def quantise(base: Base, precision: str = "int8") -> int:
             "open it with the memory plan none or model-offload",
         )
     if importlib.util.find_spec("torchao") is None:
-        raise ConfigError("quantising needs torchao", "pip install 'sealsmith[quantised]'")
+        raise ConfigError(
+            "quantising needs torchao", "pip install '.[quantised]' in the clone, or make setup"
+        )
     layers = [module for module in base.denoiser.modules() if _is_worth_it(module)]
     PRECISIONS[precision](base.denoiser)
     return len(layers)

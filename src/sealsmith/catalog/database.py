@@ -67,7 +67,7 @@ class Database:
         except ModuleNotFoundError as error:
             raise ConfigError(
                 f"PostgreSQL needs {error.name}, which is not installed",
-                "pip install 'sealsmith[postgresql]'",
+                "pip install '.[postgresql]' in the clone, or make setup",
             ) from error
         self._hasty: _Hasty | None = None
         if self.is_sqlite:

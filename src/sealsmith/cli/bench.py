@@ -67,7 +67,7 @@ class BenchOptions:
     quick: Annotated[
         bool,
         typer.Option(
-            "--quick", help="training: three arms, one emblem; engine: one workload; serve: three minutes."
+            "--quick", help="training: three arms, one emblem; engine: one workload; serve: four minutes."
         ),
     ] = False
     variants: Annotated[

@@ -25,7 +25,8 @@ def opened_catalog(
         from ..catalog.places import places
     except ModuleNotFoundError as error:
         raise ConfigError(
-            f"the catalog needs {error.name}, which is not installed", "pip install 'sealsmith[serve]'"
+            f"the catalog needs {error.name}, which is not installed",
+            "pip install '.[serve]' in the clone, or make setup",
         ) from error
     where = places(data, database, store)
     with open_catalog(where.database, where.store) as catalog:

@@ -87,7 +87,7 @@ def serve_command(options: ServeOptions) -> None:
         import uvicorn  # noqa: F401
     except ImportError as error:
         raise ConfigError(
-            "the server's libraries are not installed", "pip install 'sealsmith[serve]'"
+            "the server's libraries are not installed", "pip install '.[serve]' in the clone, or make setup"
         ) from error
     asyncio.run(_serve(options))
 

@@ -156,7 +156,9 @@ def open_tracing(endpoint: str | None, service: str = "sealsmith") -> Tracing:
         from opentelemetry.sdk.trace import TracerProvider
         from opentelemetry.sdk.trace.export import BatchSpanProcessor
     except ImportError as error:
-        raise ConfigError("OpenTelemetry is not installed", "pip install 'sealsmith[otel]'") from error
+        raise ConfigError(
+            "OpenTelemetry is not installed", "pip install '.[otel]' in the clone, or make setup"
+        ) from error
     own = {} if os.environ.get("OTEL_SERVICE_NAME") else {"service.name": service}
     provider = TracerProvider(
         resource=Resource.create({**own, "service.version": __version__}), shutdown_on_exit=False

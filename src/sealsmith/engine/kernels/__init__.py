@@ -65,7 +65,7 @@ def kernel_for(pool: Pool, name: str = "auto", fold_bytes: int = 0) -> Kernel:
             from .triton import TritonKernel
         except ModuleNotFoundError as error:
             raise ConfigError(
-                f"the kernel 'triton' needs the package {error.name}", "pip install 'sealsmith[triton]'"
+                f"the kernel 'triton' needs the package {error.name}", "pip install '.[triton]' in the clone"
             ) from error
 
         return TritonKernel(pool)
