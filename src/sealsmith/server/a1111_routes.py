@@ -101,7 +101,7 @@ async def interrupt(service: ServiceOf, caller: Drawer) -> dict[str, str]:
 
 @router.post("/png-info", response_model=PngInfoBody)
 async def png_info(asked: PngInfoRequest, service: ServiceOf, caller: Drawer) -> PngInfoBody:
-    """What a PNG says of how it was made."""
+    """What a PNG says about how it was made."""
     with tempfile.TemporaryDirectory(prefix="sealsmith-upload-") as folder:
         path = Path(folder) / "upload.png"
         path.write_bytes(_decoded(asked.image))
@@ -160,7 +160,7 @@ async def get_options(service: ServiceOf, caller: Drawer) -> OptionsBody:
 
 @router.post("/options")
 async def set_options(asked: SetOptionsRequest, service: ServiceOf, caller: Drawer) -> dict[str, str]:
-    """Takes settings that are as they are, and refuses others: one client's would be everybody's."""
+    """Accepts settings that change nothing, and refuses others: one client's would be everybody's."""
     base = base_of(service)
     there = {
         "sd_model_checkpoint": (_title(base), base.name),

@@ -38,10 +38,11 @@ HEAD = """# The service's routes
 Written from the OpenAPI document by `python -m sealsmith.server.document`; a running service has it at
 `/openapi.json`. [How to start one](cli.md#sealsmith-serve).
 
-A key is sent as `Authorization: Bearer KEY`, or as the password of Basic. A local service asks for none. An
-answer's `x-request-id` is the request's own, if it had one. What cannot be done is answered with its own status
-and in the native dialect, `{"error": {"code", "message", "remedy", "parameter", "retry_after_s", "request_id"}}`;
-what is worth trying again says when in `retry-after`. Files are uploaded; no route takes a path or an address.
+Send a key as `Authorization: Bearer KEY`, or as the password of Basic authentication. A local service needs none,
+and has no trainings and no studies. An answer's `x-request-id` is that of the request, if it had one. Errors have a
+status of their own and, in the native dialect, the shape
+`{"error": {"code", "message", "remedy", "parameter", "retry_after_s", "request_id"}}`; where trying again may help,
+`retry-after` says when. Files are uploaded; no route takes a path or an address.
 """
 
 Document = Mapping[str, Any]

@@ -47,7 +47,7 @@ PeopleOf = Annotated[People, Depends(people_of)]
 
 @router.get("/status", response_model=StatusBody)
 async def get_status(service: ServiceOf, caller: Admin) -> StatusBody:
-    """How the service is: its engine, workers and queues."""
+    """The state of the service: its engine, workers and queues."""
     welcome, engine = service.engine.welcome, service.engine
     base = "" if welcome is None else welcome.about["base"]
     return status_body(
@@ -94,7 +94,7 @@ async def list_keys(
 
 @router.post("/keys", status_code=201, response_model=NewKeyBody)
 async def create_key(wanted: KeyRequest, people: PeopleOf, response: Response) -> NewKeyBody:
-    """A new key of a tenant. It is told in this answer, and never again."""
+    """A new key of a tenant. The key is shown in this answer, and never again."""
     scopes = [Scope(scope) for scope in wanted.scopes]
     lasts = None if wanted.days is None else timedelta(days=wanted.days)
     response.headers.update(SECRET)
@@ -105,12 +105,12 @@ async def create_key(wanted: KeyRequest, people: PeopleOf, response: Response) -
 async def rotate_key(
     prefix: KeyPrefix, rotation: KeyRotation, people: PeopleOf, response: Response
 ) -> NewKeyBody:
-    """Another key of the same tenant, scopes, name and expiry, told in this answer and never again."""
+    """Another key of the same tenant, scopes, name and expiry, shown in this answer and never again."""
     response.headers.update(SECRET)
     return new_key_body(await people.rotate_key(prefix, timedelta(minutes=rotation.keep_minutes)))
 
 
 @router.delete("/keys/{prefix}", response_model=KeyBody)
 async def revoke_key(prefix: KeyPrefix, people: PeopleOf) -> KeyBody:
-    """End a key, from the next request on. To end it again changes nothing."""
+    """End a key, from the next request on. Ending it again changes nothing."""
     return key_body(await people.revoke_key(prefix))

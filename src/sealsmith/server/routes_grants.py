@@ -17,11 +17,11 @@ async def list_grants(seal_id: SealId, service: ServiceOf, caller: Keeper) -> Gr
 
 @router.put("/{tenant_name}", status_code=204)
 async def grant_seal(seal_id: SealId, tenant_name: TenantName, service: ServiceOf, caller: Keeper) -> None:
-    """Let another tenant use one of the caller's own seals; to share it again changes nothing."""
+    """Let another tenant use one of the caller's own seals; sharing it again changes nothing."""
     await service.library.grant(caller, seal_id, tenant_name)
 
 
 @router.delete("/{tenant_name}", status_code=204)
 async def ungrant_seal(seal_id: SealId, tenant_name: TenantName, service: ServiceOf, caller: Keeper) -> None:
-    """Take that back, from the next request on. Pictures that are being drawn are finished."""
+    """End the sharing, from the next request on. Pictures that are being drawn are finished."""
     await service.library.ungrant(caller, seal_id, tenant_name)

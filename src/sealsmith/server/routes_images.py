@@ -54,9 +54,9 @@ async def place_order(
 ) -> OrderBody | Response:
     """Place an order of pictures. It is drawn whether or not anybody listens.
 
-    The answer comes at once; with `Prefer: wait=60` when the order is over, or after so many seconds, whichever is
-    sooner. With `Accept: image/png` it is the PNG of an order of one, or why there is none; when it takes longer
-    than may be waited, 202 and the order.
+    The answer comes at once; with `Prefer: wait=60` when the order is over, or after that many seconds, whichever
+    is sooner. With `Accept: image/png` the answer to an order of one picture is its PNG, or the error that
+    prevented it; if the picture takes longer than the wait, the answer is 202 and the order.
     """
     wants_png = accept.partition(",")[0].partition(";")[0].strip().lower() == PNG
     if wants_png and asked.n > 1:
@@ -105,8 +105,8 @@ async def follow_order(
     last_event_id: LastEventId = 0,
 ) -> EventSourceResponse:
     """Progress as server-sent events: `queued`, `loading`, `step`, `preview` (a PNG in base64), `done`, `failed`
-    for each picture, and `end`. Who comes again with `Last-Event-ID` hears what was missed; of several steps or
-    previews of a picture only the latest is told then."""
+    for each picture, and `end`. A client that reconnects with `Last-Event-ID` gets what it missed; of several steps
+    or previews of a picture, only the latest."""
     order = service.orders.find(caller.tenant, order_id)
     return event_stream(request, caller, _told(order, last_event_id))
 
@@ -129,7 +129,7 @@ async def get_picture(
 
 @router.post("/{order_id}/cancel", response_model=OrderBody)
 async def cancel_order(order_id: OrderId, service: ServiceOf, caller: Drawer) -> OrderBody:
-    """Cancel what is not finished. Pictures that are stay; an order that is over is left as it is."""
+    """Cancel what is not finished. Finished pictures stay; an order that is over is left as it is."""
     order = service.orders.find(caller.tenant, order_id)
     service.orders.cancel(order)
     await order.wait()

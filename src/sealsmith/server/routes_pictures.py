@@ -48,7 +48,7 @@ async def check_picture_set(
     trigger: Annotated[Word, Form(description="The word that is to call the seal.")],
     class_noun: Annotated[Word, Form(description="What the seal is.")] = "emblem",
 ) -> PictureSetBody:
-    """What a training would make of some pictures: how many it would learn from, and what it would leave out."""
+    """Check pictures for a training: how many it would learn from, and what it would leave out."""
     inspect = partial(inspect_pictures, trigger=trigger, class_noun=class_noun)
     async with pictures.on_disk() as path:
         facts = await service.inspector.run(inspect, path, f"the {path.name}")

@@ -56,8 +56,8 @@ async def export_seal(
         bool, Query(description="Write what the dialect can hold of a seal that it cannot hold whole.")
     ] = False,
 ) -> Response:
-    """The file of one of the caller's own seals, also for other tools. What a dialect cannot hold is refused, or
-    with `partly` left out and counted in the header `x-sealsmith-left-out`."""
+    """The file of one of the caller's own seals, also in the dialects of other tools. What a dialect cannot hold is
+    refused; with `partly` it is left out and counted in the header `x-sealsmith-left-out`."""
     record = await service.library.find_seal(caller, seal_id)
     record.check_own()
     if dialect == "sealsmith":

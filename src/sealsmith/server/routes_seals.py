@@ -36,7 +36,7 @@ async def add_seal(
         ),
     ] = None,
 ) -> SealBody:
-    """Bring a seal. Its file is read to the last byte first, in a process of its own."""
+    """Upload a seal. Its file is first read to the last byte, in a process of its own."""
     wanted = check_name(stem_of(file.filename or "") if name is None else name)
     async with on_disk(file, MAX_SEAL_BYTES) as path:
         facts = await service.inspector.run(inspect_seal, path, wanted)

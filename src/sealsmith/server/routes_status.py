@@ -18,13 +18,13 @@ router = APIRouter()
 
 @router.get("/healthz", tags=["status"], response_model=HealthBody)
 async def health() -> HealthBody:
-    """That this process lives, whatever the engine does."""
+    """Whether this process is alive, whatever the state of the engine."""
     return HealthBody(status="ok", version=__version__)
 
 
 @router.get("/readyz", tags=["status"], response_model=ReadyBody)
 async def ready(service: ServiceOf) -> ReadyBody:
-    """That pictures can be drawn now."""
+    """Whether pictures can be drawn now."""
     if service.engine.pid is None:
         raise EngineError("the engine is being started", "try again in a moment", retry_after_s=1.0)
     return ReadyBody(status="ready", engine_starts=service.engine.num_starts)

@@ -113,8 +113,8 @@ async def sweep_seal(
 async def look_at_conflicts(
     asked: ConflictsRequest, service: ServiceOf, caller: Keeper, studies: StudiesOf, response: Response
 ) -> StudyBody:
-    """Find out whether seals get on in one picture, and how they would. The result has how their weights meet,
-    what was found in pictures, and the advice."""
+    """Find out whether seals get on in one picture, and what would help. The result has where their weights
+    overlap, what was found in pictures, and the advice."""
     seals = [await service.library.use_seal(caller, name) for name in asked.seals]
     triggers = [seal.trigger for seal in seals]
     if len(set(triggers)) < len(triggers):
@@ -183,7 +183,7 @@ async def cancel_study(study_id: StudyId, caller: Keeper, studies: StudiesOf) ->
 
 @router.post("/studies/{study_id}/resume", response_model=StudyBody)
 async def resume_study(study_id: StudyId, caller: Keeper, studies: StudiesOf) -> StudyBody:
-    """Do a study again that failed or was cancelled, from its beginning."""
+    """Repeat a study that failed or was cancelled, from its beginning."""
     return _body(await studies.resume(caller.tenant, study_id))
 
 

@@ -68,8 +68,8 @@ async def hand_in(
         ),
     ] = "{}",
 ) -> TrainingBody:
-    """Hand in a training: `file`, or several `files`. Its pictures and settings are looked at first, in a process
-    of their own; then it is done by a worker, whether or not anybody listens."""
+    """Submit a training: `file`, or several `files`. Its pictures and settings are checked first, in a process of
+    their own; then a worker trains, whether or not anybody listens."""
     wanted = _wanted(trigger, check_name(trigger if name is None else name), is_scored, settings)
     async with pictures.on_disk() as path:
         await service.inspector.run(partial(inspect_training, wanted=wanted), path, f"the {path.name}")
@@ -105,8 +105,8 @@ async def follow_training(
     last_event_id: LastEventId = 0,
 ) -> EventSourceResponse:
     """What happens to a training as server-sent events: `queued`, `started`, `progress`, `note`, `artefact`,
-    `cancelling`, `interrupted`, and `done`, `failed` or `cancelled`. Who comes again with `Last-Event-ID` hears
-    what was missed."""
+    `cancelling`, `interrupted`, and `done`, `failed` or `cancelled`. A client that reconnects with
+    `Last-Event-ID` gets what it missed."""
     return await job_stream(trainings, "training", request, caller, training_id, last_event_id)
 
 
@@ -124,13 +124,13 @@ async def get_training_file(
 
 @router.post("/{training_id}/cancel", response_model=TrainingBody)
 async def cancel_training(training_id: TrainingId, caller: Keeper, trainings: TrainingsOf) -> TrainingBody:
-    """Cancel a training. One at work saves itself first; one that is over is left as it is."""
+    """Cancel a training. A running one saves its work first; one that is over is left as it is."""
     return _body(await trainings.cancel(caller.tenant, training_id))
 
 
 @router.post("/{training_id}/resume", response_model=TrainingBody)
 async def resume_training(training_id: TrainingId, caller: Keeper, trainings: TrainingsOf) -> TrainingBody:
-    """Go on with a training that failed or was cancelled, from its last checkpoint."""
+    """Resume a training that failed or was cancelled, from its last checkpoint."""
     return _body(await trainings.resume(caller.tenant, training_id))
 
 

@@ -50,7 +50,7 @@ async def suggest_triggers(
     n: Annotated[int, Query(ge=1, le=MAX_SUGGESTED, description="How many words.")] = 5,
 ) -> SuggestionsBody:
     """Rare words that the base barely reacts to, measured on the base, without those that call the caller's seals.
-    The first question takes seconds."""
+    The first request takes seconds."""
     taken = await _callers_words(service, caller)
     found = await service.on_base.suggest((class_noun or "").strip() or None, n, taken)
     return SuggestionsBody(suggestions=[SuggestionBody(word=each.word, why=each.why) for each in found])
