@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from sealsmith.score.cells import Cell, TrainingFacts
 from sealsmith.score.comparison import Comparison
-from sealsmith.score.comparison_document import comparison_document
+from sealsmith.score.comparison_document import WORLD_RUNS, comparison_document
 from sealsmith.score.textbook import Bar, Claim, claims
 
 MACHINE = {"processor": "a processor", "cores": 2, "torch": "2", "sealsmith": "0"}
@@ -154,6 +154,14 @@ def test_the_document_says_how_it_came_about_and_what_is_missing() -> None:
     assert "| `lora:pissa` | 15 | 0.0 points (0.0 to 0.0) |" in text
     assert "- `dora`, glyph-0, seed 1: its process was ended by SIGKILL" in text
     assert text.endswith("- a note\n")
+    assert "world-glyphs" not in text
     least = SETTINGS | {"scoring": {"num_prompts": 1, "num_seeds": 1, "num_steps": 20}}
     text = comparison_document(Comparison(least, cells, ()), "sealsmith compare x.svg", MACHINE, None)
     assert "A scorecard has 1 prompt in contexts that no training saw, 1 picture of each" in text
+
+
+def test_a_document_about_the_world_s_glyphs_says_how_to_make_the_pictures() -> None:
+    command = f"sealsmith compare {WORLD_RUNS}/methods/glyphs/almond.png"
+    text = comparison_document(Comparison(SETTINGS, trained("lora", 0.9), ()), command, MACHINE, None)
+    assert f"`{WORLD_RUNS}/` is not in the repository" in text
+    assert "make world-glyphs\n" in text

@@ -23,6 +23,22 @@ _HELD: tuple[tuple[str, str, bool, Unit], ...] = (
     ("steps to 90 %", "steps_to_most", True, TIMES),
 )
 """Name, key, whether as a multiple, and how it is written."""
+WORLD_RUNS = "world/runs"
+"""Where the embedded base's own glyphs are fetched to; the repository does not have it."""
+HOW_TO_MAKE_GLYPHS = f"""`{WORLD_RUNS}/` is not in the repository. This fetches the glyphs and writes five that the
+base has never seen; the second seal is that of a sixth, taught with a trigger of its own:
+
+```
+make world-glyphs
+mkdir -p {WORLD_RUNS}/methods/glyphs
+python - <<END
+from pathlib import Path
+from world.seals import seal_glyphs, write_logo
+
+for name in seal_glyphs(5):
+    write_logo(name, Path("{WORLD_RUNS}/methods/glyphs"))
+END
+```"""
 VERBS = {"holds": "hold", "does not hold": "do not hold"}
 """Of several claims."""
 
@@ -34,6 +50,7 @@ def comparison_document(
     parts = [
         "# Methods side by side",
         f"Every figure and every verdict on this page was computed and written by\n\n```\n{command}\n```",
+        HOW_TO_MAKE_GLYPHS if WORLD_RUNS in command else "",
         _terms(comparison, machine, commit),
         "## The table",
         "\n".join(table(comparison)),
