@@ -23,5 +23,5 @@ async def grant_seal(seal_id: SealId, tenant_name: TenantName, service: ServiceO
 
 @router.delete("/{tenant_name}", status_code=204)
 async def ungrant_seal(seal_id: SealId, tenant_name: TenantName, service: ServiceOf, caller: Keeper) -> None:
-    """End the sharing, from the next request on. Pictures that are being drawn are finished."""
+    """Take that back, from the next request on. Pictures that are being drawn are finished."""
     await service.library.ungrant(caller, seal_id, tenant_name)
