@@ -8,6 +8,7 @@ from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from sealsmith.errors import BusyError, InputError, PictureError
@@ -54,6 +55,22 @@ def test_what_a_file_does_to_the_process_ends_with_it(inspect: Any, said: str, t
             with pytest.raises(InputError, match=f"'mark' .*{said}"):
                 await inspector.run(inspect, tmp_path, "mark")
             assert await inspector.run(process_id, tmp_path, "mark") != os.getpid()
+        finally:
+            await inspector.close()
+
+    inspected(use())
+
+
+def test_a_process_that_dies_with_nothing_to_do_costs_no_file_anything(tmp_path: Path) -> None:
+    async def use() -> None:
+        inspector = Inspector()
+        try:
+            first = await inspector.run(process_id, tmp_path, "mark")
+            os.kill(first, signal.SIGKILL)
+            async with asyncio.timeout(60):
+                while psutil.pid_exists(first):  # it is known to be dead when it is gone
+                    await asyncio.sleep(0.02)
+            assert await inspector.run(process_id, tmp_path, "mark") not in (first, os.getpid())
         finally:
             await inspector.close()
 

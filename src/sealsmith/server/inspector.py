@@ -2,8 +2,9 @@
 
     facts = await inspector.run(inspect_seal, path, "mark")
 
-A file that kills that process, or takes too long, costs its own request; the next one finds a new process. Not for:
-what is looked at (inspection.py).
+A file that kills that process, or takes too long, costs its own request; the next one finds a new process. One that
+dies while it has nothing to do, as by a system that runs out of memory, costs none. Not for: what is looked at
+(inspection.py).
 """
 
 import asyncio
@@ -13,7 +14,7 @@ import resource
 import signal
 import threading
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from functools import partial
 from importlib import import_module
@@ -61,12 +62,8 @@ class Inspector:
             self._num_waiting -= 1
 
     async def _ask(self, look: Callable[[], T], name: str) -> T:
-        if self._pool is None:
-            spawning = multiprocessing.get_context("spawn")
-            self._pool = ProcessPoolExecutor(1, spawning, initializer=_begin)
-        running = self._pool.submit(_bounded, look, self._within_s, self._max_bytes)
         try:
-            return await asyncio.wrap_future(running)
+            return await asyncio.wrap_future(self._begun(look))
         except BrokenProcessPool as error:
             self._pool = None
             raise InputError(
@@ -77,6 +74,20 @@ class Inspector:
             raise InputError(
                 f"{name!r} takes more than {self._max_bytes >> 20} MiB to be looked at", "send a smaller file"
             ) from error
+
+    def _begun(self, look: Callable[[], T]) -> Future[T]:
+        """What `look` will say, once its process has come to it; one that died with nothing to do is replaced."""
+        try:
+            return self._submitted(look)
+        except BrokenProcessPool:
+            self._pool = None
+            return self._submitted(look)
+
+    def _submitted(self, look: Callable[[], T]) -> Future[T]:
+        if self._pool is None:
+            spawning = multiprocessing.get_context("spawn")
+            self._pool = ProcessPoolExecutor(1, spawning, initializer=_begin)
+        return self._pool.submit(_bounded, look, self._within_s, self._max_bytes)
 
     async def close(self) -> None:
         """Ends the process."""
