@@ -2,12 +2,14 @@
 
 import asyncio
 import dataclasses
+import errno
 import itertools
 import os
 import random
 import re
 import signal
 import sys
+import tempfile
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import aclosing, asynccontextmanager
 from functools import wraps
@@ -334,6 +336,42 @@ async def test_a_start_that_fails_once_is_tried_again_and_who_waits_is_drawn(tmp
     assert (await engine.picture(Draw("a", "x"))).id == "a"
     assert (tmp_path / "tried").exists()
     await engine.close()
+
+
+WITHOUT: dict[str, tuple[Any, str, Exception]] = {
+    "room": (tempfile, "mkdtemp", OSError(errno.ENOSPC, "no room")),
+    "memory": (asyncio, "create_subprocess_exec", OSError(errno.ENOMEM, "no memory")),
+    "socket": (zmq.asyncio.Context, "socket", zmq.ZMQError(errno.EMFILE)),
+}
+"""What fails where a system has none, and how."""
+
+
+@pytest.mark.parametrize("missing", WITHOUT)
+@in_a_loop
+async def test_a_system_without_room_for_an_engine_is_asked_again(
+    missing: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    owner, name, error = WITHOUT[missing]
+    usual, num_asked = getattr(owner, name), 0
+
+    def stingy(*args: Any, **options: Any) -> Any:
+        nonlocal num_asked
+        num_asked += 1
+        if num_asked <= 2:
+            raise error
+        return usual(*args, **options)
+
+    with tempfile.TemporaryDirectory() as folder:
+        monkeypatch.setattr(tempfile, "tempdir", folder)
+        async with EngineClient(launch()) as engine:
+            assert engine.pid is not None
+            monkeypatch.setattr(owner, name, stingy)
+            os.kill(engine.pid, signal.SIGKILL)
+            while engine.pid is not None:
+                await asyncio.sleep(0.001)
+            assert (await engine.picture(Draw("a", "x"))).id == "a"
+        assert num_asked == 3
+        assert list(Path(folder).iterdir()) == []
 
 
 def test_attempts_to_start_become_ever_more_seldom() -> None:

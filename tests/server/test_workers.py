@@ -1,13 +1,16 @@
 """Workers beside the server: another when one dies, and time to save when the server ends."""
 
 import asyncio
+import errno
 import os
 import signal
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pydantic import SecretStr
+from structlog.testing import capture_logs
 
 from sealsmith.catalog.places import places
 from sealsmith.server import workers
@@ -56,6 +59,33 @@ def test_a_worker_that_dies_is_followed_by_another_which_saves_at_the_end(
 
     asyncio.run(live())
     assert path.read_text().splitlines()[2:] == ["saved"]
+
+
+def test_a_system_without_room_for_a_worker_is_asked_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start, path = asyncio.create_subprocess_exec, tmp_path / "told"
+    failures = [OSError(errno.ENOMEM, "no memory"), OSError(errno.EMFILE, "too many open files")]
+
+    async def stingy(*command: str, **options: Any) -> asyncio.subprocess.Process:
+        if path.exists() and failures:
+            raise failures.pop()
+        return await start(*command, **options)
+
+    async def live() -> None:
+        async with working(WorkerLaunch((sys.executable, "-c", LIVING, str(path)))) as (worker,):
+            (first,) = await lines_of(path, 1)
+            os.kill(int(first), signal.SIGKILL)
+            _, second = await lines_of(path, 2)
+            assert (str(worker.pid), worker.state, worker.num_restarts) == (second, "running", 1)
+
+    monkeypatch.setattr(workers, "PAUSE_S", 0.01)
+    monkeypatch.setattr(asyncio, "create_subprocess_exec", stingy)
+    with capture_logs() as told:
+        asyncio.run(live())
+    assert failures == []
+    assert [line["event"] for line in told] == ["worker ended", *["worker not started"] * 2]
+    assert [line["again_in_s"] for line in told] == [0.01, 0.02, 0.04]
 
 
 def test_one_that_does_not_end_is_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

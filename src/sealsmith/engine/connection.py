@@ -49,9 +49,14 @@ class Connection:
     ) -> "Connection":
         """`max_silence_s`: an engine that says nothing for so long hangs.
 
-        Raises: EngineError when it does not welcome us, or speaks another protocol.
+        Raises: EngineError when it does not welcome us, speaks another protocol, or there is no socket for it.
         """
-        socket = context.socket(zmq.DEALER)
+        try:
+            socket = context.socket(zmq.DEALER)
+        except zmq.ZMQError as error:  # no open file more
+            raise EngineError(
+                f"there is no socket for the engine: {error}", "see that there are enough open files"
+            ) from error
         socket.setsockopt(zmq.LINGER, 0)
         socket.setsockopt(zmq.RCVHWM, HIGH_WATER)
         socket.setsockopt(zmq.SNDHWM, 0)

@@ -60,20 +60,18 @@ class EngineProcess:
     async def start(cls, launch: Launch) -> "EngineProcess":
         """A process that is ready.
 
-        Raises: the core's own error when it cannot be made; EngineError when the process dies or is too slow.
+        Raises: the core's own error when it cannot be made; EngineError when the process dies, is too slow, or
+        cannot be started: the system has no memory, no process, no open file more, or no room for a socket.
         """
-        folder = Path(tempfile.mkdtemp(prefix="sealsmith-"))  # nobody else may enter it
         token = new_token()
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-P", "-m", "sealsmith.engine.process"),
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            env={**os.environ, **launch.environ},
-            limit=MAX_REPORT_BYTES,
-            process_group=0
-            if os.name == "posix"
-            else None,  # who ends a group means us, and we end the engine
-        )
+        try:
+            folder = Path(tempfile.mkdtemp(prefix="sealsmith-"))  # nobody else may enter it
+            process = await _process_beside(folder, launch.environ)
+        except OSError as error:
+            raise EngineError(
+                f"the engine's process cannot be started: {error}",
+                "see that there is memory, room in the folder for temporary files, and enough open files",
+            ) from error
         engine = cls(process, "", token, folder)
         try:
             start = Start(launch.core, dict(launch.config), _endpoint_in(folder), token)
@@ -127,6 +125,24 @@ class EngineProcess:
         if self.is_running:
             self._process.kill()
         await self.wait()
+
+
+async def _process_beside(folder: Path, environ: Mapping[str, str]) -> asyncio.subprocess.Process:
+    """The process, which is told later what to be; the folder goes if there is none. Raises: OSError."""
+    try:
+        return await asyncio.create_subprocess_exec(
+            *(sys.executable, "-P", "-m", "sealsmith.engine.process"),
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            env={**os.environ, **environ},
+            limit=MAX_REPORT_BYTES,
+            process_group=0
+            if os.name == "posix"
+            else None,  # who ends a group means us, and we end the engine
+        )
+    except BaseException:
+        rmtree(folder, ignore_errors=True)
+        raise
 
 
 def _endpoint_in(folder: Path) -> str:

@@ -57,7 +57,7 @@ class Worker:
     """One worker's place, to be looked at: its process, and how often there was another."""
 
     pid: int | None = None
-    """None: it died, and another is started soon."""
+    """None: it died, or could not be started, and another is started soon."""
     num_restarts: int = 0
 
     @property
@@ -80,28 +80,37 @@ async def working(launch: WorkerLaunch, num_workers: int = 1) -> AsyncIterator[S
 
 async def _keep_working(launch: WorkerLaunch, worker: Worker) -> None:
     """One worker after another, until this is cancelled."""
-    pause_s, loop = PAUSE_S, asyncio.get_running_loop()
+    pause_s, num_started, loop = PAUSE_S, 0, asyncio.get_running_loop()
     while True:
         began = loop.time()
-        process = await asyncio.create_subprocess_exec(
-            *launch.command,
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=STDERR,  # stdout is the server's own
-            env={**os.environ, **launch.environ},
-            process_group=0,  # Ctrl-C is the server's matter, which tells the worker in its turn
-        )
-        worker.pid = process.pid
         try:
-            status = await process.wait()
-        finally:
-            await _end(process)
-            worker.pid = None
-        if loop.time() - began >= STEADY_S:
-            pause_s = PAUSE_S
-        log.warning("worker ended", pid=process.pid, status=status, again_in_s=pause_s)
+            process = await _started(launch)
+        except OSError as error:  # no memory, no process or no file more just now
+            log.warning("worker not started", reason=str(error), again_in_s=pause_s)
+        else:
+            worker.pid, worker.num_restarts = process.pid, num_started
+            num_started += 1
+            try:
+                status = await process.wait()
+            finally:
+                await _end(process)
+                worker.pid = None
+            if loop.time() - began >= STEADY_S:
+                pause_s = PAUSE_S
+            log.warning("worker ended", pid=process.pid, status=status, again_in_s=pause_s)
         await asyncio.sleep(pause_s)
-        worker.num_restarts += 1
         pause_s = min(2 * pause_s, MAX_PAUSE_S)
+
+
+async def _started(launch: WorkerLaunch) -> asyncio.subprocess.Process:
+    """A worker's process. Raises: OSError where the system has no room for it."""
+    return await asyncio.create_subprocess_exec(
+        *launch.command,
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=STDERR,  # stdout is the server's own
+        env={**os.environ, **launch.environ},
+        process_group=0,  # Ctrl-C is the server's matter, which tells the worker in its turn
+    )
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:
