@@ -7,6 +7,7 @@ import pytest
 from fake_clock import FakeClock
 
 from sealsmith.catalog import ArtefactKind, Catalog, NewArtefact, Quota, SealFacts
+from sealsmith.catalog.paging import MAX_PAGE
 from sealsmith.errors import ConfigError, ConflictError, LeaseError, MissingError, QuotaError
 from sealsmith.jobs import (
     EventKind,
@@ -302,6 +303,35 @@ def test_a_job_is_its_tenant_s_alone(catalog: Catalog, queue: Queue, leases: Lea
     queue.delete(tenant, job.id)
     with pytest.raises(MissingError, match="there is no job"):
         queue.events(tenant, job.id)
+
+
+def test_however_much_a_job_left_nothing_of_it_is_kept_once_it_is_deleted(
+    catalog: Catalog, queue: Queue, leases: Leases, tenant: str
+) -> None:
+    other = catalog.tenants.create("other").id
+    job, next_job = (queue.submit(tenant, "work", {}) for _ in range(2))
+    leases.finish(claimed(leases), Outcome({}))
+
+    def left(whose: str, of: str | None, num: int) -> None:
+        files = [
+            NewArtefact(ArtefactKind.PREVIEW, b"%d" % (number % 3), "image/png", f"{number}", {}, of)
+            for number in range(num)
+        ]
+        catalog.artefacts.put_files(files)
+        with catalog.database.writing() as session:
+            catalog.artefacts.insert(session, whose, files)
+
+    left(tenant, job.id, MAX_PAGE + 5)
+    catalog.artefacts.add(tenant, NewArtefact(ArtefactKind.CURVE, b"curve", "text/plain", job=job.id))
+    for whose, of in ((tenant, next_job.id), (tenant, None), (other, job.id)):
+        left(whose, of, 1)
+    queue.delete(tenant, job.id)
+    rest = catalog.artefacts.page(tenant, ArtefactKind.PREVIEW).items
+    assert [file.job for file in rest] == [None, next_job.id]
+    assert catalog.artefacts.page(other, ArtefactKind.PREVIEW).items != ()
+    assert catalog.tenants.usage(tenant).storage_bytes == 2
+    assert len(list(catalog.files.paths())) == 1, "of what others have, too"
+    assert catalog.verify(deep=True).is_sound
 
 
 def test_lists_come_in_parts_by_kind(queue: Queue, tenant: str) -> None:

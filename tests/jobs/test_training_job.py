@@ -22,7 +22,7 @@ from sealsmith.bases import FAMILIES
 from sealsmith.catalog import ArtefactKind, Catalog, NewArtefact, Quota, open_catalog
 from sealsmith.errors import Cancelled, ConfigError, MissingError
 from sealsmith.jobs import Event, EventKind, Job, JobState, Lease, Leases, Outcome, Queue
-from sealsmith.jobs.train_payload import SETTINGS, TrainPayload, parse_train_payload
+from sealsmith.jobs.train_payload import DEFAULTS, SETTINGS, TrainPayload, parse_train_payload
 from sealsmith.jobs.training import config_of, run
 from sealsmith.jobs.work import Relay, Work
 from sealsmith.jobs.worker import HANDLERS
@@ -288,6 +288,7 @@ def test_pictures_are_the_tenant_s_own_and_of_a_kind_that_is_read(
 
 def test_the_settings_of_a_payload_are_the_training_s() -> None:
     assert {field.name for field in fields(TrainConfig)} == SETTINGS
+    assert {name: getattr(TrainConfig(), name) for name in DEFAULTS} == DEFAULTS
     asked = parse_train_payload({"pictures": "0" * 32, "settings": {**QUICK, "learning_rate": 1}})
     assert config_of(asked) == TrainConfig(
         rank=2,

@@ -63,11 +63,41 @@ def test_a_setting_has_its_bound(name: str) -> None:
             check_bounds({name: value})
 
 
+@pytest.mark.parametrize(
+    ("settings", "more", "sentence"),
+    [
+        ({"preview_prompts": ["x"] * 16}, {"preview_prompts": ["x"] * 17}, "17 preview_prompts"),
+        ({"preview_every": 2}, {"preview_every": 1}, "800 previews"),
+        (
+            {"num_steps": 400, "preview_prompts": ["x"], "preview_every": 1},
+            {"num_steps": 401},
+            "401 previews",
+        ),
+        ({"num_steps": 1600, "preview_every": 9}, {"preview_prompts": ["x"] * 3}, "534 previews"),
+        ({"preview_prompts": [], "preview_every": 1}, {"preview_prompts": None}, "800 previews"),
+        ({"num_steps": 10_000}, {"checkpoint_every": 99}, "102 checkpoints"),
+        ({"checkpoint_every": 4}, {"checkpoint_every": 3}, "134 checkpoints"),
+    ],
+)
+def test_what_comes_every_so_many_steps_is_bounded_in_all(
+    settings: dict[str, Any], more: dict[str, Any], sentence: str
+) -> None:
+    check_bounds(settings)
+    with pytest.raises(ConfigError, match=f"there would be {sentence}; this service takes at most"):
+        check_bounds(settings | more)
+
+
+@pytest.mark.parametrize("value", [0, -1, 0.5, "1", None, [], True])
+@pytest.mark.parametrize("name", ["num_steps", "preview_every", "checkpoint_every", "preview_prompts"])
+def test_what_is_no_number_of_steps_is_left_to_the_training_to_refuse(name: str, value: Any) -> None:
+    check_bounds({"num_steps": 100, "preview_every": 1, "preview_prompts": ["x"], name: value})
+
+
 def test_a_training_beyond_its_bounds_is_refused_and_leaves_nothing(shared: Shared) -> None:
     tenant = shared.tenant("eager")
     svg = b"<svg xmlns='http://www.w3.org/2000/svg' width='64' height='64'><circle cx='32' cy='32' r='20'/></svg>"
     with shared.running.client(headers=shared.key("eager")) as http:
-        for settings in ('{"num_steps": 1000000}', '{"batch_size": 1e9}'):
+        for settings in ('{"num_steps": 1000000}', '{"batch_size": 1e9}', '{"preview_every": 1}'):
             fields = {"trigger": "zwx", "settings": settings}
             refused = http.post("/v1/trainings", files={"file": ("logo.svg", svg)}, data=fields)
             assert (refused.status_code, refused.json()["error"]["code"]) == (400, "config")

@@ -13,7 +13,8 @@ import pytest
 from PIL import Image
 from shared import Headers, Shared, told, working
 
-from sealsmith.catalog import ArtefactKind, Scope
+from sealsmith.catalog import ArtefactKind, NewArtefact, Scope
+from sealsmith.catalog.paging import MAX_PAGE
 
 SETTINGS = {"rank": 2, "targets": ["attention"], "num_steps": 4, "checkpoint_every": 2, "preview_every": 2}
 
@@ -106,6 +107,27 @@ def test_a_training_is_cancelled_and_resumed(shared: Shared, http: httpx2.Client
     http.post(f"{url}/cancel", headers=key)
     assert told(http, key, f"{url}/events", after=2) == [(3, "queued"), (4, "cancelled")]
     assert http.delete(url, headers=key).status_code == 204
+
+
+def test_all_files_of_a_training_are_listed_and_none_stays_of_one_that_is_removed(
+    shared: Shared, http: httpx2.Client, pictures: bytes
+) -> None:
+    tenant, key = shared.tenant("diligent"), shared.key("diligent", Scope.TRAIN)
+    url = handed_in(http, key, pictures).headers["location"]
+    http.post(f"{url}/cancel", headers=key)
+    job = url.rpartition("/")[2]
+    drawn = [
+        NewArtefact(ArtefactKind.PREVIEW, b"a picture", "image/png", f"{number}", {"step": number}, job)
+        for number in range(MAX_PAGE + 5)
+    ]
+    shared.catalog.artefacts.put_files(drawn)
+    with shared.catalog.database.writing() as session:
+        shared.catalog.artefacts.insert(session, tenant, drawn)
+    files = http.get(url, headers=key).json()["files"]
+    assert [file["name"] for file in files] == [new.name for new in drawn]
+    assert http.delete(url, headers=key).status_code == 204
+    assert shared.catalog.tenants.usage(tenant).storage_bytes == 0
+    assert shared.catalog.verify().is_sound
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ Nobody but their tenant sees them.
 
 from collections.abc import Iterable, Sequence
 
-from sqlalchemy import select
+from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from ..engine.store import digest_of
@@ -108,6 +108,11 @@ class Artefacts:
         for row in rows:
             session.delete(row)
         return [row.digest for row in rows]
+
+    def remove_of_job(self, session: Session, tenant: str, job: str) -> list[str]:
+        """As `remove`, of all that a job has made, however much that is."""
+        theirs = delete(ArtefactRow).where(ArtefactRow.tenant_id == tenant, ArtefactRow.job_id == job)
+        return list(dict.fromkeys(session.scalars(theirs.returning(ArtefactRow.digest))))
 
     def _row(self, tenant: str, new: NewArtefact) -> ArtefactRow:
         return ArtefactRow(

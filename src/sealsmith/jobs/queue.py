@@ -178,7 +178,7 @@ class Queue:
             return job_of(row)
 
     def delete(self, tenant: str, job: str, files: Collection[str] = ()) -> None:
-        """Forgets a job that has ended, its events, and these files of the tenant's; what else it made stays.
+        """Forgets a job that has ended, its events, its files, and these files of the tenant's; its seals stay.
 
         Raises: MissingError, ConflictError.
         """
@@ -187,6 +187,7 @@ class Queue:
             if not JobState(row.state).is_last:
                 raise ConflictError(f"the job is {row.state}", "cancel it first")
             digests = self._artefacts.remove(session, tenant, files)
+            digests += self._artefacts.remove_of_job(session, tenant, job)
             session.delete(row)
         self._artefacts.sweep(digests)
 

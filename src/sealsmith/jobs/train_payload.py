@@ -22,6 +22,10 @@ SETTINGS = frozenset(
     }
 )  # fmt: skip
 """The fields of `train.TrainConfig`."""
+DEFAULTS = {"num_steps": 400, "checkpoint_every": 100, "preview_every": None}
+"""What some of them are where nothing is said."""
+DEFAULT_PREVIEW_PROMPTS = 2
+"""So many prompts, at most, a training draws previews of that names none."""
 
 
 class TrainPayload(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

@@ -51,6 +51,9 @@ MAX_TRAINING = {
     "num_checkpoints_scored": 10,
 }
 """What settings of a training that is handed in may be at most: each costs a worker's time or memory."""
+MAX_PREVIEW_PROMPTS = 16
+MAX_PREVIEWS, MAX_CHECKPOINTS = 400, 100
+"""Of one training, in all its steps: each costs a picture's time, or a file on the worker's disk."""
 
 MAX_BODY_BYTES = 1 << 20
 """Of a request that uploads nothing."""

@@ -135,8 +135,18 @@ class LongWork:
 
     def _files(self, tenant: str, job: str) -> list[Artefact]:
         """The oldest first of each kind."""
-        pages = (self._catalog.artefacts.page(tenant, kind, job, limit=MAX_PAGE) for kind in self._shown)
-        return [file for page in pages for file in reversed(page.items)]
+        return [file for kind in self._shown for file in reversed(self._of_kind(tenant, job, kind))]
+
+    def _of_kind(self, tenant: str, job: str, kind: ArtefactKind) -> list[Artefact]:
+        """The newest first."""
+        files: list[Artefact] = []
+        after: str | None = None
+        while True:
+            page = self._catalog.artefacts.page(tenant, kind, job, after, MAX_PAGE)
+            files += page.items
+            if page.next is None:
+                return files
+            after = page.next
 
     def _file(self, tenant: str, job: str, file: str) -> tuple[Artefact, bytes]:
         artefact = self._catalog.artefacts.get(tenant, file)
@@ -145,9 +155,7 @@ class LongWork:
         return artefact, self._catalog.artefacts.read(tenant, file)
 
     def _forget(self, tenant: str, job: str) -> None:
-        found = self._job(tenant, job)
-        files = [file.id for file in self._files(tenant, job)]
-        self._queue.delete(tenant, job, [*files, *self._uploads(found)])
+        self._queue.delete(tenant, job, self._uploads(self._job(tenant, job)))
 
     def _uploads(self, job: Job) -> Collection[str]:
         """Ids of the files that were handed in with a job."""

@@ -11,7 +11,14 @@ from sse_starlette.sse import EventSourceResponse
 from ..errors import ConfigError, MissingError
 from ..jobs.train_payload import TrainPayload, parse_train_payload
 from .inspection import inspect_training
-from .limits import MAX_NAME_CHARACTERS, MAX_SETTINGS_CHARACTERS, MAX_TRAINING
+from .limits import (
+    MAX_CHECKPOINTS,
+    MAX_NAME_CHARACTERS,
+    MAX_PREVIEW_PROMPTS,
+    MAX_PREVIEWS,
+    MAX_SETTINGS_CHARACTERS,
+    MAX_TRAINING,
+)
 from .long_work import Ongoing
 from .names import check_name
 from .picture_uploads import PicturesOf
@@ -64,7 +71,9 @@ async def hand_in(
         Form(
             max_length=MAX_SETTINGS_CHARACTERS,
             description='Further settings of the training, as a JSON object: `{"num_steps": 400}`. At most '
-            + ", ".join(f"`{name}` {most}" for name, most in MAX_TRAINING.items()),
+            + ", ".join(f"`{name}` {most}" for name, most in MAX_TRAINING.items())
+            + f", and {MAX_PREVIEW_PROMPTS} `preview_prompts`, {MAX_PREVIEWS} previews and {MAX_CHECKPOINTS} "
+            "checkpoints in all.",
         ),
     ] = "{}",
 ) -> TrainingBody:
