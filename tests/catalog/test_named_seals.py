@@ -6,6 +6,8 @@ import pytest
 from catalog_examples import BASE, content, facts
 
 from sealsmith.catalog import Catalog, Quota, UsableSeal
+from sealsmith.catalog.seals import free_name
+from sealsmith.catalog.tables import NAME_CHARS
 from sealsmith.errors import ConflictError, QuotaError, SealExistsError, SealMissingError
 
 
@@ -31,6 +33,49 @@ def test_one_s_own_comes_before_shared_ones_and_several_are_refused(
         seals.named(ann, "lion")
     own = seals.add(ann, content(2), facts("lion"))
     assert seals.named(ann, "lion") == own
+
+
+def test_what_was_granted_is_given_up_by_content_and_by_oneself_alone(
+    catalog: Catalog, tenants: list[str]
+) -> None:
+    ann, bob, cid = tenants
+    seals = catalog.seals
+    lions = [seals.add(tenant, content(0), facts("lion")) for tenant in (bob, cid)]
+    bear = seals.add(bob, content(1), facts("bear"))
+    with pytest.raises(SealMissingError, match=lions[0].digest[:12]):
+        seals.decline(ann, lions[0].digest)
+    for seal in (*lions, bear):
+        seals.grant(seal.tenant, seal.digest, BASE, ann)
+    seals.grant(bob, bear.digest, BASE, cid)
+    seals.decline(ann, lions[0].digest)
+    assert seals.page(ann).items == (bear,)
+    assert [seals.grants(seal.tenant, seal.digest, BASE) for seal in lions] == [(), ()]
+    seals.decline(ann, bear.digest)
+    assert seals.grants(bob, bear.digest, BASE) == (cid,)
+    seals.decline(bob, bear.digest)
+    assert seals.named(bob, "bear") == bear, "one's own stays"
+
+
+def test_a_name_that_is_taken_is_numbered_and_one_s_own_are_taken_alone(
+    catalog: Catalog, tenants: list[str]
+) -> None:
+    ann, bob, _ = tenants
+    long = "x" * NAME_CHARS
+
+    def free(name: str, digest: str = "0" * 64) -> str:
+        with catalog.database.writing() as session:
+            return free_name(session, ann, digest, name)
+
+    theirs = catalog.seals.add(bob, content(0), facts("lion"))
+    catalog.seals.grant(bob, theirs.digest, BASE, ann)
+    assert free("lion") == "lion"
+    own = catalog.seals.add(ann, content(1), facts("lion"))
+    assert free("lion") == "lion-2"
+    assert free("lion", own.digest) == "lion"
+    for number, name in enumerate(("lion-2", "lion-4", long)):
+        catalog.seals.add(ann, content(2 + number), facts(name))
+    assert free("lion") == "lion-3"
+    assert free(long) == long[:-2] + "-2"
 
 
 @pytest.mark.parametrize("at_once", [False, True])

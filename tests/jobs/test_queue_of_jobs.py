@@ -8,7 +8,7 @@ from fake_clock import FakeClock
 
 from sealsmith.catalog import ArtefactKind, Catalog, NewArtefact, Quota, SealFacts
 from sealsmith.catalog.paging import MAX_PAGE
-from sealsmith.errors import ConfigError, ConflictError, LeaseError, MissingError, QuotaError
+from sealsmith.errors import ConfigError, ConflictError, LeaseError, MissingError, QuotaError, SealExistsError
 from sealsmith.jobs import (
     EventKind,
     Failure,
@@ -287,6 +287,61 @@ def test_threads_together_hand_in_as_many_trainings_as_one_may(catalog: Catalog,
     queue.submit(tenant, "train", {})
     with pytest.raises(QuotaError, match="3 trainings are waiting or at work, and 3 may be at once"):
         queue.resume(tenant, job.id)
+
+
+def test_a_training_is_handed_in_under_a_name_that_is_no_other_s_and_will_not_be(
+    catalog: Catalog, queue: Queue, tenant: str
+) -> None:
+    other, base = catalog.tenants.create("other").id, "b" * 64
+    for number in range(2):
+        theirs = catalog.seals.add(other, b"%d" % number, SealFacts("logo", base, "sealworld"))
+        catalog.seals.grant(other, theirs.digest, base, tenant)
+    catalog.seals.add(tenant, b"mine", SealFacts("mine", base, "sealworld"))
+
+    def hand_in(name: str) -> Job:
+        return queue.submit(tenant, "train", {"name": name}, seal_name=name)
+
+    with pytest.raises(SealExistsError, match="another seal is called 'mine' already"):
+        hand_in("mine")
+    job = hand_in("logo")
+    with pytest.raises(SealExistsError, match=f"the training {job.id[:12]} will call its seal 'logo'"):
+        hand_in("logo")
+    assert [each.id for each in queue.page(tenant).items] == [job.id]
+    queue.submit(other, "train", {"name": "logo"})
+    queue.cancel(tenant, job.id)
+    hand_in("logo")
+
+
+def test_of_threads_that_hand_in_trainings_of_one_name_one_succeeds(catalog: Catalog, queue: Queue) -> None:
+    tenant = catalog.tenants.create("hasty", Quota(trainings_at_once=9)).id
+
+    def hand_in(_: int) -> bool:
+        try:
+            queue.submit(tenant, "train", {"name": "logo"}, seal_name="logo")
+        except SealExistsError:
+            return False
+        return True
+
+    with ThreadPoolExecutor(4) as pool:
+        assert sum(pool.map(hand_in, range(4))) == 1
+
+
+def test_a_seal_whose_name_was_taken_meanwhile_has_a_numbered_one(
+    catalog: Catalog, queue: Queue, leases: Leases, tenant: str
+) -> None:
+    facts = SealFacts("zwx", "b" * 64, "sealworld")
+    for number in range(3):
+        job = queue.submit(tenant, "work", {})
+        leases.finish(claimed(leases), Outcome({}, (NewSeal(b"%d" % number, facts),)))
+    named = [catalog.seals.named(tenant, name) for name in ("zwx", "zwx-2", "zwx-3")]
+    assert list(catalog.seals.page(tenant).items) == named[::-1]
+    assert kinds(queue, job) == ["queued", "started", "note", "done"]
+    told = queue.events(tenant, job.id)[2].data
+    assert told == {"message": "the seal is called 'zwx-3', for 'zwx' is another by now"}
+    again = queue.submit(tenant, "work", {})
+    leases.finish(claimed(leases), Outcome({}, (NewSeal(b"0", facts),)))
+    assert kinds(queue, again) == ["queued", "started", "done"], "the same seal is no other"
+    assert len(catalog.seals.page(tenant).items) == 3
 
 
 def test_a_job_is_its_tenant_s_alone(catalog: Catalog, queue: Queue, leases: Leases, tenant: str) -> None:

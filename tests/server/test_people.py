@@ -54,7 +54,7 @@ def test_a_seal_is_shared_and_taken_back_over_http(
         ("GET", "/file?dialect=kohya", None),
         ("GET", "/grants", None),
         ("PUT", "/grants/onlooker", None),
-        ("DELETE", "/grants/taker", None),
+        ("DELETE", "/grants/onlooker", None),
         ("PATCH", "", {"name": "mine"}),
         ("DELETE", "", None),
     ):
@@ -68,6 +68,29 @@ def test_a_seal_is_shared_and_taken_back_over_http(
     assert http.post("/v1/images", json=wish, headers=taker).status_code == 404
     assert http.put(f"{url}/grants/nobody", headers=giver).json()["error"]["code"] == "missing"
     assert http.put(f"{url}/grants/giver", headers=giver).json()["error"]["code"] == "config"
+
+
+def test_whoever_a_seal_is_shared_with_gives_it_up(
+    shared: Shared, http: httpx2.Client, seal_bytes: bytes
+) -> None:
+    for name in ("zoe", "yan", "xia"):
+        shared.tenant(name)
+    zoe, yan, xia = (shared.key(name) for name in ("zoe", "yan", "xia"))
+    urls = []
+    for owner, word in ((zoe, b"logo"), (yan, b"sign")):
+        data = seal_bytes.replace(b"seal of sks", b"%b of sks" % word)
+        seal = http.post("/v1/seals", files={"file": ("logo.safetensors", data)}, headers=owner).json()
+        urls.append(f"/v1/seals/{seal['id']}")
+        assert http.put(f"{urls[-1]}/grants/xia", headers=owner).status_code == 204
+    wish = {"prompt": "x <lora:logo:1>", "steps": 1}
+    assert http.post("/v1/images", json=wish, headers=xia).json()["error"]["code"] == "conflict"
+    assert http.delete(f"{urls[0]}/grants/xia", headers=xia).status_code == 204
+    assert http.post("/v1/images", json=wish, headers=xia).status_code == 202
+    assert http.get(urls[0], headers=xia).status_code == 404
+    assert http.delete(f"{urls[0]}/grants/xia", headers=xia).status_code == 404
+    assert http.get(f"{urls[0]}/grants", headers=zoe).json() == {"grants": []}
+    assert http.delete(f"{urls[0]}/grants/zoe", headers=zoe).status_code == 204
+    assert http.get(urls[0], headers=zoe).status_code == 200, "what is one's own is not given up"
 
 
 def test_a_tenant_is_made_given_a_key_and_bounded(http: httpx2.Client, admin: Headers) -> None:

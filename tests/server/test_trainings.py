@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 from shared import Headers, Shared, told, working
 
-from sealsmith.catalog import ArtefactKind, NewArtefact, Scope
+from sealsmith.catalog import ArtefactKind, NewArtefact, Scope, SealFacts
 from sealsmith.catalog.paging import MAX_PAGE
 
 SETTINGS = {"rank": 2, "targets": ["attention"], "num_steps": 4, "checkpoint_every": 2, "preview_every": 2}
@@ -128,6 +128,22 @@ def test_all_files_of_a_training_are_listed_and_none_stays_of_one_that_is_remove
     assert http.delete(url, headers=key).status_code == 204
     assert shared.catalog.tenants.usage(tenant).storage_bytes == 0
     assert shared.catalog.verify().is_sound
+
+
+def test_what_others_share_keeps_nobody_from_a_name(
+    shared: Shared, http: httpx2.Client, pictures: bytes
+) -> None:
+    tenant, key = shared.tenant("named"), shared.key("named", Scope.TRAIN)
+    seals = shared.catalog.seals
+    for number, name in enumerate(("generous", "liberal")):
+        other = shared.tenant(name)
+        seal = seals.add(other, b"%d" % number, SealFacts("logo", "b" * 64, "sealworld"))
+        seals.grant(other, seal.digest, "b" * 64, tenant)
+    answer = handed_in(http, key, pictures, name="logo")
+    assert answer.status_code == 202, answer.text
+    again = handed_in(http, key, pictures, name="logo")
+    assert (again.status_code, again.json()["error"]["code"]) == (409, "seal-exists")
+    http.post(f"{answer.headers['location']}/cancel", headers=key)
 
 
 @pytest.mark.parametrize(

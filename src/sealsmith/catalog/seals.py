@@ -232,6 +232,20 @@ class Seals:
                 delete(GrantRow).where(GrantRow.seal_number == row.number, GrantRow.tenant_id == to)
             )
 
+    def decline(self, tenant: str, digest: str) -> None:
+        """Gives up what was granted to oneself: the seals of this content that are others', whoever they are.
+
+        Raises: SealMissingError where there is none that one may use.
+        """
+        check_digest(digest)
+        with self._database.writing() as session:
+            if session.scalar(_visible(tenant).where(SealRow.digest == digest)) is None:
+                raise _missing(digest)
+            these = select(SealRow.number).where(SealRow.digest == digest)
+            session.execute(
+                delete(GrantRow).where(GrantRow.tenant_id == tenant, GrantRow.seal_number.in_(these))
+            )
+
     def grants(self, tenant: str, digest: str, base_digest: str) -> tuple[str, ...]:
         """Ids of the tenants that one's own seal is shared with. Raises: SealMissingError, ForbiddenError."""
         with self._database.reading() as session:
@@ -258,6 +272,28 @@ def write_scorecard(
     if row is not None:
         row.scorecard, row.verdict = dict(scorecard), _verdict(scorecard)
     return row
+
+
+def check_name_free(session: Session, tenant: str, name: str) -> None:
+    """Raises: SealExistsError when one of the tenant's own seals is called so."""
+    if (other := session.scalar(select(SealRow).filter_by(tenant_id=tenant, name=name))) is not None:
+        raise _taken(name, other.digest)
+
+
+def free_name(session: Session, tenant: str, digest: str, name: str) -> str:
+    """The name, numbered where another of the tenant's own seals has it: "zwx", "zwx-2", "zwx-3".
+
+    The tenant is locked, so that it stays free until the transaction ends. Raises: MissingError.
+    """
+    lock_tenant(session, tenant)
+    others = select(SealRow.name).where(SealRow.tenant_id == tenant, SealRow.digest != digest)
+    taken = set(session.scalars(others))
+    numbered, number = name, 1
+    while numbered in taken:
+        number += 1
+        end = f"-{number}"
+        numbered = name[: NAME_CHARS - len(end)] + end
+    return numbered
 
 
 def _owned(tenant: str, digest: str, base_digest: str) -> Select[SealRow]:

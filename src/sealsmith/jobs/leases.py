@@ -14,8 +14,9 @@ from typing import Any
 from sqlalchemy import Select, and_, or_, select
 from sqlalchemy.orm import Session
 
-from ..catalog import Artefact, Catalog, NewArtefact
-from ..catalog.seals import write_scorecard
+from ..catalog import Artefact, Catalog, NewArtefact, SealRecord
+from ..catalog.seals import free_name, write_scorecard
+from ..engine.store import digest_of
 from ..errors import LeaseError, WorkerError
 from .rows import end, job_of, queue_again, say
 from .tables import JobRow
@@ -105,9 +106,7 @@ class Leases:
         tenant = lease.job.tenant
         with self._database.writing() as session:
             row, now = self._held(session, lease)
-            records = [
-                seals.insert(session, tenant, seal.data, seal.facts) for seal in _in_order(outcome.seals)
-            ]
+            records = [self._insert_seal(session, row, now, seal) for seal in _in_order(outcome.seals)]
             made = artefacts.insert(session, tenant, files) if files else []
             for card in outcome.scorecards:
                 write_scorecard(session, tenant, card.digest, card.base_digest, card.scorecard)
@@ -119,6 +118,16 @@ class Leases:
             row.error = None
             end(row, JobState.DONE, now)
             say(session, row, EventKind.DONE, now, row.result)
+
+    def _insert_seal(self, session: Session, row: JobRow, now: datetime, new: NewSeal) -> SealRecord:
+        """Under a numbered name, which the tenant is told, where another seal has taken its own meanwhile."""
+        tenant, wanted = row.tenant_id, new.facts.name
+        name = free_name(session, tenant, digest_of(new.data), wanted)
+        record = self._catalog.seals.insert(session, tenant, new.data, replace(new.facts, name=name))
+        if record.name != wanted:
+            said = f"the seal is called {record.name!r}, for {wanted!r} is another by now"
+            say(session, row, EventKind.NOTE, now, {"message": said})
+        return record
 
     def fail(self, lease: Lease, failure: Failure) -> JobState:
         """The attempt did not work out; the job's state now: `queued` when it may the next time, else `failed`.

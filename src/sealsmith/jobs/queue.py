@@ -19,9 +19,17 @@ from sqlalchemy.orm import Session
 from ..catalog import Catalog, NewArtefact, Page
 from ..catalog.ids import new_id
 from ..catalog.paging import read_page
+from ..catalog.seals import check_name_free
 from ..catalog.tables import NAME_CHARS
 from ..catalog.tenants import lock_tenant
-from ..errors import ConfigError, ConflictError, MissingError, QuotaError, SealsmithError
+from ..errors import (
+    ConfigError,
+    ConflictError,
+    MissingError,
+    QuotaError,
+    SealExistsError,
+    SealsmithError,
+)
 from .rows import end, event_of, job_of, queue_again, say
 from .tables import EventRow, JobRow
 from .values import Backlog, Event, EventKind, Job, JobState, Story
@@ -61,12 +69,14 @@ class Queue:
         priority: int = 0,
         max_attempts: int = MAX_ATTEMPTS,
         files: Mapping[str, NewArtefact] | None = None,
+        seal_name: str | None = None,
     ) -> Job:
         """Hands in a job; it is there for good when this returns.
 
-        `files`: kept together with it, or not at all; the payload has their ids under these names.
-        Raises: QuotaError for a training or study too many, or no room for the files; MissingError for the tenant,
-        ConfigError, StoreError, DatabaseError.
+        `files`: kept together with it, or not at all; the payload has their ids under these names. `seal_name`:
+        only where no seal of the tenant's own is called so, nor is to be by a training that goes on.
+        Raises: QuotaError for a training or study too many, or no room for the files; SealExistsError for a name
+        that is taken; MissingError for the tenant, ConfigError, StoreError, DatabaseError.
         """
         _check(kind, payload, priority, max_attempts)
         names, new = list(files or {}), list((files or {}).values())
@@ -74,6 +84,8 @@ class Queue:
         try:
             with self._database.writing() as session:
                 _check_quota(session, tenant, kind)
+                if seal_name is not None:
+                    _check_name(session, tenant, seal_name)
                 kept = self._artefacts.insert(session, tenant, new) if new else []
                 ids = {name: each.id for name, each in zip(names, kept, strict=True)}
                 row = _new_row(tenant, kind, {**payload, **ids}, priority, max_attempts, self._clock())
@@ -274,6 +286,18 @@ def _check_quota(session: Session, tenant: str, kind: str) -> None:
     for name, kinds, limit in bounds:
         if kind in kinds:
             _check_num(session, tenant, name, kinds, limit)
+
+
+def _check_name(session: Session, tenant: str, name: str) -> None:
+    """Raises: SealExistsError for one that a seal of the tenant, who is locked, has or soon will have."""
+    check_name_free(session, tenant, name)
+    theirs = select(JobRow.id, JobRow.payload).filter_by(tenant_id=tenant, kind=TRAIN)
+    for job, payload in session.execute(theirs.where(JobRow.state.in_(UNFINISHED))):
+        if payload.get("name") == name:
+            raise SealExistsError(
+                f"the training {job[:12]} will call its seal {name!r}",
+                "give another name, or cancel that one",
+            )
 
 
 def _check_num(session: Session, tenant: str, name: str, kinds: Collection[str], limit: int) -> None:

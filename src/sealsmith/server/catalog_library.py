@@ -134,8 +134,11 @@ class CatalogLibrary:
         self._catalog.seals.grant(tenant, digest, base, self._catalog.tenants.named(to).id)
 
     def _ungrant(self, tenant: str, digest: str, to: str) -> None:
-        base = self._base_of(tenant, digest)
-        self._catalog.seals.ungrant(tenant, digest, base, self._catalog.tenants.named(to).id)
+        base, whose = self._base_of(tenant, digest), self._catalog.tenants.named(to).id
+        if whose == tenant:
+            self._catalog.seals.decline(tenant, digest)
+        else:
+            self._catalog.seals.ungrant(tenant, digest, base, whose)
 
     def _base_of(self, tenant: str, digest: str) -> str:
         return self._catalog.seals.usable(tenant, digest).base_digest

@@ -196,7 +196,9 @@ class Library(Protocol):
         ...
 
     async def ungrant(self, caller: Caller, digest: str, to: str) -> None:
-        """Takes that back, from the next request on. Raises: as `grant`."""
+        """Takes that back, from the next request on; by the caller's own name, they give up what was shared with
+        them. Raises: as `grant`, but for ConfigError.
+        """
         ...
 
     async def take_pictures(self, tenant: str, num_pictures: int) -> None:

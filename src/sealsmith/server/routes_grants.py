@@ -1,4 +1,5 @@
-"""`/v1/seals/{seal_id}/grants`: with whom a seal is shared. Its owner says so, and takes it back."""
+"""`/v1/seals/{seal_id}/grants`: with whom a seal is shared. Its owner says so and takes it back, and whoever it is
+shared with gives it up."""
 
 from fastapi import APIRouter
 
@@ -23,5 +24,7 @@ async def grant_seal(seal_id: SealId, tenant_name: TenantName, service: ServiceO
 
 @router.delete("/{tenant_name}", status_code=204)
 async def ungrant_seal(seal_id: SealId, tenant_name: TenantName, service: ServiceOf, caller: Keeper) -> None:
-    """Take that back, from the next request on. Pictures that are being drawn are finished."""
+    """Take that back, from the next request on. Pictures that are being drawn are finished.
+
+    By the caller's own name: give up a seal that others have shared with the caller."""
     await service.library.ungrant(caller, seal_id, tenant_name)

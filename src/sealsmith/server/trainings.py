@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ..catalog import ArtefactKind, Catalog, NewArtefact
-from ..errors import ConfigError, SealExistsError, SealMissingError
+from ..errors import ConfigError
 from ..jobs import TRAIN, Job
 from ..jobs.train_payload import DEFAULT_PREVIEW_PROMPTS, DEFAULTS, TrainPayload
 from .limits import MAX_CHECKPOINTS, MAX_PREVIEW_PROMPTS, MAX_PREVIEWS, MAX_TRAINING
@@ -36,21 +36,10 @@ class Trainings(LongWork):
         return await asyncio.to_thread(self._submit, tenant, file, wanted)
 
     def _submit(self, tenant: str, file: Path, wanted: TrainPayload) -> Ongoing:
-        self._check_name(tenant, wanted.name)
         new = NewArtefact(ArtefactKind.UPLOAD, file.read_bytes(), "application/octet-stream", file.name)
         payload = {**wanted.to_dict(), "base": self._base}
-        return Ongoing(self._queue.submit(tenant, TRAIN, payload, files={"pictures": new}), ())
-
-    def _check_name(self, tenant: str, name: str) -> None:
-        try:
-            record = self._catalog.seals.named(tenant, name)
-        except SealMissingError:
-            return
-        if record.tenant == tenant:
-            raise SealExistsError(
-                f"another seal is called {name!r} already: {record.digest[:12]}",
-                "give another name, or remove that one first",
-            )
+        files = {"pictures": new}
+        return Ongoing(self._queue.submit(tenant, TRAIN, payload, files=files, seal_name=wanted.name), ())
 
     def _uploads(self, job: Job) -> Collection[str]:
         return (job.payload["pictures"],)
