@@ -5,8 +5,8 @@ import type { ComponentChildren, JSX } from "preact";
 import { useEffect, useRef } from "preact/hooks";
 import { hrefOf, type Page, PAGES, place } from "./router.ts";
 import { type Scheme, scheme } from "./state/look.ts";
-import { isTabOnly, leave, may, me, session, stay } from "./state/session.ts";
-import { Button, Icon, Select, WaxSeal } from "./ui/index.ts";
+import { isTabOnly, leave, may, me, offer, session, stay, takeOffer } from "./state/session.ts";
+import { Button, Dialog, ErrorNote, Icon, Select, WaxSeal } from "./ui/index.ts";
 import { formatNumber } from "./words/format.ts";
 import { type Language, language, LANGUAGES, words } from "./words/index.ts";
 
@@ -42,6 +42,7 @@ export function Shell({ children }: { children: ComponentChildren }): JSX.Elemen
       </header>
       <main id="main" ref={main} tabIndex={-1}>
         <StayNote />
+        <LinkNote />
         {children}
       </main>
     </div>
@@ -136,5 +137,26 @@ function StayNote(): JSX.Element | null {
         {text.notNow}
       </Button>
     </div>
+  );
+}
+
+/** Asks before a link's key takes the place of the one that is kept, or says that it opens nothing. */
+function LinkNote(): JSX.Element | null {
+  const text = words.value.shell;
+  const close = (): void => {
+    offer.value = null;
+  };
+  if (offer.value === null) return null;
+  if (!offer.value.ok) return <ErrorNote problem={offer.value.problem} about={text.link.about} onDismiss={close} />;
+  return (
+    <Dialog title={text.link.question} isOpen onClose={close} isNarrow>
+      <p>{text.link.whose(offer.value.value.me.tenant.name, me.value?.tenant.name ?? "")}</p>
+      <div class="actions">
+        <Button onClick={takeOffer}>{text.link.take}</Button>
+        <Button kind="primary" onClick={close}>
+          {text.link.leave}
+        </Button>
+      </div>
+    </Dialog>
   );
 }
