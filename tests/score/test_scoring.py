@@ -41,7 +41,7 @@ def check_shape(document):
     assert set(document) == {*KEYS, "diversity", "verdict", "reasons", "settings"}
     for key, parts in KEYS.items():
         assert set(document[key]) == parts
-    assert document["verdict"] in ("pass", "fail")
+    assert document["verdict"] in ("pass", "fail", "unproven")
     assert json.loads(json.dumps(document, allow_nan=False)) == document
 
 
@@ -78,6 +78,7 @@ def test_without_a_judge_nothing_is_faked(tiny_base):
     assert document["fidelity"] == {"top1": None, "similarity": None, "ci": None}
     assert document["margin"]["value"] is None
     assert document["drift"]["value"] > 0
+    assert document["verdict"] == "unproven"
     assert "no judge" in document["reasons"][0]
 
 

@@ -135,7 +135,7 @@ class SealRecord:
     size_bytes: int
     created: datetime
     verdict: str | None
-    """"pass" or "fail"; None: never measured."""
+    """"pass", "fail" or "unproven", which no judge could tell; None: never measured."""
     scorecard: Mapping[str, Any] | None
     has_thumbnail: bool
 

@@ -51,7 +51,7 @@ class Cell:
     seed: int
     facts: TrainingFacts | None = None
     verdict: str = ""
-    """The scorecard's: "pass" or "fail"; empty when there is none."""
+    """The scorecard's; empty when there is none."""
     reasons: tuple[str, ...] = ()
     """The scorecard's."""
     observations: Mapping[str, Sequence[Observation]] = field(default_factory=dict)

@@ -5,7 +5,7 @@ A figure that could not be measured is None, and `reasons` says why; nothing is 
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from .statistics import Interval
 
@@ -76,12 +76,15 @@ class Margin:
     ci: Interval | None = None
 
 
+Verdict = Literal["pass", "fail", "unproven"]
+
+
 @dataclass(frozen=True)
 class Scorecard:
     """The measured verdict on a seal."""
 
-    verdict: str
-    """"pass" or "fail"."""
+    verdict: Verdict
+    """"unproven": nothing is wrong with the seal, and whether it is learned could not be measured."""
     reasons: tuple[str, ...] = ()
     """Why it failed, and what could not be measured; sentences."""
     fidelity: Fidelity = Fidelity()

@@ -13,12 +13,12 @@ from .judge import LoadedJudge
 from .measure import BasePictures, ScoreProgress, Shot, draw_shots, look, reference_embedding
 from .prompts import with_class_noun
 from .record import contexts_trained, reference_of
-from .scorecard import Adherence, Bleeding, Fidelity, Leak, Margin, Scorecard
+from .scorecard import Adherence, Bleeding, Fidelity, Leak, Margin, Scorecard, Verdict
 from .settings import ScoreSettings
 from .verdict import figure_reasons, weight_reasons
 
 NO_JUDGE = (
-    "Not proven: fidelity, adherence, leak and margin could not be measured, because no judge knows the pictures "
+    "Fidelity, adherence, leak and margin could not be measured, because no judge knows the pictures "
     "of this base. Drift and diversity were."
 )
 NO_TRIGGER = (
@@ -55,7 +55,7 @@ def score_seal(
     shots = draw_shots(base, seal, settings, {} if base_pictures is None else base_pictures, progress)
     known = settings.to_dict() | _identity(base, seal) | _seen(shots, seal)
     if judge is None or reference is None:
-        return _summary(shots, (NO_JUDGE,), known, "fail")
+        return _summary(shots, (NO_JUDGE,), known, "unproven")
     shots = look(shots, judge, reference)
     fidelity = figures.fidelity(shots, settings)
     margin = figures.margin(shots, settings)
@@ -80,7 +80,7 @@ def _summary(
     shots: list[Shot],
     reasons: tuple[str, ...],
     known: dict[str, Any],
-    verdict: str,
+    verdict: Verdict,
     fidelity: Fidelity = Fidelity(),  # noqa: B008 - frozen values, safe to share
     adherence: Adherence = Adherence(),  # noqa: B008
     leak: Leak = Leak(),  # noqa: B008

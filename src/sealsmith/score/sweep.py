@@ -292,7 +292,7 @@ def _prompt_card(
     ]
     known = settings.to_dict() | {"prompt": prompt}
     if judge is None:
-        return Scorecard("fail", ("no judge knows these pictures",), settings=known, shots=tuple(shots))
+        return Scorecard("unproven", ("no judge knows these pictures",), settings=known, shots=tuple(shots))
     shots = look(shots, judge, reference_of(seal))
     adherence = figures.adherence(shots, settings) if context else Adherence()
     return Scorecard(

@@ -5,7 +5,9 @@ from rich.table import Table
 from rich.text import Text
 
 from .readings import readings
-from .scorecard import Scorecard
+from .scorecard import Scorecard, Verdict
+
+STYLES: dict[Verdict, str] = {"pass": "bold green", "fail": "bold red", "unproven": "bold yellow"}
 
 
 def scorecard_table(card: Scorecard) -> RenderableType:
@@ -17,9 +19,7 @@ def scorecard_table(card: Scorecard) -> RenderableType:
     table.add_column("what it says", style="dim", overflow="fold")
     for reading in readings(card):
         table.add_row(reading.name, reading.value, reading.interval_words, reading.meaning)
-    verdict = Text.assemble(
-        "\nverdict: ", (card.verdict, "bold green" if card.has_passed else "bold red"), f" {_pictures(card)}"
-    )
+    verdict = Text.assemble("\nverdict: ", (card.verdict, STYLES[card.verdict]), f" {_pictures(card)}")
     return Group(table, verdict, *(Text(f"  - {reason}") for reason in card.reasons))
 
 

@@ -9,5 +9,6 @@ export function VerdictBadge({ verdict }: { verdict: string | null | undefined }
   const text = words.value.prove;
   if (verdict === "pass") return <Badge tone="good">{text.passed}</Badge>;
   if (verdict === "fail") return <Badge tone="bad">{text.failed}</Badge>;
+  if (verdict === "unproven") return <Badge tone="warning">{text.unproven}</Badge>;
   return <Badge>{text.unmeasured}</Badge>;
 }

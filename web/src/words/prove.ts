@@ -35,10 +35,12 @@ const en = {
   tabsLabel: "Ways to look at it",
   passed: "Learned",
   failed: "Not learned",
+  unproven: "Not proven",
   unmeasured: "Not measured",
   verdict: {
     pass: "It has learned what it was taught.",
     fail: "It has not learned what it was taught.",
+    unproven: "Nobody can say whether it has learned what it was taught.",
     basis: (prompts: number, seeds: number) =>
       `Measured on ${prompts} ${enPlural(prompts, "prompt", "prompts")} it was not taught with, ${seeds} ${enPlural(seeds, "picture", "pictures")} each.`,
     none: "It has not been measured yet",
@@ -284,10 +286,12 @@ const ru: typeof en = {
   tabsLabel: "Как на неё смотреть",
   passed: "Выучено",
   failed: "Не выучено",
+  unproven: "Не доказано",
   unmeasured: "Не измерено",
   verdict: {
     pass: "Печать выучила то, чему её учили.",
     fail: "Печать не выучила того, чему её учили.",
+    unproven: "Некому сказать, выучила ли печать то, чему её учили.",
     basis: (prompts, seeds) =>
       `Измерено на ${prompts} ${ruPlural(prompts, "описании", "описаниях", "описаниях")}, которых не было в обучении, по ${seeds} ${ruPlural(seeds, "картинке", "картинки", "картинок")}.`,
     none: "Она ещё не измерена",

@@ -144,9 +144,11 @@ const en = {
   verdict: {
     pass: "The model has learned your seal.",
     fail: "It has not come out well.",
+    unproven: "Done. Look for yourself how it came out.",
     none: "Done. It was not measured.",
     passText: (name: string) => `It is in your library as “${name}”. Make pictures with it, or look closely at what it learned.`,
     failText: "Try more pictures, more steps, or another word; the figures say where it is lacking.",
+    unprovenText: (name: string) => `No judge knows the pictures of this model. The seal is in your library as “${name}”: make pictures with it.`,
     noneText: (name: string) => `It is in your library as “${name}”. Prove measures what it learned.`,
     make: "Make pictures with it",
     prove: "Prove it",
@@ -296,9 +298,11 @@ const ru: typeof en = {
   verdict: {
     pass: "Модель выучила вашу печать.",
     fail: "Получилось не очень.",
+    unproven: "Готово. Посмотрите сами, что вышло.",
     none: "Готово. Печать не измерена.",
     passText: (name) => `Она в библиотеке под именем «${name}». Рисуйте с ней или рассмотрите, что она выучила.`,
     failText: "Попробуйте больше картинок, больше шагов или другое слово; цифры покажут, чего не хватает.",
+    unprovenText: (name) => `Картинок этой модели судья не знает. Печать в библиотеке под именем «${name}»: порисуйте с ней.`,
     noneText: (name) => `Она в библиотеке под именем «${name}». На странице «Доказать» её можно измерить.`,
     make: "Рисовать с ней",
     prove: "Доказать",

@@ -42,6 +42,14 @@ export interface Reading {
   wanted: "high" | "low";
 }
 
+export const VERDICTS = ["pass", "fail", "unproven"] as const;
+export type Verdict = (typeof VERDICTS)[number];
+
+/** One that this page has no words for proves nothing. */
+export function verdictOf(card: Scorecard): Verdict {
+  return VERDICTS.find((verdict) => verdict === card.verdict) ?? "unproven";
+}
+
 export function scorecardOf(value: unknown): Scorecard | null {
   if (!isRecord(value) || typeof value["verdict"] !== "string") return null;
   const [fidelity, adherence] = [part(value, "fidelity"), part(value, "adherence")];

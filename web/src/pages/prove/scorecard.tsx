@@ -5,23 +5,23 @@ import { Icon } from "../../ui/index.ts";
 import { formatNumber, formatPercent } from "../../words/format.ts";
 import { words } from "../../words/index.ts";
 import { Bar } from "./bar.tsx";
-import { missingIn, type Reading, readingsOf, reasonsOf, type Scorecard } from "./readings.ts";
+import { missingIn, type Reading, readingsOf, reasonsOf, type Scorecard, verdictOf } from "./readings.ts";
 
 /** From this many pictures on, figures are no longer only a first look. */
 const MANY_PICTURES = 8;
 
 export function ScorecardView({ card }: { card: Scorecard }): JSX.Element {
   const text = words.value.prove;
-  const hasPassed = card.verdict === "pass";
+  const verdict = verdictOf(card);
   const { numPrompts, numSeeds } = card;
   const isWeak = numPrompts !== null && numSeeds !== null && numPrompts * numSeeds < MANY_PICTURES;
   const missing = missingIn(card).map((key) => text.readings[key].question);
   return (
     <div class="prove-card">
-      <div class={`prove-verdict prove-verdict-${hasPassed ? "pass" : "fail"}`}>
-        <Icon name={hasPassed ? "check" : "warning"} size={26} />
+      <div class={`prove-verdict prove-verdict-${verdict}`}>
+        <Icon name={verdict === "pass" ? "check" : "warning"} size={26} />
         <div>
-          <h2>{hasPassed ? text.verdict.pass : text.verdict.fail}</h2>
+          <h2>{text.verdict[verdict]}</h2>
           {reasonsOf(card, text).map((reason) => (
             <p key={reason}>{reason}</p>
           ))}

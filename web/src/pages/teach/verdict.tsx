@@ -7,7 +7,7 @@ import type { Seal, Training } from "../../api/types.ts";
 import { hrefOf } from "../../router.ts";
 import { ErrorNote, Icon, LinkButton, WaxSeal } from "../../ui/index.ts";
 import { words } from "../../words/index.ts";
-import { reasonsOf, readingsOf, scorecardOf } from "../prove/readings.ts";
+import { readingsOf, reasonsOf, scorecardOf, VERDICTS } from "../prove/readings.ts";
 
 const NUM_READINGS = 3;
 
@@ -45,9 +45,14 @@ function Finished({ training }: { training: Training }): JSX.Element {
       isWanted = false;
     };
   }, [training.seal]);
-  const has = training.verdict === "pass" ? "pass" : training.verdict === "fail" ? "fail" : "none";
+  const has = VERDICTS.find((verdict) => verdict === training.verdict) ?? "none";
   const card = scorecardOf(seal?.scorecard);
-  const said = { pass: text.passText(training.name), fail: text.failText, none: text.noneText(training.name) }[has];
+  const said = {
+    pass: text.passText(training.name),
+    fail: text.failText,
+    unproven: text.unprovenText(training.name),
+    none: text.noneText(training.name),
+  }[has];
   return (
     <section class={`card teach-verdict teach-verdict-${has}`}>
       <WaxSeal size={84} />
