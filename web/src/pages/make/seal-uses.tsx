@@ -39,7 +39,8 @@ function Mixing(): JSX.Element {
 function SealUse({ seal, index }: { seal: WishedSeal; index: number }): JSX.Element {
   const text = words.value.make;
   const known = sealOf(seal.id || seal.name);
-  const isCalled = draft.value.prompt.toLowerCase().split(/[^\p{L}\p{N}_-]+/u).includes(seal.trigger.toLowerCase());
+  const written = `${draft.value.prompt} ${draft.value.negative}`;
+  const isCalled = written.toLowerCase().split(/[^\p{L}\p{N}_-]+/u).includes(seal.trigger.toLowerCase());
   return (
     <div class="seal-use">
       <div class="seal-use-head">
