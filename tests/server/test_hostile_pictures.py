@@ -9,8 +9,10 @@ import random
 import socket
 import struct
 import tempfile
+import time
 import zipfile
 import zlib
+from base64 import b64encode
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -311,6 +313,61 @@ def test_a_polyglot_is_the_picture_it_is(client: httpx2.Client, upload: Hostile)
 @pytest.mark.parametrize("upload", PLAIN[::3], ids=lambda upload: upload.name)
 def test_no_hostile_picture_has_a_recipe(client: httpx2.Client, upload: Hostile) -> None:
     is_refused(client.post("/v1/recipes", files={"file": (upload.file_name, upload.data)}))
+
+
+def with_parameters(text: str) -> bytes:
+    info = PngInfo()
+    info.add_text("parameters", text)
+    buffer = io.BytesIO()
+    Image.new("RGB", (1, 1)).save(buffer, "PNG", pnginfo=info)
+    return buffer.getvalue()
+
+
+SETTINGS = "Steps: 1, Sampler: x, CFG scale: 1, Seed: 1"
+LONG_TEXTS = {
+    "backslashes": "\\" * 1_000_000 + f"\n{SETTINGS}",
+    "escaped tags": "\\<lora" * 160_000 + f"\n{SETTINGS}",
+    "quoted name": '<lora:"' + "\\" * 1_000_000 + f":1>\n{SETTINGS}",
+    "words of a setting": f"x\n{SETTINGS}, " + "a" * 1_000_000,
+    "blanks": f"x\n{SETTINGS}, " + " " * 1_000_000,
+    "tabs": f"x\n{SETTINGS}, " + "\t" * 1_000_000,
+    "commas": f'x\n{SETTINGS}, Lora hashes: "{", " * 500_000}"',
+}
+
+
+@pytest.mark.parametrize("text", LONG_TEXTS.values(), ids=LONG_TEXTS)
+def test_a_long_text_in_a_picture_holds_nobody_up(client: httpx2.Client, text: str) -> None:
+    data = with_parameters(text)
+    assert len(data) < 1_200_000
+    began = time.monotonic()
+    answer = client.post("/v1/recipes", files={"file": ("a.png", data)})
+    info = client.post("/sdapi/v1/png-info", json={"image": b64encode(data).decode()})
+    assert time.monotonic() - began < 20
+    assert (answer.status_code, answer.json()["recipe"]["num_steps"]) == (200, 1)
+    assert (info.status_code, info.json()["info"]) == (200, text)
+
+
+UNREADABLE = {
+    "half a character": f'x\n{SETTINGS}, Model: "\\ud800"',
+    "half a character in a name": f'x\n{SETTINGS}, Lora hashes: "\\udfff: 0123456789ab"',
+    "many seals": f'x\n{SETTINGS}, Lora hashes: "' + "a: 0123456789ab, " * 300 + '"',
+    "no settings": "x" * 1_000_000,
+    "a long number": f"x\n{SETTINGS}, CFG scale: " + "x" * 1_000_000,
+    "a large number": f"x\n{SETTINGS}, Seed: " + "9" * 100_000,
+    "too much of it": "x" * 2_100_000 + f"\n{SETTINGS}",
+}
+
+
+@pytest.mark.parametrize("text", UNREADABLE.values(), ids=UNREADABLE)
+def test_a_text_that_is_no_recipe_is_refused(client: httpx2.Client, text: str) -> None:
+    is_refused(client.post("/v1/recipes", files={"file": ("a.png", with_parameters(text))}))
+
+
+@pytest.mark.parametrize("number", ["inf", "nan", "1e999", "-0"])
+def test_numbers_that_are_none_are_told_as_they_are(client: httpx2.Client, number: str) -> None:
+    text = f"x\n{SETTINGS}, CFG scale: {number}"
+    answer = client.post("/v1/recipes", files={"file": ("a.png", with_parameters(text))})
+    assert answer.status_code == 200, answer.text
 
 
 @pytest.fixture(scope="module", autouse=True)

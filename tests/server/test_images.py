@@ -90,6 +90,19 @@ def test_two_seals_are_mixed_as_asked_and_masked_where_nothing_is(
     assert client.delete(f"/v1/seals/{added.json()['id']}").status_code == 204
 
 
+def test_a_prompt_of_backslashes_holds_nobody_up(client: httpx2.Client) -> None:
+    wish = {**SMALL, "prompt": "\\" * 32_000, "negative": "\\" * 32_000, "steps": 1}
+    began = time.monotonic()
+    placed = client.post("/v1/images", json=wish)
+    assert placed.status_code == 202, placed.text
+    assert time.monotonic() - began < 2
+    events = list(events_of(client, placed.json()["events_url"]))
+    assert events[-1]["event"] == "end"
+    png = client.get(client.get(placed.headers["location"]).json()["pictures"][0]["url"]).content
+    recipe = recipe_in(picture_texts(png, "it"), "it")
+    assert (recipe.prompt_typed, recipe.negative) == (wish["prompt"], wish["negative"])
+
+
 def test_who_accepts_a_png_has_it_in_the_answer(client: httpx2.Client) -> None:
     order, _ = drawn(client)
     answer = client.post("/v1/images", json=SMALL, headers={"accept": "image/png"})

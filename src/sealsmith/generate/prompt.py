@@ -112,7 +112,11 @@ def _free_noun(prompt: str, noun: str, taken: Collection[str]) -> re.Match[str] 
         return None
     pattern = re.compile(rf"(?<!\w)(?:an?[ \t]+)?(?P<noun>{re.escape(noun)})(?!\w)", re.IGNORECASE)
     endings = tuple(word.strip().lower() for word in taken)
+    longest = max(map(len, endings), default=0)
     for match in pattern.finditer(prompt):
-        if not (endings and prompt[: match.start()].rstrip().lower().endswith(endings)):
+        end = match.start()
+        while end and prompt[end - 1].isspace():
+            end -= 1
+        if not (endings and prompt[max(0, end - longest) : end].lower().endswith(endings)):
             return match
     return None

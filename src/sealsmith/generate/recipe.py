@@ -16,14 +16,18 @@ from pydantic import TypeAdapter, ValidationError
 from ..adapters.hashes import hash_file
 from ..adapters.strength import Strength, constant, dump_strength, parse_strength
 from ..errors import ConfigError, PictureError
-from .seal_syntax import SealWish, TaggedPrompt, dump_tags, parse_tags
+from .seal_syntax import MAX_TAGS, SealWish, TaggedPrompt, dump_tags, parse_tags
 
 if TYPE_CHECKING:
     from ..adapters import Seal
 
 NEGATIVE = "Negative prompt:"
-_PAIR = re.compile(r'\s*(\w[\w \-/]+):\s*("(?:\\.|[^\\"])*"|[^,]*)(?:,|$)')
-_SEAL_HASH = re.compile(r"(?:^|, )(.+?): ([0-9a-f]{8,64})(?=, |$)", re.DOTALL)
+# Strangers write pictures: whatever their texts hold, each pattern looks at a character a few times at most.
+_PAIR = re.compile(r'(?<![\w \-/])[ \-/]*+(\w[\w \-/]++):\s*+("(?:\\.|[^\\"])*"|[^,]*)(?:,|$)')
+_SEAL_HASH = re.compile(r": ([0-9a-f]{8,64})(?:, |$)")
+"""What stands behind a seal's name, which may hold anything."""
+_SURROGATE = re.compile("[\ud800-\udfff]")
+_REMEDY = "give a PNG as it was written; editors damage the recipe"
 
 
 @dataclass(frozen=True)
@@ -104,11 +108,13 @@ def dump_json(recipe: Recipe) -> str:
 def parse_json(text: str) -> Recipe:
     """The recipe in a JSON text. Raises: PictureError."""
     try:
-        return _RECIPE.validate_json(text, strict=True)
+        recipe = _RECIPE.validate_json(text, strict=True)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(str(step) for step in first["loc"]) or "recipe"
-        raise PictureError(f"the picture's recipe is damaged: {where}: {first['msg']}") from error
+        raise PictureError(f"the picture's recipe is damaged: {where}: {first['msg']}", _REMEDY) from error
+    _check_num_seals(len(recipe.seals))
+    return recipe
 
 
 def dump_parameters(recipe: Recipe) -> str:
@@ -144,12 +150,15 @@ def parse_parameters(text: str) -> Recipe:
     Long prompts are drawn in chunks where it does not say otherwise, as A1111 draws them.
     Differs: where several lines begin with "Negative prompt:", A1111 takes the first for the beginning of the
     negative prompt, we take the last.
-    Raises: PictureError when the last line holds no settings.
+    Raises: PictureError when the last line holds no settings, one of them cannot be read, or there are more than
+    `MAX_TAGS` seals.
     """
     body, _, last = text.rpartition("\n")
     pairs = {match[1]: _unquoted(match[2]) for match in _PAIR.finditer(last)}
     if len(pairs) < 3:
-        raise PictureError(f"no settings in the last line of the picture's parameters: {last!r}")
+        raise PictureError(
+            f"no settings in the last line of the picture's parameters: {last[:100]!r}", _REMEDY
+        )
     prompt, negative = body, ""
     start = 0 if body.startswith(NEGATIVE) else -1
     start = max(start, body.rfind(f"\n{NEGATIVE}"))
@@ -168,7 +177,8 @@ def parse_parameters(text: str) -> Recipe:
             pairs.get("Version", ""), pairs.get("Long prompts", "chunks"), mix=pairs.get("Lora mix", "sum"),
         )  # fmt: skip
     except ValueError as error:
-        raise PictureError(f"a setting in the picture's parameters is no number: {error}") from error
+        problem = f"a setting in the picture's parameters is no number: {str(error)[:200]}"
+        raise PictureError(problem, _REMEDY) from error
 
 
 def _taken_apart(prompt: str) -> tuple[str, Sequence[SealWish]]:
@@ -182,7 +192,7 @@ def _taken_apart(prompt: str) -> tuple[str, Sequence[SealWish]]:
 
 def _seals(wishes: Sequence[SealWish], hashes: str) -> tuple[SealUse, ...]:
     """A use for each wish, with its hash if there is one, and for each hash that nobody wished for."""
-    named = [(match[1], match[2]) for match in _SEAL_HASH.finditer(hashes)]
+    named = _named_hashes(hashes)
     uses = []
     for wish in wishes:
         index = next((index for index, (name, _) in enumerate(named) if name == wish.name), None)
@@ -190,6 +200,21 @@ def _seals(wishes: Sequence[SealWish], hashes: str) -> tuple[SealUse, ...]:
         text = strength_text(wish.strength)
         uses.append(SealUse(wish.name, float(wish.strength), tensor_hash=short_hash, how=text))
     return (*uses, *(SealUse(name, tensor_hash=short_hash) for name, short_hash in named))
+
+
+def _named_hashes(hashes: str) -> list[tuple[str, str]]:
+    """Name and hash of each seal in "name: hash, name: hash"; a name has one character at least."""
+    named, place = [], 0
+    while (found := _SEAL_HASH.search(hashes, place + 1)) is not None:
+        named.append((hashes[place : found.start()], found[1]))
+        place = found.end()
+        _check_num_seals(len(named))
+    return named
+
+
+def _check_num_seals(num_seals: int) -> None:
+    if num_seals > MAX_TAGS:
+        raise PictureError(f"the picture's recipe names more than {MAX_TAGS} seals", _REMEDY)
 
 
 def _number(value: float) -> str:
@@ -205,6 +230,9 @@ def _unquoted(value: str) -> str:
     if len(value) < 2 or not value.startswith('"') or not value.endswith('"'):
         return value
     try:
-        return str(json.loads(value))
+        text = str(json.loads(value))
     except ValueError:
         return value
+    if not _SURROGATE.search(text):
+        return text
+    raise PictureError("a setting in the picture's parameters holds half a character", _REMEDY)

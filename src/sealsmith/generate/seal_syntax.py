@@ -15,13 +15,17 @@ from ..adapters.seal import file_name
 from ..adapters.strength import Strength, dump_strength, parse_strength
 from ..errors import ConfigError, SealFormatError
 
+MAX_TAGS = 256
+"""In one prompt."""
 ALIAS_KEYS = ("ss_output_name", "modelspec.title")
 """What a seal file's header may call it, beside the name of the file."""
 
-_OPENING = re.compile(r"(?P<slashes>\\*)<\s*(?:lora|lyco|hypernet)\b", re.IGNORECASE)
+# Strangers write prompts: whatever they hold, each pattern looks at a character a few times at most.
+_OPENING = re.compile(r"(?<!\\)(?P<slashes>\\*+)<\s*(?:lora|lyco|hypernet)\b", re.IGNORECASE)
 _ESCAPE = r'\\[\\:<>"]'
 _TOKENS = re.compile(rf"{_ESCAPE}|[:<>\\]|[^:<>\\]+")
-_QUOTED = re.compile(rf'"((?:{_ESCAPE}|[^"])*)"')
+_QUOTED = re.compile(r'"((?:[^"\\]|\\"?)*)"')
+"""Text in quotes; a quote in it stands behind a backslash."""
 _REMEDY = "write it as <lora:name:0.8>, or \\<lora where it is no tag but words"
 
 
@@ -47,24 +51,27 @@ def parse_tags(prompt: str) -> TaggedPrompt:
     `<lora:...>` and `<lyco:...>` mean the same. A name may hold anything: `\:`, `\<`, `\>`, `\"` and `\\` stand for
     the second character, and it may stand in double quotes. `\<lora` is no tag but the word `<lora`. With a tag
     goes one space or comma that only it needed; no other character is touched.
-    Raises: ConfigError naming the tag and what is wrong with it.
+    Raises: ConfigError naming the tag and what is wrong with it, or for more than `MAX_TAGS`.
     """
-    texts, wishes, place = [""], list[SealWish](), 0
+    texts: list[list[str]] = [[]]
+    wishes, place = list[SealWish](), 0
     for opening in _OPENING.finditer(prompt):
         if opening.start() < place:  # inside the name of the tag before
             continue
         num_slashes = len(opening["slashes"])
-        texts[-1] += prompt[place : opening.start()] + "\\" * (num_slashes // 2)
+        texts[-1].append(prompt[place : opening.start()] + "\\" * (num_slashes // 2))
         place = opening.end("slashes")
         if num_slashes % 2 == 0:
             end = _closing(prompt, place)
+            if len(wishes) == MAX_TAGS:
+                raise ConfigError(f"the prompt has more than {MAX_TAGS} tags", "name fewer seals")
             wishes.append(_parse_tag(prompt[place:end]))
-            texts.append("")
+            texts.append([])
             place = end
-    texts[-1] += prompt[place:]
-    words = texts[0]
-    for index, text in enumerate(texts[1:], start=1):
-        words = _close_gap(words, text, is_end=index == len(texts) - 1)
+    texts[-1].append(prompt[place:])
+    words, *others = map("".join, texts)
+    for index, text in enumerate(others, start=1):
+        words = _close_gap(words, text, is_end=index == len(others))
     return TaggedPrompt(words, tuple(wishes))
 
 
@@ -117,13 +124,14 @@ def _closing(prompt: str, start: int) -> int:
 
 
 def _parse_tag(tag: str) -> SealWish:
-    parts = [""]
+    tokens: list[list[str]] = [[]]
     for token in _TOKENS.findall(tag[1:-1]):
         if token == ":":
-            parts.append("")
+            tokens.append([])
         else:
-            parts[-1] += token
-    kind, raw_name, *arguments = (part.strip() for part in [*parts, ""])
+            tokens[-1].append(token)
+    parts = ["".join(part).strip() for part in tokens]
+    kind, raw_name, *arguments = [*parts, ""]
     if kind.lower() == "hypernet":
         raise ConfigError(
             f"the tag {tag!r} asks for a hypernetwork", "only seals can be used: <lora:name:0.8>"

@@ -16,6 +16,7 @@ from .limits import (
     MAX_SEED,
     MAX_SIDE_PX,
     MAX_STEPS,
+    MAX_TEXT_CHARACTERS,
     MIN_SIDE_PX,
 )
 from .schema import Prompt
@@ -149,7 +150,8 @@ class ProgressBody(BaseModel):
 class PngInfoRequest(BaseModel):
     image: str = Field(
         max_length=MAX_PICTURE_BYTES * 4 // 3 + 100,
-        description="A PNG in base64, with `data:image/png;base64,` in front or without.",
+        description="A PNG in base64, with `data:image/png;base64,` in front or without; "
+        f"{MAX_TEXT_CHARACTERS} characters of text in it at most.",
     )
 
 

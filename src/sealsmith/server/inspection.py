@@ -7,12 +7,15 @@ Each function reads one file to its last byte, or refuses it with an error of ou
 import base64
 import binascii
 import hashlib
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from ..errors import InputError, PictureError
 from ..jobs.train_payload import TrainPayload
 from .library import SealFacts
+from .limits import MAX_TEXT_CHARACTERS
 
 PNG = b"\x89PNG\r\n\x1a\n"
 
@@ -112,6 +115,25 @@ def inspect_training(file: Path, name: str, *, wanted: TrainPayload) -> PictureS
     return inspect_pictures(file, name, trigger=config.trigger, class_noun=noun)
 
 
+@dataclass(frozen=True)
+class RecipeFacts:
+    """How a picture was made."""
+
+    recipe: Mapping[str, Any]
+    """`Recipe`, field by field."""
+    parameters: str
+    """As A1111's text."""
+
+
+def inspect_recipe(file: Path, name: str) -> RecipeFacts:
+    """The recipe in a PNG. Raises: PictureError; ConfigError for a strength that means nothing."""
+    from ..generate.picture_file import recipe_in
+    from ..generate.recipe import dump_parameters
+
+    recipe = recipe_in(inspect_texts(file, name), name)
+    return RecipeFacts(asdict(recipe), dump_parameters(recipe))
+
+
 def inspect_texts(file: Path, name: str) -> dict[str, str]:
     """The texts in a PNG by their keys, among which is its recipe. Raises: PictureError."""
     from ..generate.picture_file import picture_texts
@@ -121,7 +143,13 @@ def inspect_texts(file: Path, name: str) -> dict[str, str]:
         raise PictureError(
             f"{name!r} is no PNG", "give a PNG as it was written; other formats carry no recipe"
         )
-    return picture_texts(data, name)
+    texts = picture_texts(data, name)
+    if sum(map(len, texts.values())) > MAX_TEXT_CHARACTERS:
+        raise PictureError(
+            f"{name!r} holds more than {MAX_TEXT_CHARACTERS} characters of text",
+            "give a PNG as it was written",
+        )
+    return texts
 
 
 def _thumbnail(text: str) -> str:

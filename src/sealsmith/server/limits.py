@@ -62,6 +62,8 @@ MAX_PICTURE_BYTES = 32 << 20
 MAX_PICTURE_SET_BYTES = 256 << 20
 MAX_LOOSE_FILES = 400
 """Pictures and captions of a training that come one by one."""
+MAX_TEXT_CHARACTERS = 2 << 20
+"""In a picture whose recipe is asked for."""
 MULTIPART_BYTES = 64 << 10
 """What an upload has around its file."""
 MAX_HEADER_BYTES = 32 << 10

@@ -7,10 +7,8 @@ from typing import Annotated, Any
 from fastapi import APIRouter, File, Form, UploadFile
 from pydantic import Field
 
-from ..generate.picture_file import recipe_in
-from ..generate.recipe import dump_parameters
-from .inspection import inspect_pictures, inspect_texts
-from .limits import MAX_PICTURE_BYTES, MAX_WORD_CHARACTERS
+from .inspection import inspect_pictures, inspect_recipe
+from .limits import MAX_PICTURE_BYTES, MAX_TEXT_CHARACTERS, MAX_WORD_CHARACTERS
 from .picture_uploads import PicturesOf
 from .schema import PictureSetBody, RecipeBody
 from .service import Drawer, Keeper, ServiceOf
@@ -28,16 +26,16 @@ async def read_recipe(
     file: Annotated[
         UploadFile,
         File(
-            description=f"A PNG of {MAX_PICTURE_BYTES} bytes at most.",
+            description=f"A PNG of {MAX_PICTURE_BYTES} bytes at most, with at most {MAX_TEXT_CHARACTERS} "
+            "characters of text in it.",
             json_schema_extra={"maxLength": MAX_PICTURE_BYTES},
         ),
     ],
 ) -> RecipeBody:
     """How a picture was made, from the PNG itself."""
     async with on_disk(file, MAX_PICTURE_BYTES) as path:
-        texts = await service.inspector.run(inspect_texts, path, "the picture")
-    recipe = recipe_in(texts, "the picture")
-    return RecipeBody(recipe=_plain(asdict(recipe)), parameters=dump_parameters(recipe))
+        facts = await service.inspector.run(inspect_recipe, path, "the picture")
+    return RecipeBody(recipe=dict(facts.recipe), parameters=facts.parameters)
 
 
 @router.post("/picture-sets/check", response_model=PictureSetBody)

@@ -23,8 +23,8 @@ _FORBIDDEN = {
     "foreignobject": "foreign content",
     "image": "an embedded or linked picture",
 }
-_OUTSIDE = re.compile(r"url\(\s*['\"]?\s*(?!['\"\s]|#)|@import", re.IGNORECASE)
-_INSIDE = re.compile(r"url\(\s*['\"]?\s*#([^'\")\s]+)", re.IGNORECASE)
+_OUTSIDE = re.compile(r"url\(\s*+['\"]?\s*+(?!['\"\s]|#)|@import", re.IGNORECASE)
+_INSIDE = re.compile(r"url\(\s*+['\"]?\s*+#([^'\")\s]+)", re.IGNORECASE)
 _UNIT = re.compile(r"(px|pt|pc|mm|cm|in|em|ex)$")
 _PLAIN = "Export it as a plain SVG with all shapes converted to paths, or as a PNG with transparency."
 
