@@ -1,6 +1,7 @@
 """Every route of the document asks for a valid key of its scope, and gives nobody another's things."""
 
 import json
+import socket
 from collections.abc import Callable
 from typing import Any
 
@@ -103,6 +104,27 @@ def test_no_scope_includes_another(
     for scope in Scope:
         answer = http.request(operation.method, operation.path.format(**SAMPLES), headers=key_without(scope))
         assert (answer.status_code == 403) == (scope == operation.scope), (scope, answer.text)
+
+
+@each([operation for operation in GUARDED if "requestBody" in operation.described])
+def test_no_body_is_read_for_a_key_that_is_not_good_for_it(shared: Shared, operation: Operation) -> None:
+    """Whoever announces much and sends a little is answered at once; a file may be half a gigabyte."""
+    (kind, *_) = operation.described["requestBody"]["content"]
+    path, others = operation.path.format(**SAMPLES), [scope for scope in Scope if scope != operation.scope]
+    for key, status in (({}, 401), (shared.key("ann", *others), 403)):
+        lines = [f"{operation.method.upper()} {path} HTTP/1.1", "host: x", "content-length: 1000000"]
+        lines += [f"content-type: {kind}; boundary=x", *(f"{name}: {value}" for name, value in key.items())]
+        with socket.create_connection(("127.0.0.1", shared.running.port), timeout=15) as connection:
+            connection.sendall("\r\n".join([*lines, "", "--x\r\n"]).encode())
+            answer = connection.recv(4096)
+        assert answer.startswith(f"HTTP/1.1 {status} ".encode()), answer
+        assert b"connection: close" in answer
+
+
+def test_a_small_body_is_read_and_its_connection_lives_on(http: httpx2.Client) -> None:
+    answer = http.post("/v1/images", json={"prompt": "x" * 1000})
+    assert answer.status_code == 401
+    assert "connection" not in answer.headers
 
 
 @each([operation for operation in GUARDED if operation.has_names and not operation.path.startswith(NOBODY_S)])

@@ -32,6 +32,7 @@ from .a1111_schema import (
     Txt2ImgRequest,
 )
 from .inspection import inspect_texts
+from .keyed_route import KeyedRoute
 from .limits import MAX_PICTURE_BYTES
 from .order import Order, PictureState
 from .routes_bases import base_of
@@ -43,7 +44,7 @@ from .wishes import wish_of
 SHORT_HASH = 10
 DATA_URI = "base64,"
 
-router = APIRouter(prefix="/sdapi/v1", tags=["a1111"])
+router = APIRouter(route_class=KeyedRoute, prefix="/sdapi/v1", tags=["a1111"])
 
 
 @router.post("/txt2img", response_model=Txt2ImgBody)

@@ -14,6 +14,7 @@ from sse_starlette.sse import ServerSentEvent
 
 from ..errors import SealsmithError
 from .answers import complaint_of, openai
+from .keyed_route import KeyedRoute
 from .openai_schema import (
     GeneratedImage,
     GenerationBody,
@@ -39,7 +40,7 @@ EITHER_ANSWER: dict[int | str, dict[str, Any]] = {
     }
 }
 
-router = APIRouter(prefix="/v1", tags=["openai"])
+router = APIRouter(route_class=KeyedRoute, prefix="/v1", tags=["openai"])
 
 
 @router.post("/images/generations", response_model=GenerationBody, responses=EITHER_ANSWER)

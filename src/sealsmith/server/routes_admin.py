@@ -8,6 +8,7 @@ from fastapi.responses import Response
 
 from ..catalog import Scope
 from ..errors import MissingError
+from .keyed_route import KeyedRoute
 from .limits import MAX_TENANT_CHARACTERS
 from .people import People
 from .people_schema import (
@@ -32,7 +33,7 @@ TenantId = Annotated[str, Path(pattern=r"^[0-9a-f]{32}$")]
 KeyPrefix = Annotated[str, Path(pattern=r"^seal_[0-9a-f]{12}$", description="How the key begins.")]
 SECRET = {"cache-control": "no-store"}
 
-router = APIRouter(prefix="/v1/admin", tags=["admin"])
+router = APIRouter(route_class=KeyedRoute, prefix="/v1/admin", tags=["admin"])
 
 
 async def people_of(service: ServiceOf, caller: Admin) -> People:

@@ -2,10 +2,11 @@
 
 from fastapi import APIRouter
 
+from .keyed_route import KeyedRoute
 from .schema import BaseBody, BasesBody
 from .service import Drawer, Service, ServiceOf
 
-router = APIRouter(prefix="/v1/bases", tags=["bases"])
+router = APIRouter(route_class=KeyedRoute, prefix="/v1/bases", tags=["bases"])
 
 
 @router.get("", response_model=BasesBody)

@@ -3,10 +3,11 @@ shared with gives it up."""
 
 from fastapi import APIRouter
 
+from .keyed_route import KeyedRoute
 from .seal_schema import GrantBody, GrantsBody, SealId, TenantName
 from .service import Keeper, ServiceOf
 
-router = APIRouter(prefix="/v1/seals/{seal_id}/grants", tags=["seals"])
+router = APIRouter(route_class=KeyedRoute, prefix="/v1/seals/{seal_id}/grants", tags=["seals"])
 
 
 @router.get("", response_model=GrantsBody)

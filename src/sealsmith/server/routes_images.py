@@ -11,6 +11,7 @@ from sse_starlette.sse import EventSourceResponse, ServerSentEvent
 
 from ..catalog.paging import MAX_PAGE
 from ..errors import ConfigError, OrderMissingError
+from .keyed_route import KeyedRoute
 from .limits import MAX_ANSWER_WAIT_S, MAX_HEADER_BYTES, MAX_PICTURES, STEP_PAUSE_S
 from .order import Order, OrderEvent
 from .schema import ImageRequest, OrderBody, OrdersBody, order_body, picture_body
@@ -39,7 +40,7 @@ Accepted = Annotated[
     str, Header(max_length=MAX_HEADER_BYTES, description="`image/png`: answer with the picture.")
 ]
 
-router = APIRouter(prefix="/v1/images", tags=["images"])
+router = APIRouter(route_class=KeyedRoute, prefix="/v1/images", tags=["images"])
 
 
 @router.post("", status_code=202, response_model=OrderBody, responses=PLACED_ANSWERS)

@@ -2,10 +2,11 @@
 
 from fastapi import APIRouter
 
+from .keyed_route import KeyedRoute
 from .people_schema import MeBody, me_body
 from .service import Anybody, ServiceOf
 
-router = APIRouter(prefix="/v1/me", tags=["people"])
+router = APIRouter(route_class=KeyedRoute, prefix="/v1/me", tags=["people"])
 
 
 @router.get("", response_model=MeBody)

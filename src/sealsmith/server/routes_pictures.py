@@ -8,6 +8,7 @@ from fastapi import APIRouter, File, Form, UploadFile
 from pydantic import Field
 
 from .inspection import inspect_pictures, inspect_recipe
+from .keyed_route import KeyedRoute
 from .limits import MAX_PICTURE_BYTES, MAX_TEXT_CHARACTERS, MAX_WORD_CHARACTERS
 from .picture_uploads import PicturesOf
 from .schema import PictureSetBody, RecipeBody
@@ -16,7 +17,7 @@ from .uploads import on_disk
 
 Word = Annotated[str, Field(min_length=1, max_length=MAX_WORD_CHARACTERS)]
 
-router = APIRouter(prefix="/v1", tags=["pictures"])
+router = APIRouter(route_class=KeyedRoute, prefix="/v1", tags=["pictures"])
 
 
 @router.post("/recipes", response_model=RecipeBody)

@@ -16,6 +16,7 @@ from fastapi.responses import Response
 
 from ..errors import MissingError, SealFormatError
 from .inspection import convert_seal
+from .keyed_route import KeyedRoute
 from .library import Caller
 from .seal_schema import ExportDialect, FitBody, FitsBody, SealId
 from .service import Drawer, Keeper, Service, ServiceOf
@@ -27,7 +28,7 @@ FILE_ANSWER: dict[int | str, dict[str, Any]] = {
     200: {"content": {"application/octet-stream": {}}, "description": "The file."}
 }
 
-router = APIRouter(prefix="/v1/seals", tags=["seals"])
+router = APIRouter(route_class=KeyedRoute, prefix="/v1/seals", tags=["seals"])
 
 
 @router.get("/{seal_id}/thumbnail", response_class=Response, responses=JPEG_ANSWER)

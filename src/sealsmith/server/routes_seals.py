@@ -7,13 +7,14 @@ from fastapi.responses import Response
 
 from ..catalog import SealSearch
 from .inspection import inspect_seal
+from .keyed_route import KeyedRoute
 from .limits import MAX_NAME_CHARACTERS, MAX_SEAL_BYTES
 from .names import check_name
 from .seal_schema import After, Limit, SealBody, SealChange, SealId, SealsBody, seal_body
 from .service import Drawer, Keeper, ServiceOf
 from .uploads import on_disk, stem_of
 
-router = APIRouter(prefix="/v1/seals", tags=["seals"])
+router = APIRouter(route_class=KeyedRoute, prefix="/v1/seals", tags=["seals"])
 
 
 @router.post("", status_code=201, response_model=SealBody)

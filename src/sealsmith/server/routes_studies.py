@@ -18,6 +18,7 @@ from ..jobs.study_payload import (
     StudyPayload,
     SweepPayload,
 )
+from .keyed_route import KeyedRoute
 from .library import Caller
 from .limits import MAX_COMPANY
 from .long_work import Ongoing
@@ -42,7 +43,7 @@ FILE_ANSWER: dict[int | str, dict[str, Any]] = {
     200: {"content": {"image/png": {}, "application/json": {}}, "description": "The file."}
 }
 
-router = APIRouter(prefix="/v1", tags=["studies"])
+router = APIRouter(route_class=KeyedRoute, prefix="/v1", tags=["studies"])
 
 
 async def studies_of(service: ServiceOf, caller: Keeper) -> Studies:

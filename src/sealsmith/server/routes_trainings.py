@@ -11,6 +11,7 @@ from sse_starlette.sse import EventSourceResponse
 from ..errors import ConfigError, MissingError
 from ..jobs.train_payload import TrainPayload, parse_train_payload
 from .inspection import inspect_training
+from .keyed_route import KeyedRoute
 from .limits import (
     MAX_CHECKPOINTS,
     MAX_NAME_CHARACTERS,
@@ -34,7 +35,7 @@ FILE_ANSWER: dict[int | str, dict[str, Any]] = {
     200: {"content": {"image/png": {}, "application/jsonl": {}}, "description": "The file."}
 }
 
-router = APIRouter(prefix="/v1/trainings", tags=["trainings"])
+router = APIRouter(route_class=KeyedRoute, prefix="/v1/trainings", tags=["trainings"])
 
 
 async def trainings_of(service: ServiceOf, caller: Keeper) -> Trainings:

@@ -6,12 +6,13 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 
+from .keyed_route import KeyedRoute
 from .library import Caller
 from .limits import MAX_SUGGESTED, MAX_WORD_CHARACTERS
 from .routes_pictures import Word
 from .service import Keeper, Service, ServiceOf
 
-router = APIRouter(prefix="/v1/triggers", tags=["triggers"])
+router = APIRouter(route_class=KeyedRoute, prefix="/v1/triggers", tags=["triggers"])
 
 
 class SuggestionBody(BaseModel):

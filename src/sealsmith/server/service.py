@@ -105,12 +105,15 @@ def service_of(request: Request) -> Service:
 
 @dataclass(frozen=True)
 class CallerOf:
-    """A dependency: who asks, if their key is for this; None: for anything."""
+    """A dependency of a `KeyedRoute`: who asks, if their key is for this; None: for anything."""
 
     scope: Scope | None
 
-    async def __call__(self, request: Request) -> Caller:
-        """Raises: AuthError, RateError, ForbiddenError."""
+    async def admit(self, request: Request) -> None:
+        """Finds out who asks, once a request and before its body is read.
+
+        Raises: AuthError, RateError, ForbiddenError.
+        """
         service = service_of(request)
         try:
             caller = await service.library.caller(_key(request))
@@ -121,14 +124,24 @@ class CallerOf:
         service.rates.take(caller)
         if self.scope is not None:
             caller.check_scope(self.scope)
+        request.scope["caller"] = caller
+
+    async def __call__(self, request: Request) -> Caller:
+        caller: Caller = request.scope["caller"]
         return caller
+
+
+def gate_of(dependant: Dependant) -> CallerOf | None:
+    """What lets callers into a route; None: it asks for no key."""
+    if isinstance(dependant.call, CallerOf):
+        return dependant.call
+    return next((gate for each in dependant.dependencies if (gate := gate_of(each))), None)
 
 
 def scope_of(dependant: Dependant) -> Scope | Literal["any"] | None:
     """What a route's key must be for; None: it asks for no key."""
-    if isinstance(dependant.call, CallerOf):
-        return dependant.call.scope or "any"
-    return next((scope for each in dependant.dependencies if (scope := scope_of(each))), None)
+    gate = gate_of(dependant)
+    return None if gate is None else gate.scope or "any"
 
 
 def _key(request: Request) -> SecretStr | None:
