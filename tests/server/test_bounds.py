@@ -1,26 +1,64 @@
 """Bodies, headers and clients that are too large or too slow: each costs its own connection, and nobody else's."""
 
+import asyncio
 import socket
+import sys
 import time
-from collections.abc import Iterator
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass, replace
+from typing import ClassVar
 
 import pytest
+from keyed import KEYS, KeyedLibrary
 from running import Running, beside
+from starlette.types import Message
 
-from sealsmith.errors import ForbiddenError
-from sealsmith.server.frame import Patience, check_source
-from sealsmith.server.limits import MAX_BODY_BYTES, MAX_HEADER_BYTES, UPLOAD_BYTES
+from sealsmith.errors import BusyError, ForbiddenError, SlowClientError
+from sealsmith.server.frame import Patience, _Body, check_source
+from sealsmith.server.library import Caller
+from sealsmith.server.limits import (
+    MAX_BODY_BYTES,
+    MAX_HEADER_BYTES,
+    MAX_WHOLE_FILES,
+    PIECE_BYTES,
+    UPLOAD_BYTES,
+)
 from sealsmith.server.listening import PatientProtocol
 from sealsmith.server.local_service import own_names
+from sealsmith.server.whole_files import WholeFiles
 
-QUICK = Patience(pause_s=0.5, bytes_per_s=20_000, send_within_s=0.5)
+QUICK = Patience(pause_s=0.5, bytes_per_s=20_000)
 LATEST_S = 60
 """For what takes half a second on a machine that is not busy."""
 
 
-class Impatient(PatientProtocol):
+class Watched(PatientProtocol):
+    made: ClassVar[list["Watched"]] = []
+    """Connections that are open."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self.made.append(self)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.made.remove(self)
+        super().connection_lost(exc)
+
+
+class Impatient(Watched):
     within_s = 0.5
+    send_within_s = 0.5
+
+
+@dataclass(frozen=True)
+class LargeSeals(KeyedLibrary):
+    """One whose every seal is the same large file."""
+
+    data: bytes
+
+    async def seal_bytes(self, caller: Caller, digest: str) -> bytes:
+        return self.data
 
 
 @pytest.fixture(scope="module")
@@ -185,12 +223,138 @@ def test_a_body_that_drips_is_not_waited_for(impatient: Running) -> None:
     assert answer.startswith(b"HTTP/1.1 408 ")
 
 
+def test_a_body_that_begins_fast_may_not_end_slowly(impatient: Running) -> None:
+    """However much came before: the pace is that of the last while."""
+    connection = connected(impatient, posted("/v1/images", f"content-length: {MAX_BODY_BYTES}"))
+    connection.sendall(b" " * (MAX_BODY_BYTES - 10_000))
+    connection.settimeout(0.1)
+    until = time.monotonic() + LATEST_S
+    answer = b""
+    while not answer and time.monotonic() < until:
+        try:
+            connection.sendall(b" ")
+            answer = connection.recv(4096)
+        except TimeoutError:
+            continue
+    connection.close()
+    assert answer.startswith(b"HTTP/1.1 408 ")
+
+
+def test_only_what_a_client_is_waited_for_counts_against_it() -> None:
+    """A server that is slow itself blames nobody, and a fast beginning pays for no slow end."""
+    now_s = [0.0]
+    waits = iter([(0.0, 10_000_000), (15.0, 1), (15.0, 1), (15.0, 1), (15.0, 1)])
+
+    async def receive() -> Message:
+        seconds, num_bytes = next(waits)
+        now_s[0] += seconds
+        return {"type": "http.request", "body": bytes(num_bytes), "more_body": True}
+
+    async def read() -> None:
+        body = _Body(receive, 1 << 30, Patience(), is_whole=False, clock=lambda: now_s[0])
+        await body.receive()
+        now_s[0] += 10_000
+        for _ in range(3):
+            await body.receive()
+        with pytest.raises(SlowClientError, match=r"^2 bytes of the body came in 30 s"):
+            await body.receive()
+
+    asyncio.run(read())
+
+
 def test_meanwhile_others_are_answered(impatient: Running) -> None:
     slow = [connected(impatient, posted("/v1/images", "content-length: 100")) for _ in range(50)]
     with impatient.client() as client:
         assert client.get("/healthz").status_code == 200
     for connection in slow:
         connection.close()
+
+
+LARGE = bytes(32 << 20)
+"""A file that no system takes whole for a client that reads nothing."""
+
+
+@pytest.fixture
+def large_seal(served: Running) -> Iterator[Callable[[type[PatientProtocol]], tuple[Running, bytes]]]:
+    """A service whose seals are large, with connections of a kind, and a request for one."""
+    with served.client() as client:
+        path = f"/v1/seals/{client.get('/v1/seals').json()['seals'][0]['id']}/file"
+    with ExitStack() as stack:
+
+        def serve(http: type[PatientProtocol]) -> tuple[Running, bytes]:
+            service = replace(
+                served.service,
+                library=LargeSeals(served.service.library, KEYS, LARGE),
+                whole_files=WholeFiles(),
+            )
+            running = stack.enter_context(beside(served, service, http=http))
+            return running, asked(path, "authorization: Bearer key-of-ann")
+
+        yield serve
+
+
+def reading_nothing(running: Running, request: bytes) -> socket.socket:
+    connection = socket.socket()
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    connection.settimeout(LATEST_S)
+    connection.connect(("127.0.0.1", running.port))
+    connection.sendall(request)
+    return connection
+
+
+def soon(is_so: Callable[[], bool]) -> bool:
+    until = time.monotonic() + LATEST_S
+    while not is_so() and time.monotonic() < until:
+        time.sleep(0.01)
+    return is_so()
+
+
+def test_a_client_that_takes_nothing_of_a_large_answer_is_let_go(
+    large_seal: Callable[[type[PatientProtocol]], tuple[Running, bytes]],
+) -> None:
+    running, request = large_seal(Impatient)
+    before = sys.getrefcount(LARGE)
+    connections = [reading_nothing(running, request) for _ in range(MAX_WHOLE_FILES)]
+    assert soon(lambda: sys.getrefcount(LARGE) > before)
+    assert soon(lambda: sys.getrefcount(LARGE) == before)
+    for connection in connections:
+        assert len(answer_of(connection)) < 1 << 20
+    with running.client(headers={"authorization": "Bearer key-of-ann"}) as client:
+        assert client.get(request.split()[1].decode()).content == LARGE
+
+
+def test_of_a_large_answer_a_connection_holds_a_piece(
+    large_seal: Callable[[type[PatientProtocol]], tuple[Running, bytes]],
+) -> None:
+    running, request = large_seal(Watched)
+    others = set(Watched.made)
+    connections = [reading_nothing(running, request) for _ in range(MAX_WHOLE_FILES)]
+
+    def waiting() -> list[int]:
+        mine = (each for each in Watched.made if each not in others)
+        return [size for each in mine if (size := each.transport.get_write_buffer_size())]
+
+    assert soon(lambda: len(waiting()) == MAX_WHOLE_FILES)
+    assert max(waiting()) <= PIECE_BYTES
+    refused = answer_of(connected(running, request))
+    assert refused.startswith(b"HTTP/1.1 429 ")
+    assert b"busy" in refused
+    for connection in connections:
+        connection.close()
+    with running.client(headers={"authorization": "Bearer key-of-ann"}) as client:
+        path = request.split()[1].decode()
+        assert soon(lambda: client.get(path).status_code == 200)
+
+
+def test_a_tenant_s_files_on_their_way_are_counted_until_they_are_sent() -> None:
+    files = WholeFiles(most=1)
+    with files.one_of("ann"):
+        with pytest.raises(BusyError, match="1 files are on their way"), files.one_of("ann"):
+            pass
+        with files.one_of("bob"):
+            pass
+    with files.one_of("ann"):
+        pass
 
 
 def test_events_wait_as_long_as_it_takes(impatient: Running) -> None:

@@ -1,7 +1,7 @@
 """The OpenAPI document says all: every route, every limit, every need of a key; and docs/api.md is made of it."""
 
 from collections.abc import Iterator
-from inspect import iscoroutinefunction
+from inspect import isasyncgenfunction, iscoroutinefunction
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +53,8 @@ def calls(dependant: Dependant) -> Iterator[Any]:
 
 
 def is_async(call: Any) -> bool:
-    return iscoroutinefunction(call) or iscoroutinefunction(type(call).__call__)
+    """FastAPI asks generators that are async in the loop, too."""
+    return iscoroutinefunction(call) or isasyncgenfunction(call) or iscoroutinefunction(type(call).__call__)
 
 
 def test_every_route_says_how_it_fails() -> None:

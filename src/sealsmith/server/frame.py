@@ -1,6 +1,7 @@
 """What stands around every request: an id, a line in the log, the counters, and bounds on size and patience.
 
-Not for: how long headers may be and may take, which is decided before a request is one (listening.py).
+Not for: how long headers may be and may take, and how long an answer may take, which is the connection's affair
+(listening.py).
 """
 
 import asyncio
@@ -8,14 +9,14 @@ import re
 import secrets
 import time
 from collections.abc import Callable, Collection
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from structlog.contextvars import bound_contextvars
 
 from ..errors import BodySizeError, ForbiddenError, HeaderSizeError, SealsmithError, SlowClientError
 from .answers import Complaint, answer, complaint_of, complaint_of_unexpected
-from .limits import BODY_PAUSE_S, MAX_HEADER_BYTES, MIN_BODY_BYTES_S, SEND_WITHIN_S, max_body_bytes
+from .limits import BODY_PAUSE_S, MAX_HEADER_BYTES, MIN_BODY_BYTES_S, PIECE_BYTES, max_body_bytes
 from .log import Log
 from .metrics import Metrics
 from .tracing import NO_TRACING, Span, Tracing
@@ -31,11 +32,10 @@ log = Log("sealsmith.http")
 
 @dataclass(frozen=True)
 class Patience:
-    """How long a client is waited for."""
+    """How long a client's body is waited for."""
 
     pause_s: float = BODY_PAUSE_S
     bytes_per_s: float = MIN_BODY_BYTES_S
-    send_within_s: float = SEND_WITHIN_S
 
 
 class RequestFrame:
@@ -67,7 +67,7 @@ class RequestFrame:
     async def _answer(self, scope: Scope, receive: Receive, send: Send, span: Span) -> None:
         began = time.perf_counter()
         body = _Body(receive, max_body_bytes(scope["path"]), self._patience, not _has_body(scope))
-        answering = _Answering(send, body, scope["request_id"], self._patience.send_within_s)
+        answering = _Answering(send, body, scope["request_id"])
         try:
             _check_headers(scope)
             check_source(_header(scope, b"host"), _header(scope, b"origin"), self._hosts)
@@ -117,12 +117,11 @@ class RequestFrame:
 
 @dataclass
 class _Answering:
-    """Sends with the request's id, to clients that take what they are sent."""
+    """Sends with the request's id, and of a large answer no more than the client has room for."""
 
     _send: Send
     _body: "_Body"
     _request_id: str
-    _within_s: float
     status: int | None = None
     """Once the answer has begun."""
     began: float | None = None
@@ -134,11 +133,19 @@ class _Answering:
             if not self._body.is_whole:  # nobody will read what is left of it
                 own.append((b"connection", b"close"))
             message["headers"] = [*message.get("headers", []), *own]
-        try:
-            async with asyncio.timeout(self._within_s):
-                await self._send(message)
-        except TimeoutError as error:
-            raise SlowClientError(f"the client took nothing for {self._within_s:g} s") from error
+        elif len(message.get("body", b"")) > PIECE_BYTES:
+            await self._send_in_pieces(message)
+            return
+        await self._send(message)
+
+    async def _send_in_pieces(self, message: Message) -> None:
+        """The server waits for the client before it takes something to send, not behind it."""
+        whole = memoryview(message["body"])
+        for start in range(0, len(whole), PIECE_BYTES):
+            is_last = start + PIECE_BYTES >= len(whole)
+            more = not is_last or message.get("more_body", False)
+            await self._send({**message, "body": whole[start : start + PIECE_BYTES], "more_body": more})
+            await asyncio.sleep(0)  # others are answered, too, where a client takes all at once
 
 
 @dataclass
@@ -150,9 +157,12 @@ class _Body:
     _patience: Patience
     is_whole: bool
     """Whether nothing more of it will come."""
+    clock: Callable[[], float] = time.monotonic
     _num_bytes: int = 0
-    _began: float = field(default_factory=time.monotonic)
-    _clock: Callable[[], float] = time.monotonic
+    _waited_s: float = 0.0
+    """For the client, since its pace was last judged."""
+    _num_lately: int = 0
+    """Bytes that came meanwhile."""
 
     def check_announced(self, length: bytes | None) -> None:
         """Refuses a body by its `content-length`, before any of it is read. Raises: BodySizeError."""
@@ -163,6 +173,7 @@ class _Body:
         """Raises: BodySizeError, SlowClientError."""
         if self.is_whole:  # what comes now is the client's going away, which may take as long as it likes
             return await self._receive()
+        began = self.clock()
         try:
             async with asyncio.timeout(self._patience.pause_s):
                 message = await self._receive()
@@ -170,20 +181,28 @@ class _Body:
             raise SlowClientError(
                 f"nothing of the body came for {self._patience.pause_s:g} s", "send it at once"
             ) from error
+        self._waited_s += self.clock() - began
         self._take(message)
         return message
 
     def _take(self, message: Message) -> None:
         self.is_whole = message["type"] != "http.request" or not message.get("more_body", False)
-        self._num_bytes += len(message.get("body", b""))
+        num_bytes = len(message.get("body", b""))
+        self._num_bytes += num_bytes
+        self._num_lately += num_bytes
         if self._num_bytes > self._max_bytes:
             raise self._too_large("larger")
-        slow_s = self._clock() - self._began - self._patience.pause_s
-        if not self.is_whole and slow_s > 0 and self._num_bytes < slow_s * self._patience.bytes_per_s:
+        if not self.is_whole and self._waited_s >= self._patience.pause_s:
+            self._check_pace()
+
+    def _check_pace(self) -> None:
+        """Judges what came since this was last asked, so that a body that begins fast may not end slowly."""
+        if self._num_lately < self._waited_s * self._patience.bytes_per_s:
             raise SlowClientError(
-                f"{self._num_bytes} bytes of the body came in {slow_s + self._patience.pause_s:.0f} s",
+                f"{self._num_lately} bytes of the body came in {self._waited_s:.0f} s",
                 f"send at least {self._patience.bytes_per_s:g} bytes a second",
             )
+        self._waited_s, self._num_lately = 0.0, 0
 
     def _too_large(self, how: str) -> BodySizeError:
         return BodySizeError(

@@ -73,9 +73,13 @@ HEADERS_WITHIN_S = 20.0
 BODY_PAUSE_S = 20.0
 """Between two pieces of a body."""
 MIN_BODY_BYTES_S = 1024.0
-"""The pace below which a body is not waited for any longer, after the first `BODY_PAUSE_S`."""
+"""The pace below which a body is not waited for any longer, over each `BODY_PAUSE_S` that it was waited for."""
 SEND_WITHIN_S = 60.0
-"""For a client to take what it is sent, piece by piece."""
+"""For a client to take a piece of an answer."""
+PIECE_BYTES = 64 << 10
+"""Of an answer: the next goes out when the client has room for it."""
+MAX_WHOLE_FILES = 4
+"""On their way to one tenant at once, each of them in memory."""
 STEP_PAUSE_S = 0.25
 """Between two steps of a picture of which who listens is told: eyes need no more, and each costs some .3 ms."""
 

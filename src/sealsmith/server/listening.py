@@ -7,6 +7,7 @@ import asyncio
 import resource
 import signal
 import socket
+import struct
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any
@@ -16,7 +17,7 @@ from fastapi import FastAPI
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from ..errors import ConfigError
-from .limits import HEADERS_WITHIN_S, MAX_HEADER_BYTES
+from .limits import HEADERS_WITHIN_S, MAX_HEADER_BYTES, PIECE_BYTES, SEND_WITHIN_S
 
 TOO_SLOW = b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
 BACKLOG = 2048
@@ -27,14 +28,23 @@ MAX_OPEN_FILES = 65_536
 """Connections and whatever else is open, as far as the system lets a process have them."""
 
 
+AT_ONCE = struct.pack("ii", 1, 0)
+"""SO_LINGER's value for a connection whose unsent bytes are forgotten when it is closed."""
+
+
 class PatientProtocol(H11Protocol):
-    """HTTP/1.1 whose connections are closed when a request's headers do not come in time."""
+    """HTTP/1.1 whose connections end when a request's headers do not come, or an answer is not taken, in time."""
 
     within_s = HEADERS_WITHIN_S
+    send_within_s = SEND_WITHIN_S
     _giving_up: asyncio.TimerHandle | None = None
+    _letting_go: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
+        transport.set_write_buffer_limits(
+            high=0
+        )  # whatever waits to be sent pauses writing, and starts the clock
         self._watch()
 
     def data_received(self, data: bytes) -> None:
@@ -43,7 +53,28 @@ class PatientProtocol(H11Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._unwatch()
+        self._taken()
         super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._letting_go = self.loop.call_later(self.send_within_s, self._let_go)
+
+    def resume_writing(self) -> None:
+        self._taken()
+        super().resume_writing()
+
+    def _taken(self) -> None:
+        if self._letting_go is not None:
+            self._letting_go.cancel()
+            self._letting_go = None
+
+    def _let_go(self) -> None:
+        """Ends the connection of a client that has not taken what was sent, with all that waits for it: a transport
+        that is only closed would wait for ever."""
+        self._letting_go = None
+        self.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, AT_ONCE)
+        self.transport.abort()
 
     def _watch(self) -> None:
         """Starts the clock when headers are waited for, and stops it when they are here."""
@@ -108,12 +139,15 @@ def bound_socket(host: str, port: int) -> socket.socket:
     """A socket at this address, to listen with. Raises: ConfigError.
 
     It says that it is TCP's, for asyncio sends at once only on those; else an answer's body would wait for the
-    client to confirm its headers, 40 ms.
+    client to confirm its headers, 40 ms. Of what is not sent yet its connections keep a piece or two, where the
+    system would take megabytes for a client that reads nothing.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     bound = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if hasattr(socket, "TCP_NOTSENT_LOWAT"):
+            bound.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, 2 * PIECE_BYTES)
         bound.bind((host, port))
         bound.listen(BACKLOG)  # at once: who knows the address from now on is served, if after a moment
     except OSError as error:

@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 from typing import Annotated, Any
 from urllib.parse import quote
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Depends, Query
 from fastapi.responses import Response
 
 from ..errors import MissingError, SealFormatError
@@ -41,7 +41,18 @@ async def get_thumbnail(seal_id: SealId, service: ServiceOf, caller: Drawer) -> 
     return Response(data, media_type="image/jpeg", headers={"cache-control": "private, max-age=3600"})
 
 
-@router.get("/{seal_id}/file", response_class=Response, responses=FILE_ANSWER)
+async def one_whole_file(service: ServiceOf, caller: Keeper) -> AsyncIterator[None]:
+    """Counts a file from its request until its answer is sent. Raises: BusyError."""
+    with service.whole_files.one_of(caller.tenant):
+        yield
+
+
+@router.get(
+    "/{seal_id}/file",
+    response_class=Response,
+    responses=FILE_ANSWER,
+    dependencies=[Depends(one_whole_file)],
+)
 async def export_seal(
     seal_id: SealId,
     service: ServiceOf,
@@ -100,8 +111,7 @@ async def _converted(
 @asynccontextmanager
 async def _file_of(service: Service, caller: Caller, seal_id: str) -> AsyncIterator[Path]:
     """A copy of a seal's file, for a process that looks at it, until the context ends."""
-    data = await service.library.seal_bytes(caller, seal_id)
     with TemporaryDirectory(prefix="sealsmith-seal-") as folder:
         path = Path(folder) / "seal.safetensors"
-        await asyncio.to_thread(path.write_bytes, data)
+        await asyncio.to_thread(path.write_bytes, await service.library.seal_bytes(caller, seal_id))
         yield path

@@ -27,6 +27,7 @@ from .studies import Studies
 from .tracing import NO_TRACING, Tracing
 from .trainings import Trainings
 from .watching import Watch
+from .whole_files import WholeFiles
 from .wishes import Wish
 from .workers import Worker
 
@@ -60,6 +61,7 @@ class Service:
     studies: Studies | None = None
     """None: it studies nothing."""
     rates: Rates = field(default_factory=lambda: Rates(RateLimits()))
+    whole_files: WholeFiles = field(default_factory=WholeFiles)
     tracing: Tracing = NO_TRACING
     crew: Sequence[Worker] = ()
     """The workers beside this server."""

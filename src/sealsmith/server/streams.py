@@ -13,7 +13,6 @@ from fastapi import Header, Request
 from sse_starlette.sse import EventSourceResponse, ServerSentEvent
 
 from .library import Caller
-from .limits import SEND_WITHIN_S
 from .long_work import LongWork
 from .service import service_of
 from .watching import Watch
@@ -35,7 +34,6 @@ def event_stream(
     return EventSourceResponse(
         while_allowed(service_of(request).callers, caller, events),
         ping=PING_S,
-        send_timeout=SEND_WITHIN_S,
         headers={"x-accel-buffering": "no"},
     )
 
