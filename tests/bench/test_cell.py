@@ -23,7 +23,7 @@ def job(base: Base, folder: Path, **more: object) -> Job:
     config = TrainConfig(rank=2, num_steps=2)
     scoring = ScoreSettings(num_prompts=1, num_seeds=1, num_without=0, num_others=0, num_steps=1)
     facts = {
-        "method": "lora", "subject": "pictures", "folder": folder / "cell", "base": base.ref,
+        "method": "lora", "subject": "pictures", "folder": folder / "cell", "base": base.ref, "device": "cpu",
         "base_digest": base.digest, "pictures": pictures,
         "pictures_digest": pictures_for(base, pictures, config).digest, "config": config, "scoring": scoring,
         "seconds": None, "num_points": 0, "second": None, "base_pictures": folder / "base",

@@ -55,7 +55,7 @@ class ToldOfCell:
 def jobs(folder: Path, *methods: str) -> list[Job]:
     return [
         Job(
-            method, "mark", folder / method, "tiny", "", Path("mark.svg"), "", TrainConfig(), ScoreSettings(), None,
+            method, "mark", folder / method, "tiny", "cpu", "", Path("mark.svg"), "", TrainConfig(), ScoreSettings(), None,
             0, None, folder / "base", 1,
         )
         for method in methods

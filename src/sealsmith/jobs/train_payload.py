@@ -16,9 +16,9 @@ SETTINGS = frozenset(
     {
         "trigger", "class_noun", "method", "rank", "alpha", "targets", "num_vectors", "init_word", "init",
         "train_text_encoder", "learning_rate", "schedule", "num_warmup_steps", "weight_decay", "max_grad_norm",
-        "num_steps", "batch_size", "gradient_accumulation", "seed", "min_snr_gamma", "caption_dropout", "prior",
-        "prior_weight", "attention_weight", "prior_batch_size", "prior_pictures", "checkpoint_every",
-        "num_checkpoints_scored", "preview_every", "preview_prompts",
+        "num_steps", "batch_size", "gradient_accumulation", "gradient_checkpointing", "seed", "min_snr_gamma",
+        "caption_dropout", "prior", "prior_weight", "attention_weight", "prior_batch_size", "prior_pictures",
+        "checkpoint_every", "num_checkpoints_scored", "preview_every", "preview_prompts",
     }
 )  # fmt: skip
 """The fields of `train.TrainConfig`."""
