@@ -55,8 +55,8 @@ class ToldOfCell:
 def jobs(folder: Path, *methods: str) -> list[Job]:
     return [
         Job(
-            method, "mark", folder / method, "tiny", "cpu", "", Path("mark.svg"), "", TrainConfig(), ScoreSettings(),
-            None, 0, None, folder / "base", 1,
+            method, "mark", folder / method, "tiny", "cpu", "", Path("mark.svg"), "", TrainConfig(),
+            ScoreSettings(), None, 0, None, folder / "base", 1,
         )
         for method in methods
     ]  # fmt: skip
