@@ -1,16 +1,18 @@
 """The command line's frame: one shape for every error, settings that reach their options, a quiet border."""
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import torch
 import typer
 
 from sealsmith import __version__
-from sealsmith.cli import frame, main
+from sealsmith.cli import THRIFT, frame, main
 from sealsmith.errors import Cancelled, ConfigError, OutputError, SealsmithError, TrainingError
 from sealsmith.settings import ENV_PREFIX, Settings, option_of, read_settings
 
@@ -177,3 +179,36 @@ def test_whoever_opens_the_catalog_finds_it_where_the_settings_say(name: str) ->
     where = {"data", "database", "store"}
     if "--database" in options:
         assert where <= set(frame.SETTINGS_OF_COMMAND[name])
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        torch.OutOfMemoryError(
+            "CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has a total capacity of 8 GiB\nand more"
+        ),
+        MemoryError("2.00 GiB"),
+        RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 2.00 GiB"),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_memory_that_does_not_suffice_is_said_with_what_to_do(
+    error: Exception, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def run_out() -> None:
+        raise error
+
+    doing(monkeypatch, run_out)
+    assert main(["score"]) == 1
+    said, hint = capsys.readouterr().err.splitlines()
+    assert said.startswith("error: there is not enough memory")
+    assert "2.00 GiB" in said
+    assert "GPU 0" not in said
+    assert "--memory model-offload" in hint
+
+
+def test_what_saves_memory_is_an_option_of_the_command() -> None:
+    for name, words in THRIFT.items():
+        command = frame.load_command(name)
+        options = {option for each in command.params for option in (*each.opts, *each.secondary_opts)}
+        assert set(re.findall(r"--[a-z-]+", words)) <= options, name

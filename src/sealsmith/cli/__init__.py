@@ -12,9 +12,21 @@ import typer
 from typer.exceptions import TyperException
 
 from ..errors import Cancelled, SealsmithError
+from ..shortage import is_out_of_memory
 from .frame import Invocation, app
 
 __all__ = ["main"]
+
+_DRAWING = "try --memory model-offload or sequential-offload, or --precision bf16"
+THRIFT = {
+    "train": "try --gradient-checkpointing, --precision bf16, or --batch-size 1 with --gradient-accumulation",
+    "generate": f"{_DRAWING}; smaller pictures, fewer at a time, or --vae-tiling",
+    "score": _DRAWING,
+    "sweep": _DRAWING,
+    "attention": _DRAWING,
+    "conflicts": _DRAWING,
+}
+"""How commands do with less memory."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -43,6 +55,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Exception as error:  # noqa: BLE001 - the border: nothing above could handle it
         if invocation.debug:
             traceback.print_exc()
+        if is_out_of_memory(error):
+            return _say(f"there is not enough memory: {_first_line(error)}", _thrift(given))
         return _say(
             f"this should not have happened: {type(error).__name__}: {error}",
             "run `sealsmith --debug ...` and report what it prints to the project's issue tracker",
@@ -54,6 +68,17 @@ def _say(sentence: str, remedy: str = "", status: int = 1) -> int:
     if remedy:
         print(f"hint: {remedy}", file=sys.stderr)
     return status
+
+
+def _first_line(error: Exception) -> str:
+    """PyTorch's errors go on with what its allocator holds."""
+    return str(error).partition("\n")[0].partition(". GPU ")[0] or type(error).__name__
+
+
+def _thrift(given: Sequence[str]) -> str:
+    """What the command that was given can do with less."""
+    command = next((word for word in given if word in THRIFT), "")
+    return THRIFT.get(command, "close other programs, or use a machine with more memory")
 
 
 def _usage_hint(error: Exception) -> str:

@@ -25,12 +25,13 @@ from ..bases.decoding import check_latents
 from ..errors import Cancelled, ConfigError, DrawingError, SealsmithError
 from ..generate import Request
 from ..generate.mix_choice import most_passes, settled
+from ..shortage import is_out_of_memory
 from .cost import Costs, measure_costs
 from .drawing import Drawing
 from .fitted import FittedSeal, SealSource, at_strength
 from .latent_preview import PreviewMap, fit_preview_map
 from .pace import Pace
-from .passes import OUT_OF_MEMORY, Passes, is_out_of_memory, too_large
+from .passes import OUT_OF_MEMORY, Passes, too_large
 from .pool import Pool
 from .prompts import Prompts
 from .queue import FairQueue, Waiting, expired_error, retry_after_s

@@ -19,6 +19,7 @@ from ..bases.decoding import decode
 from ..bases.placing import rest
 from ..errors import BusyError, DrawingError, SealSizeError, SealsmithError
 from ..generate import Picture
+from ..shortage import is_out_of_memory
 from .bank import Bank, Rows
 from .beside import beside
 from .called import Listener
@@ -274,13 +275,6 @@ class Passes:
             return [(drawings[0], error)]
         half = len(drawings) // 2
         return self._decoded(drawings[:half]) + self._decoded(drawings[half:])
-
-
-def is_out_of_memory(error: BaseException) -> bool:
-    """Whether PyTorch or Python ran out of memory."""
-    if isinstance(error, torch.OutOfMemoryError | MemoryError):
-        return True
-    return isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
 
 
 def seated(chosen: Sequence[_T], seats: Sequence[_T]) -> list[_T]:
