@@ -13,6 +13,8 @@ from pathlib import Path
 import httpx2
 
 BUCKET = "sealsmith"
+FIRST_WITHIN_S = 60.0
+"""For the first answer, before which moto imports all it knows."""
 
 
 @contextmanager
@@ -26,7 +28,7 @@ def s3_server() -> Iterator[str]:
     try:
         host, port = server.get_host_and_port()
         url = f"http://{host}:{port}"
-        httpx2.put(f"{url}/{BUCKET}").raise_for_status()
+        httpx2.put(f"{url}/{BUCKET}", timeout=FIRST_WITHIN_S).raise_for_status()
         yield url
     finally:
         server.stop()

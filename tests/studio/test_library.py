@@ -66,6 +66,9 @@ def test_a_seal_gets_another_name_and_is_found_by_it(opening: Opening, seal_file
     page = keeper(opening, "renaming").page
     bring(page, seal_file)
     card(page, "mark").click()
+    expect(
+        page.get_by_role("dialog").get_by_text("28 of 28 layers")
+    ).to_be_visible()  # nothing moves any more
     page.get_by_label("What prompts call it").fill("a/b")
     page.get_by_role("button", name="Save").click()
     expect(page.get_by_role("dialog").get_by_role("alert")).to_be_visible()
