@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 
 from sealsmith.bases import Base
-from sealsmith.bench.cell import PACE, Job, pictures_for, run_cell
+from sealsmith.bench.cell import PACE, Job, cell_pictures, run_cell
 from sealsmith.bench.cell_files import FACTS, SCORECARD
 from sealsmith.errors import ConfigError
 from sealsmith.score import ScoreSettings
@@ -25,7 +25,7 @@ def job(base: Base, folder: Path, **more: object) -> Job:
     facts = {
         "method": "lora", "subject": "pictures", "folder": folder / "cell", "base": base.ref, "device": "cpu",
         "base_digest": base.digest, "pictures": pictures,
-        "pictures_digest": pictures_for(base, pictures, config).digest, "config": config, "scoring": scoring,
+        "pictures_digest": cell_pictures(base, pictures, config).digest, "config": config, "scoring": scoring,
         "seconds": None, "num_points": 0, "second": None, "base_pictures": folder / "base",
         "num_threads": torch.get_num_threads(),
     }  # fmt: skip

@@ -75,6 +75,14 @@ def in_a_loop(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., N
     return run
 
 
+async def killed(engine: EngineClient) -> None:
+    """Kills the engine's process, and waits until the client knows that it is gone."""
+    assert engine.pid is not None
+    os.kill(engine.pid, signal.SIGKILL)
+    while engine.pid is not None:
+        await asyncio.sleep(0.001)
+
+
 async def events_of(engine: EngineClient, request: Draw) -> list[Event]:
     return [event async for event in engine.draw(request)]
 
@@ -183,10 +191,7 @@ async def test_what_had_not_begun_is_run_again_and_what_had_fails_retryably() ->
 @in_a_loop
 async def test_a_request_sent_while_the_engine_is_dead_is_drawn_by_the_next() -> None:
     async with EngineClient(launch()) as engine:
-        assert engine.pid is not None
-        os.kill(engine.pid, signal.SIGKILL)
-        while engine.pid is not None:
-            await asyncio.sleep(0.001)
+        await killed(engine)
         done = await engine.picture(Draw("a", "x", seed=3))
         assert done.picture == picture_of(Draw("a", "x", seed=3))
         assert engine.num_starts == 2
@@ -330,9 +335,7 @@ async def test_a_start_that_fails_once_is_tried_again_and_who_waits_is_drawn(tmp
     await engine.start()
     assert engine.pid is not None
     engine._launch = launch(fails_once=str(tmp_path / "tried"))
-    os.kill(engine.pid, signal.SIGKILL)
-    while engine.pid is not None:
-        await asyncio.sleep(0.001)
+    await killed(engine)
     assert (await engine.picture(Draw("a", "x"))).id == "a"
     assert (tmp_path / "tried").exists()
     await engine.close()
@@ -366,9 +369,7 @@ async def test_a_system_without_room_for_an_engine_is_asked_again(
         async with EngineClient(launch()) as engine:
             assert engine.pid is not None
             monkeypatch.setattr(owner, name, stingy)
-            os.kill(engine.pid, signal.SIGKILL)
-            while engine.pid is not None:
-                await asyncio.sleep(0.001)
+            await killed(engine)
             assert (await engine.picture(Draw("a", "x"))).id == "a"
         assert num_asked == 3
         assert list(Path(folder).iterdir()) == []
@@ -393,10 +394,7 @@ async def test_an_engine_that_is_never_ready_is_ended() -> None:
 @in_a_loop
 async def test_what_time_a_request_has_left_goes_along() -> None:
     async with EngineClient(launch()) as engine:
-        assert engine.pid is not None
-        os.kill(engine.pid, signal.SIGKILL)
-        while engine.pid is not None:
-            await asyncio.sleep(0.001)
+        await killed(engine)
         with pytest.raises(BusyError) as caught:
             await engine.picture(Draw("a", "patient", begin_within_s=1000.0))
         assert 900 < float(str(caught.value)) < 1000
@@ -419,10 +417,7 @@ async def test_a_cancelled_request_ends_and_the_others_go_on() -> None:
 @in_a_loop
 async def test_cancelled_while_no_engine_is_there_a_request_ends_at_once() -> None:
     async with EngineClient(launch()) as engine:
-        assert engine.pid is not None
-        os.kill(engine.pid, signal.SIGKILL)
-        while engine.pid is not None:
-            await asyncio.sleep(0.001)
+        await killed(engine)
         drawing = asyncio.create_task(engine.picture(Draw("a", "x")))
         while "a" not in engine._flights:
             await asyncio.sleep(0)
@@ -549,10 +544,7 @@ async def test_an_engine_that_no_longer_starts_fails_what_waits() -> None:
 @in_a_loop
 async def test_a_deadline_is_kept_without_an_engine() -> None:
     async with EngineClient(launch()) as engine:
-        assert engine.pid is not None
-        os.kill(engine.pid, signal.SIGKILL)
-        while engine.pid is not None:
-            await asyncio.sleep(0.001)
+        await killed(engine)
         with pytest.raises(DeadlineError, match="not there in time"):
             await engine.picture(Draw("a", "x", begin_within_s=0.001))
 

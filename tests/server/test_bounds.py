@@ -208,9 +208,9 @@ def test_a_body_that_stops_is_not_waited_for(impatient: Running) -> None:
     assert b"slow-client" in answer
 
 
-def test_a_body_that_drips_is_not_waited_for(impatient: Running) -> None:
-    connection = connected(impatient, posted("/v1/images", "content-length: 100000"))
-    connection.settimeout(0.02)
+def dripping(connection: socket.socket, every_s: float) -> bytes:
+    """What is answered to a body that goes on byte by byte; nothing, where that comes too late."""
+    connection.settimeout(every_s)
     until = time.monotonic() + LATEST_S
     answer = b""
     while not answer and time.monotonic() < until:
@@ -220,6 +220,12 @@ def test_a_body_that_drips_is_not_waited_for(impatient: Running) -> None:
         except TimeoutError:
             continue
     connection.close()
+    return answer
+
+
+def test_a_body_that_drips_is_not_waited_for(impatient: Running) -> None:
+    connection = connected(impatient, posted("/v1/images", "content-length: 100000"))
+    answer = dripping(connection, every_s=0.02)
     assert answer.startswith(b"HTTP/1.1 408 ")
 
 
@@ -227,16 +233,7 @@ def test_a_body_that_begins_fast_may_not_end_slowly(impatient: Running) -> None:
     """However much came before: the pace is that of the last while."""
     connection = connected(impatient, posted("/v1/images", f"content-length: {MAX_BODY_BYTES}"))
     connection.sendall(b" " * (MAX_BODY_BYTES - 10_000))
-    connection.settimeout(0.1)
-    until = time.monotonic() + LATEST_S
-    answer = b""
-    while not answer and time.monotonic() < until:
-        try:
-            connection.sendall(b" ")
-            answer = connection.recv(4096)
-        except TimeoutError:
-            continue
-    connection.close()
+    answer = dripping(connection, every_s=0.1)
     assert answer.startswith(b"HTTP/1.1 408 ")
 
 

@@ -35,7 +35,8 @@ from ..train import Progress, TrainConfig, train
 from ..train.checkpoint import SEAL_NAME, checkpoint_path
 from ..train.folder import training_files
 from ..train.log import LOG_NAME
-from ..train.pictures import PictureSet, read_picture_set
+from ..train.picture_set import pictures_for
+from ..train.pictures import PictureSet
 from ..train.progress import Counted
 from ..train.schedule import checkpoint_steps
 from .base_pictures import KeptPictures
@@ -90,7 +91,7 @@ def run_cell(job: Job, progress: Progress) -> None:
     """
     torch.set_num_threads(job.num_threads)
     base = open_base(job.base, job.device)
-    pictures = pictures_for(base, job.pictures, job.config)
+    pictures = cell_pictures(base, job.pictures, job.config)
     if (base.digest, pictures.digest) != (job.base_digest, job.pictures_digest):
         raise ConfigError("the base or the pictures changed while the comparison ran", "begin it again")
     if not is_trained(job):
@@ -104,16 +105,9 @@ def run_cell(job: Job, progress: Progress) -> None:
     tidy(job.folder)
 
 
-def pictures_for(base: Base, path: Path, config: TrainConfig) -> PictureSet:
-    """The picture set as every cell of the comparison reads it."""
-    noun = config.class_noun or base.family.class_noun
-    return read_picture_set(
-        path,
-        trigger=config.trigger,
-        class_noun=noun,
-        wide_company=base.family.has_wide,
-        logo_px=base.picture_px,
-    )
+def cell_pictures(base: Base, path: Path, config: TrainConfig) -> PictureSet:
+    """The picture set as every cell of the comparison reads it, whatever its seed."""
+    return pictures_for(base, path, replace(config, seed=0))
 
 
 def is_trained(job: Job) -> bool:

@@ -130,9 +130,9 @@ def _picture_sets(
     base: "Base", paths: list[Path], training: "TrainConfig"
 ) -> "dict[str, tuple[Path, PictureSet]]":
     """Every set by its name. Raises: ConfigError when two have one."""
-    from ..bench.cell import pictures_for
+    from ..bench.cell import cell_pictures
 
-    sets = {path.resolve().stem: (path, pictures_for(base, path, training)) for path in paths}
+    sets = {path.resolve().stem: (path, cell_pictures(base, path, training)) for path in paths}
     if len(sets) < len(paths):
         raise ConfigError("two picture sets have one name", "rename one of them, or name it once")
     return sets

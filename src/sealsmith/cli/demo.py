@@ -44,7 +44,7 @@ def demo_command(
     from ..bases import open_base
     from ..score import DemoStory, demo_page, scorecard_table
     from ..train import TrainConfig
-    from ..train.pictures import read_picture_set
+    from ..train.picture_set import pictures_for
     from ..train.precision import wanted_for
     from .training import report, train_with_bar
 
@@ -56,14 +56,7 @@ def demo_command(
     with ExitStack() as stack:
         logo = logo or stack.enter_context(as_file(files("sealsmith.cli").joinpath("mark.svg")))
         console.print(f"logo: {logo}")
-        pictures = read_picture_set(
-            logo,
-            trigger=config.trigger,
-            class_noun=opened.family.class_noun,
-            wide_company=opened.family.has_wide,
-            logo_px=opened.picture_px,
-            seed=seed,
-        )
+        pictures = pictures_for(opened, logo, config)
         if pictures.kind != "logo":
             raise ConfigError(
                 f"{str(logo)!r} is a picture set, not a logo", "`sealsmith train` learns from picture sets"

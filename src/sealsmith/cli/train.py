@@ -174,22 +174,14 @@ def train_command(options: TrainOptions) -> None:
     _check_extraction(config, options.extract_lora)
 
     from ..bases import open_base
-    from ..train.pictures import read_picture_set
+    from ..train.picture_set import pictures_for
     from ..train.precision import wanted_for
     from .training import report, train_with_bar
 
     wanted = wanted_for(config, options.precision, options.device)
     base = open_base(options.base, options.device, wanted)
     note(f"{base.name} in {base.plan.precision} on {options.device}")
-    pictures = read_picture_set(
-        options.pictures,
-        trigger=options.trigger,
-        class_noun=options.class_noun or base.family.class_noun,
-        strict=options.strict,
-        wide_company=base.family.has_wide,
-        logo_px=base.picture_px,
-        seed=options.seed,
-    )
+    pictures = pictures_for(base, options.pictures, config, options.strict)
     result, scorecard = train_with_bar(
         base,
         pictures,

@@ -21,7 +21,8 @@ from ..score.trained import train_and_score
 from ..train import TrainConfig
 from ..train.checkpoint import RESUME_NAME
 from ..train.log import LOG_NAME
-from ..train.pictures import PICTURE_SUFFIXES, PictureSet, read_picture_set
+from ..train.picture_set import pictures_for
+from ..train.pictures import PICTURE_SUFFIXES, PictureSet
 from ..train.precision import wanted_for
 from ..train.previews import FOLDER_NAME as PREVIEWS
 from .opening import opened_base
@@ -39,15 +40,7 @@ def run(work: Work) -> Outcome:
     payload = parse_train_payload(work.job.payload)
     config = config_of(payload)
     base = opened_base(work, payload.base, wanted_for(config, device=work.device))
-    pictures = read_picture_set(
-        fetched_pictures(work, payload.pictures),
-        trigger=config.trigger,
-        class_noun=config.class_noun or base.family.class_noun,
-        strict=payload.is_strict,
-        wide_company=base.family.has_wide,
-        logo_px=base.picture_px,
-        seed=config.seed,
-    )
+    pictures = pictures_for(base, fetched_pictures(work, payload.pictures), config, payload.is_strict)
     folder = work.folder / "training"
     is_begun = (folder / RESUME_NAME).exists()
     showing = Showing(work, folder / PREVIEWS)

@@ -5,7 +5,7 @@ half of the memory, and passes on a GPU less time. Not for: how a base is held f
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 
 import torch
@@ -91,23 +91,21 @@ class Resting:
         )
         return cls(base, (base.vae, *texts))
 
-    @contextmanager
-    def asleep(self) -> Iterator[None]:
+    def asleep(self) -> AbstractContextManager[None]:
         """A context in which they are away."""
-        self._move(torch.device("cpu"))
-        try:
-            yield
-        finally:
-            self._move(self.base.device)
+        return self._staying(torch.device("cpu"), self.base.device)
+
+    def awake(self) -> AbstractContextManager[None]:
+        """A context within that one in which they are back, to draw."""
+        return self._staying(self.base.device, torch.device("cpu"))
 
     @contextmanager
-    def awake(self) -> Iterator[None]:
-        """A context within that one in which they are back, to draw."""
-        self._move(self.base.device)
+    def _staying(self, device: torch.device, afterwards: torch.device) -> Iterator[None]:
+        self._move(device)
         try:
             yield
         finally:
-            self._move(torch.device("cpu"))
+            self._move(afterwards)
 
     def _move(self, device: torch.device) -> None:
         for part in self.parts:
